@@ -1,0 +1,206 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// The codes of a refused request, as clients know them.
+const (
+	unknownTransport = iota
+	unknownSession
+	badMethod
+	badRequest
+	forbidden
+	badVersion
+)
+
+var refusals = [...]string{
+	"Transport unknown",
+	"Session ID unknown",
+	"Bad handshake method",
+	"Bad request",
+	"Forbidden",
+	"Unsupported protocol version",
+}
+
+// A Refusal is an error whose text the client may see.
+type Refusal struct{ Message string }
+
+func (e *Refusal) Error() string { return e.Message }
+
+// refuse answers with Engine.IO's error object. An empty message means the
+// code's own.
+func refuse(w http.ResponseWriter, status, code int, message string) {
+	if message == "" {
+		message = refusals[code]
+	}
+	body, _ := json.Marshal(struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+	}{code, message})
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// refuseError is refuse for an error of the application or of the origin
+// policy, whose text is shown only if it is a Refusal.
+func (srv *Server) refuseError(w http.ResponseWriter, err error) {
+	if errors.Is(err, ErrBadRequest) {
+		refuse(w, http.StatusBadRequest, badRequest, "")
+		return
+	}
+	message := ""
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		message = refusal.Message
+	}
+	srv.report(nil, err)
+	refuse(w, http.StatusForbidden, forbidden, message)
+}
+
+// ServeHTTP handles every request of every transport: all of them pass the
+// same checks, those that belong to a session included.
+func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	srv.tasks.add()
+	defer srv.tasks.done()
+
+	if err := srv.cfg.Origin(r, w.Header()); err != nil {
+		srv.refuseError(w, err)
+		return
+	}
+	if r.Method == http.MethodOptions && w.Header().Get("Access-Control-Allow-Methods") != "" {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	var transport Transport
+	switch queryValue(r, "transport") {
+	case "polling":
+		transport = Polling
+	case "websocket":
+		transport = WebSocket
+	}
+	upgrade := strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+	sid := queryValue(r, "sid")
+	switch {
+	case transport&srv.cfg.Transports == 0:
+		refuse(w, http.StatusBadRequest, unknownTransport, "")
+	case sid != "":
+		srv.serveSession(w, r, sid, transport, upgrade)
+	case r.Method != http.MethodGet:
+		refuse(w, http.StatusBadRequest, badMethod, "")
+	case upgrade != (transport == WebSocket) || hasQuery(r, "j"):
+		refuse(w, http.StatusBadRequest, badRequest, "")
+	case queryValue(r, "EIO") != "4":
+		refuse(w, http.StatusBadRequest, badVersion, "")
+	default:
+		srv.serveHandshake(w, r, transport)
+	}
+}
+
+// serveSession handles a request that names a session.
+func (srv *Server) serveSession(w http.ResponseWriter, r *http.Request, sid string, transport Transport, upgrade bool) {
+	s := srv.session(sid)
+	switch {
+	case s == nil:
+		refuse(w, http.StatusBadRequest, unknownSession, "")
+	case upgrade != (transport == WebSocket):
+		refuse(w, http.StatusBadRequest, badRequest, "")
+	case upgrade:
+		s.serveUpgrade(w, r)
+	case r.Method == http.MethodGet:
+		s.servePoll(w, r)
+	case r.Method == http.MethodPost:
+		s.servePost(w, r)
+	default:
+		refuse(w, http.StatusBadRequest, badMethod, "")
+	}
+}
+
+// serveHandshake opens a session.
+func (srv *Server) serveHandshake(w http.ResponseWriter, r *http.Request, transport Transport) {
+	if srv.isStopped() || !srv.handshakes.TryAcquire(1) {
+		w.Header().Set("Retry-After", "1")
+		refuse(w, http.StatusServiceUnavailable, forbidden, "Server busy")
+		return
+	}
+	defer srv.handshakes.Release(1)
+	if allow := srv.cfg.AllowRequest; allow != nil {
+		if err := allow(r); err != nil {
+			srv.refuseError(w, err)
+			return
+		}
+	}
+	s := newSession(srv, r)
+	if transport == Polling {
+		srv.openPolling(w, s)
+	} else {
+		srv.openWebSocket(w, r, s)
+	}
+}
+
+func (srv *Server) openPolling(w http.ResponseWriter, s *Session) {
+	if !s.start(nil) {
+		refuse(w, http.StatusServiceUnavailable, forbidden, "Server busy")
+		return
+	}
+	if c := srv.cfg.Cookie; c != nil {
+		cookie := *c
+		cookie.Value = s.id
+		http.SetCookie(w, &cookie)
+	}
+	if err := respond(w, srv.cfg.WriteTimeout, s.openPacket()); err != nil {
+		s.Discard(TransportClose)
+	}
+}
+
+func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, s *Session) {
+	t, err := s.upgrade(w, r)
+	if err != nil {
+		return
+	}
+	if !s.start(t) {
+		t.close()
+		return
+	}
+	s.mu.Lock()
+	if s.state == open {
+		s.enqueueLocked(frame(opText, string(s.openPacket())))
+	}
+	s.mu.Unlock()
+	srv.Go(t.read)
+}
+
+// queryValue returns the first value of a query parameter. It does not build a
+// map, as every poll comes through here.
+func queryValue(r *http.Request, key string) string {
+	value, _ := lookupQuery(r.URL.RawQuery, key)
+	return value
+}
+
+func hasQuery(r *http.Request, key string) bool {
+	_, ok := lookupQuery(r.URL.RawQuery, key)
+	return ok
+}
+
+func lookupQuery(query, key string) (string, bool) {
+	for query != "" {
+		var pair string
+		pair, query, _ = strings.Cut(query, "&")
+		name, value, _ := strings.Cut(pair, "=")
+		if name != key {
+			continue
+		}
+		if strings.ContainsAny(value, "%+") {
+			if unescaped, err := url.QueryUnescape(value); err == nil {
+				value = unescaped
+			}
+		}
+		return value, true
+	}
+	return "", false
+}

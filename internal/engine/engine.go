@@ -1,0 +1,197 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// Transport is a set of transports.
+type Transport uint8
+
+// The transports.
+const (
+	Polling Transport = 1 << iota
+	WebSocket
+)
+
+// A Reason says why a session ended, in Engine.IO's words.
+type Reason string
+
+// The reasons.
+const (
+	TransportClose Reason = "transport close"
+	TransportError Reason = "transport error"
+	PingTimeout    Reason = "ping timeout"
+	ParseError     Reason = "parse error"
+	ForcedClose    Reason = "forced close"
+	SlowClient     Reason = "slow client"
+	ShuttingDown   Reason = "server shutting down"
+)
+
+var (
+	// ErrClosed is returned for a session that has ended.
+	ErrClosed = errors.New("engine.io: session closed")
+	// ErrBadRequest is returned by [Config].Origin for a header that can't be
+	// an origin.
+	ErrBadRequest = errors.New("engine.io: bad request")
+	// ErrSlow is returned when a message does not fit into a session's queue;
+	// the session is being closed.
+	ErrSlow = errors.New("engine.io: queue full")
+)
+
+// Config says how a [Server] behaves. Every field but Cookie, Report and
+// AllowRequest must be set.
+type Config struct {
+	Transports     Transport
+	DisableUpgrade bool
+
+	// Origin decides on the Origin of every request and sets the CORS headers
+	// of its response.
+	Origin func(r *http.Request, response http.Header) error
+	// AllowRequest is asked before a handshake. A [Refusal] is shown to the
+	// client, the text of another error is not.
+	AllowRequest func(*http.Request) error
+	// Cookie is sent with a polling handshake, its Value being the session id.
+	Cookie *http.Cookie
+
+	PingInterval, PingTimeout time.Duration
+	UpgradeTimeout            time.Duration
+	WriteTimeout              time.Duration
+	MaxPayload, MaxQueue      int64 // bytes
+	MaxHandshakes             int64 // at a time
+
+	// Open is called for every new session before anything is read from it.
+	Open func(*Session) Receiver
+	// Report is told of what an operator may want to know. s may be nil.
+	Report func(s *Session, err error)
+}
+
+// A Receiver takes what a session reads.
+type Receiver interface {
+	// Receive is called for every message in the order sent, one at a time.
+	// data is valid until it returns. It may run application code between
+	// turn.Begin and turn.End, if turn is not nil; it may block, which stops
+	// the reading.
+	Receive(turn *Turn, data []byte, binary bool)
+	// Heartbeat is called at every heartbeat.
+	Heartbeat()
+	// Closed is called once, when the session ends. It must not block.
+	Closed(Reason)
+}
+
+// A Server keeps the sessions. It is an [http.Handler].
+type Server struct {
+	cfg        Config
+	handshakes *semaphore.Weighted // those under way
+	tasks      group               // goroutines, requests and sessions
+	flushers   flushers
+	slow       atomic.Uint64
+
+	mu       sync.Mutex // guards the following
+	sessions map[string]*Session
+	stopped  bool
+}
+
+// New returns a server.
+func New(cfg Config) *Server {
+	return &Server{
+		cfg:        cfg,
+		handshakes: semaphore.NewWeighted(cfg.MaxHandshakes),
+		flushers:   flushers{max: runtime.GOMAXPROCS(0)},
+		sessions:   make(map[string]*Session),
+	}
+}
+
+// Go runs fn on a goroutine that Stop and Wait wait for.
+func (srv *Server) Go(fn func()) {
+	srv.tasks.add()
+	go func() {
+		defer srv.tasks.done()
+		fn()
+	}()
+}
+
+// Stop makes the server refuse requests that are not for a session it has.
+func (srv *Server) Stop() {
+	srv.mu.Lock()
+	srv.stopped = true
+	srv.mu.Unlock()
+}
+
+// Wait returns when every session has ended and every goroutine is gone, or
+// when ctx ends, with the number of those left.
+func (srv *Server) Wait(ctx context.Context) int { return srv.tasks.wait(ctx) }
+
+// Sessions returns the sessions that have not ended.
+func (srv *Server) Sessions() []*Session {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	list := make([]*Session, 0, len(srv.sessions))
+	for _, s := range srv.sessions {
+		list = append(list, s)
+	}
+	return list
+}
+
+// Len counts the sessions.
+func (srv *Server) Len() int {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	return len(srv.sessions)
+}
+
+// Slow counts the sessions that were closed because they did not read.
+func (srv *Server) Slow() uint64 { return srv.slow.Load() }
+
+func (srv *Server) isStopped() bool {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	return srv.stopped
+}
+
+func (srv *Server) session(id string) *Session {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	return srv.sessions[id]
+}
+
+// add opens a session. It fails when the server has stopped.
+func (srv *Server) add(s *Session) bool {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	if srv.stopped {
+		return false
+	}
+	srv.sessions[s.id] = s
+	srv.tasks.add()
+	return true
+}
+
+func (srv *Server) remove(s *Session) {
+	srv.mu.Lock()
+	delete(srv.sessions, s.id)
+	srv.mu.Unlock()
+	srv.tasks.done()
+}
+
+func (srv *Server) report(s *Session, err error) {
+	if srv.cfg.Report != nil {
+		srv.cfg.Report(s, err)
+	}
+}
+
+// newID returns 144 random bits: who knows a session id is the session.
+func newID() string {
+	var b [18]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}

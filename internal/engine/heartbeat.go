@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+)
+
+// beat runs when the heartbeat is due: it sends a ping, or finds that the last
+// one was not answered in time, or that the session did not manage to close.
+func (s *Session) beat() {
+	cfg := &s.srv.cfg
+	s.mu.Lock()
+	switch {
+	case s.state == closed:
+		s.mu.Unlock()
+		return
+	case s.state == closing:
+		s.finishLocked()
+		s.mu.Unlock()
+		return
+	case !s.paused.IsZero():
+		// The client can't be heard, so silence is not its fault. But a
+		// receiver that never comes back must not keep the session for ever.
+		if stuck := time.Since(s.paused); stuck >= cfg.PingInterval+cfg.PingTimeout {
+			s.mu.Unlock()
+			s.srv.report(s, &StuckError{stuck})
+			s.abort(PingTimeout)
+			return
+		}
+		s.heart.Reset(cfg.PingTimeout)
+		s.mu.Unlock()
+		return
+	case s.awaitPong:
+		s.mu.Unlock()
+		s.abort(PingTimeout)
+		return
+	}
+	s.awaitPong = true
+	s.enqueueLocked(pingMessage)
+	s.heart.Reset(cfg.PingTimeout)
+	s.mu.Unlock()
+	s.recv.Heartbeat()
+}
+
+func (s *Session) pong() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == open && s.awaitPong {
+		s.awaitPong = false
+		s.heart.Reset(s.srv.cfg.PingInterval)
+	}
+}
+
+// Pause tells the session that its receiver is about to block in the given
+// turn, if any. Until Resume, silence does not count as a missed heartbeat.
+func (s *Session) Pause(turn *Turn) {
+	if turn != nil {
+		turn.flush()
+	}
+	s.mu.Lock()
+	s.paused = time.Now()
+	s.mu.Unlock()
+}
+
+// Resume ends a Pause. What the client sent meanwhile is still to be read, so
+// it gets the time of a heartbeat to be heard.
+func (s *Session) Resume() {
+	s.mu.Lock()
+	s.paused = time.Time{}
+	if s.state == open && s.awaitPong {
+		s.heart.Reset(s.srv.cfg.PingTimeout)
+	}
+	s.mu.Unlock()
+}
+
+// A StuckError says that a session was closed because its receiver did not let
+// it read.
+type StuckError struct{ For time.Duration }
+
+func (e *StuckError) Error() string {
+	return fmt.Sprintf("engine.io: not read for %v, handlers are stuck", e.For.Round(time.Millisecond))
+}

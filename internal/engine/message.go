@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"encoding/binary"
+	"iter"
+
+	"github.com/socketio-go/socketio/internal/eio"
+)
+
+// A Message is what a session sends: a text and its binary attachments, which
+// stay together. It is immutable and shared by all of its receivers.
+//
+// It is kept as the WebSocket frames to write (RFC 6455, section 5.2), from
+// which polling takes the payloads.
+type Message struct{ wire []byte }
+
+// The opcodes of RFC 6455, section 11.8, that the engine writes itself.
+const (
+	opText   = 0x1
+	opBinary = 0x2
+	opClose  = 0x8
+	opPong   = 0xa
+)
+
+const finalFrame = 0x80
+
+// NewMessage returns an Engine.IO message with the given text, followed by
+// binary messages. It copies its arguments.
+func NewMessage(text []byte, attachments [][]byte) *Message {
+	size := frameSize(1 + len(text))
+	for _, a := range attachments {
+		size += frameSize(len(a))
+	}
+	wire := appendFrameHeader(make([]byte, 0, size), opText, 1+len(text))
+	wire = append(wire, byte(eio.Message))
+	wire = append(wire, text...)
+	for _, a := range attachments {
+		wire = appendFrameHeader(wire, opBinary, len(a))
+		wire = append(wire, a...)
+	}
+	return &Message{wire}
+}
+
+// NewRawMessage returns an Engine.IO message that is one text or binary. It
+// copies data.
+func NewRawMessage(data []byte, binary bool) *Message {
+	if binary {
+		return frame(opBinary, string(data))
+	}
+	return NewMessage(data, nil)
+}
+
+// Len returns the number of bytes that m takes in a queue.
+func (m *Message) Len() int { return len(m.wire) }
+
+// frame returns a message of one frame.
+func frame(op byte, payload string) *Message {
+	return &Message{append(appendFrameHeader(nil, op, len(payload)), payload...)}
+}
+
+var (
+	pingMessage  = frame(opText, string(eio.Ping))
+	probeMessage = frame(opText, string(eio.Pong)+"probe")
+	closeMessage = frame(opClose, "")
+)
+
+// frames iterates over the opcodes and payloads of m.
+func (m *Message) frames() iter.Seq2[byte, []byte] {
+	return func(yield func(byte, []byte) bool) {
+		for b := m.wire; len(b) > 0; {
+			op, header, size := b[0]&0xf, 2, int(b[1])
+			switch size {
+			case 126:
+				header, size = 4, int(binary.BigEndian.Uint16(b[2:]))
+			case 127:
+				header, size = 10, int(binary.BigEndian.Uint64(b[2:]))
+			}
+			if !yield(op, b[header:header+size]) {
+				return
+			}
+			b = b[header+size:]
+		}
+	}
+}
+
+// appendPayload appends m to a polling payload. Control frames have no
+// counterpart there.
+func (m *Message) appendPayload(dst []byte) []byte {
+	for op, data := range m.frames() {
+		if op != opText && op != opBinary {
+			continue
+		}
+		if len(dst) > 0 {
+			dst = append(dst, eio.Separator)
+		}
+		if op == opText {
+			dst = append(dst, data...)
+		} else {
+			dst = eio.AppendBinary(dst, data)
+		}
+	}
+	return dst
+}
+
+func frameSize(payload int) int {
+	switch {
+	case payload < 126:
+		return 2 + payload
+	case payload < 1<<16:
+		return 4 + payload
+	default:
+		return 10 + payload
+	}
+}
+
+func appendFrameHeader(dst []byte, op byte, payload int) []byte {
+	dst = append(dst, finalFrame|op)
+	switch {
+	case payload < 126:
+		return append(dst, byte(payload))
+	case payload < 1<<16:
+		return binary.BigEndian.AppendUint16(append(dst, 126), uint16(payload))
+	default:
+		return binary.BigEndian.AppendUint64(append(dst, 127), uint64(payload))
+	}
+}

@@ -1,0 +1,262 @@
+package engine
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// Send queues m. A volatile message is dropped unless the transport can take
+// it at once. Send never blocks; it may be called under locks of the receiver.
+func (s *Session) Send(m *Message, volatile bool) error {
+	s.mu.Lock()
+	switch {
+	case s.state != open:
+		s.mu.Unlock()
+		return ErrClosed
+	case volatile && !s.writableLocked():
+		s.mu.Unlock()
+		return nil
+	case s.queued > 0 && s.queued+int64(m.Len()) > s.srv.cfg.MaxQueue:
+		s.mu.Unlock()
+		s.slow()
+		return ErrSlow
+	}
+	s.enqueueLocked(m)
+	s.mu.Unlock()
+	return nil
+}
+
+// slow ends a session whose client doesn't read what it is sent. The receiver
+// is told on a goroutine of its own, as Send may be called under its locks.
+func (s *Session) slow() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != open {
+		return
+	}
+	s.srv.slow.Add(1)
+	s.srv.Go(func() { s.recv.Closed(SlowClient) })
+	if s.ws != nil {
+		s.finishLocked()
+	} else {
+		s.queue, s.queued = nil, 0
+		s.closeLocked() // the next poll is told
+	}
+}
+
+// writableLocked reports whether a message would leave at once.
+func (s *Session) writableLocked() bool {
+	return len(s.queue) == 0 && !s.flushing && s.candidate == nil && (s.ws != nil || s.poll != nil)
+}
+
+func (s *Session) enqueueLocked(m *Message) {
+	s.queue = append(s.queue, m)
+	s.queued += int64(m.Len())
+	s.wakeLocked()
+}
+
+// wakeLocked sees to it that what is queued gets flushed, now or at the end of
+// the reader's turn.
+func (s *Session) wakeLocked() {
+	switch {
+	case s.flushing || s.corked:
+	case s.ws != nil:
+		if len(s.queue) > 0 {
+			s.flushing = true
+			s.srv.flushSoon(s)
+		}
+	case s.poll != nil && s.candidate == nil:
+		s.poll.wake()
+	}
+}
+
+// flush writes to the WebSocket until nothing is queued. The caller has set
+// s.flushing and is the only one until it is unset here. It never blocks: when
+// the network takes no more, a goroutine of the session goes on.
+func (s *Session) flush(f *flusher) {
+	for s.take(f) {
+		for f.fill() {
+			n, err := s.ws.tryWrite(f.chunk)
+			f.chunk = f.chunk[n:]
+			if err == errWouldBlock {
+				rest := f.handOver()
+				s.srv.Go(func() { s.flushBlocking(rest) })
+				return
+			}
+			if err != nil {
+				s.Discard(TransportClose)
+				f.forget()
+			}
+		}
+	}
+}
+
+// flushBlocking is flush with patience: each write may take WriteTimeout.
+func (s *Session) flushBlocking(f *flusher) {
+	defer f.release()
+	for {
+		for f.fill() {
+			_ = s.ws.conn.SetWriteDeadline(time.Now().Add(s.srv.cfg.WriteTimeout))
+			if _, err := s.ws.conn.Write(f.chunk); err != nil {
+				if isTimeout(err) {
+					s.slow()
+				}
+				s.Discard(TransportClose)
+				f.forget()
+			}
+			f.chunk = nil
+		}
+		if !s.take(f) {
+			return
+		}
+	}
+}
+
+// take moves the queue into f, or gives up flushing when it is empty.
+func (s *Session) take(f *flusher) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == closed || len(s.queue) == 0 {
+		s.flushing = false
+		s.queued -= min(f.size, s.queued)
+		f.size = 0
+		if s.state == closing {
+			s.heart.Reset(min(closeWait, s.srv.cfg.WriteTimeout))
+		}
+		return false
+	}
+	s.queued -= f.size
+	f.load(s.queue)
+	s.clearQueueLocked()
+	return true
+}
+
+// clearQueueLocked empties the queue and keeps a little room for the next.
+func (s *Session) clearQueueLocked() {
+	if cap(s.queue) > 64 {
+		s.queue = nil
+		return
+	}
+	clear(s.queue)
+	s.queue = s.queue[:0]
+}
+
+const (
+	chunkSize  = 64 << 10 // small messages are copied together up to this size
+	largeFrame = 8 << 10  // larger ones are written as they are
+)
+
+// A flusher holds what one session is writing.
+type flusher struct {
+	batch []*Message
+	next  int // the first of batch that is not in chunk
+	size  int64
+	chunk []byte
+	buf   []byte
+}
+
+var flusherPool = sync.Pool{New: func() any { return new(flusher) }}
+
+func (f *flusher) load(queue []*Message) {
+	f.batch, f.next, f.size = append(f.batch[:0], queue...), 0, 0
+	for _, m := range queue {
+		f.size += int64(m.Len())
+	}
+}
+
+// fill puts the next bytes to be written into chunk. It reports whether there
+// are any.
+func (f *flusher) fill() bool {
+	if len(f.chunk) > 0 {
+		return true
+	}
+	left := f.batch[f.next:]
+	switch {
+	case len(left) == 0:
+		return false
+	case len(left) == 1 || left[0].Len() > largeFrame:
+		f.chunk = left[0].wire
+		f.next++
+		return true
+	}
+	f.buf = f.buf[:0]
+	for _, m := range left {
+		if m.Len() > largeFrame || len(f.buf)+m.Len() > chunkSize {
+			break
+		}
+		f.buf = append(f.buf, m.wire...)
+		f.next++
+	}
+	f.chunk = f.buf
+	return true
+}
+
+// handOver moves what is left into a flusher of its own.
+func (f *flusher) handOver() *flusher {
+	rest := flusherPool.Get().(*flusher)
+	*f, *rest = *rest, *f
+	return rest
+}
+
+// forget drops what is left after a failed write.
+func (f *flusher) forget() { f.chunk, f.next = nil, len(f.batch) }
+
+func (f *flusher) release() {
+	clear(f.batch)
+	*f = flusher{batch: f.batch[:0], buf: f.buf[:0]}
+	if cap(f.batch) <= 1024 {
+		flusherPool.Put(f)
+	}
+}
+
+// flushers are the workers that flush sessions on behalf of those who must not
+// wait. They exist only while there is something to do.
+type flushers struct {
+	max int
+
+	mu      sync.Mutex // guards the following
+	dirty   []*Session
+	running int
+}
+
+// flushSoon has a worker flush s.
+func (srv *Server) flushSoon(s *Session) {
+	w := &srv.flushers
+	w.mu.Lock()
+	w.dirty = append(w.dirty, s)
+	start := w.running < w.max
+	if start {
+		w.running++
+	}
+	w.mu.Unlock()
+	if start {
+		srv.Go(srv.flushDirty)
+	}
+}
+
+// flushDirty is a worker.
+func (srv *Server) flushDirty() {
+	w := &srv.flushers
+	f := flusherPool.Get().(*flusher)
+	defer f.release()
+	var mine []*Session
+	for {
+		clear(mine)
+		mine = mine[:0]
+		w.mu.Lock()
+		if len(w.dirty) == 0 {
+			w.running--
+			w.mu.Unlock()
+			return
+		}
+		// A share, so that the other workers find something too.
+		n := min(len(w.dirty), max(16, len(w.dirty)/w.max))
+		mine = append(mine, w.dirty[:n]...)
+		w.dirty = slices.Delete(w.dirty, 0, n)
+		w.mu.Unlock()
+		for _, s := range mine {
+			s.flush(f)
+		}
+	}
+}

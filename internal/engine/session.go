@@ -1,0 +1,214 @@
+package engine
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/socketio-go/socketio/internal/eio"
+)
+
+// A Session is one Engine.IO connection. All methods may be called
+// concurrently and after it has ended.
+type Session struct {
+	srv     *Server
+	id      string
+	recv    Receiver
+	request Request
+
+	mu        sync.Mutex // guards the following
+	state     state
+	ws        *wsConn // nil while the transport is polling
+	candidate *wsConn // the WebSocket an upgrade is being tried with
+	poll      *poll   // the GET that waits
+	post      *post   // the POST that is being read
+	queue     []*Message
+	queued    int64 // bytes in queue and in the hands of the flusher
+	flushing  bool  // somebody flushes, or is about to
+	corked    bool  // the reader will flush at the end of its turn
+	turn      *Turn // the reader's, while corked
+	watched   uint32
+	watchdog  *time.Timer // looks after turn; nil until the first
+	heart     *time.Timer // next heartbeat, and the bound on closing
+	awaitPong bool
+	hungUp    bool      // the client has closed a polling session
+	paused    time.Time // since when the receiver has not let us read
+}
+
+// A Request is what remains of the request that opened a session.
+type Request struct {
+	Header     http.Header
+	Host       string
+	URI        string
+	RemoteAddr string
+	Time       time.Time
+	TLS        bool
+}
+
+type state uint8
+
+const (
+	open    state = iota
+	closing       // the receiver has been told; what is queued still goes out
+	closed
+)
+
+// closeWait is how long a peer may take to answer a close frame.
+const closeWait = time.Second
+
+func newSession(srv *Server, r *http.Request) *Session {
+	return &Session{
+		srv: srv,
+		id:  newID(),
+		request: Request{
+			Header:     r.Header,
+			Host:       r.Host,
+			URI:        r.RequestURI,
+			RemoteAddr: r.RemoteAddr,
+			Time:       time.Now(),
+			TLS:        r.TLS != nil,
+		},
+	}
+}
+
+// start opens the session with ws as its transport, or polling if it is nil.
+func (s *Session) start(ws *wsConn) bool {
+	s.ws = ws
+	s.recv = s.srv.cfg.Open(s)
+	s.mu.Lock()
+	ok := s.srv.add(s)
+	if ok {
+		s.heart = time.AfterFunc(s.srv.cfg.PingInterval, s.beat)
+	} else {
+		s.state = closed
+	}
+	s.mu.Unlock()
+	if !ok {
+		s.recv.Closed(ShuttingDown)
+	}
+	return ok
+}
+
+func (s *Session) openPacket() []byte {
+	cfg := &s.srv.cfg
+	h := eio.Handshake{
+		SID:          s.id,
+		PingInterval: cfg.PingInterval.Milliseconds(),
+		PingTimeout:  cfg.PingTimeout.Milliseconds(),
+		MaxPayload:   cfg.MaxPayload,
+	}
+	if s.ws == nil && !cfg.DisableUpgrade && cfg.Transports&WebSocket != 0 {
+		h.Upgrades = []string{"websocket"}
+	}
+	return eio.AppendOpen(nil, h)
+}
+
+// Request describes the request that opened the session.
+func (s *Session) Request() *Request { return &s.request }
+
+// Transport returns the transport in use.
+func (s *Session) Transport() Transport {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ws != nil {
+		return WebSocket
+	}
+	return Polling
+}
+
+// Queued returns the bytes that wait to be written.
+func (s *Session) Queued() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.queued
+}
+
+// receive handles one packet. It reports whether the transport may go on.
+func (s *Session) receive(turn *Turn, p eio.Packet) bool {
+	switch p.Type {
+	case eio.Message:
+		s.recv.Receive(turn, p.Data, p.Binary)
+	case eio.Pong:
+		s.pong()
+	case eio.Ping:
+		s.abort(ParseError) // heartbeats are the server's to begin
+		return false
+	}
+	return true
+}
+
+// Close ends the session after what is queued has been written, or after
+// WriteTimeout. It reports whether the session was open.
+func (s *Session) Close(reason Reason) bool { return s.end(reason, s.closeLocked) }
+
+// Discard ends the session at once. What is queued is lost.
+func (s *Session) Discard(reason Reason) bool { return s.end(reason, s.finishLocked) }
+
+// abort ends a session whose client breaks the protocol or is silent. Over
+// polling there is nothing to wait for: the client isn't owed what is queued.
+func (s *Session) abort(reason Reason) bool {
+	if s.Transport() == Polling {
+		return s.Discard(reason)
+	}
+	return s.Close(reason)
+}
+
+func (s *Session) end(reason Reason, how func()) (first bool) {
+	s.mu.Lock()
+	first = s.state == open
+	how()
+	s.mu.Unlock()
+	if first {
+		s.recv.Closed(reason)
+	}
+	return first
+}
+
+// closeLocked leaves the open state, and the rest to whoever flushes.
+func (s *Session) closeLocked() {
+	if s.hungUp {
+		s.finishLocked() // the second call: nobody is owed anything
+	}
+	if s.state != open {
+		return
+	}
+	s.state = closing
+	s.abandonLocked()
+	if s.post != nil {
+		s.post.abort()
+	}
+	if s.ws != nil {
+		goodbye := s.ws.goodbye
+		if goodbye == nil {
+			goodbye = closeMessage
+		}
+		s.queue = append(s.queue, goodbye)
+		s.queued += int64(goodbye.Len())
+	}
+	s.wakeLocked()
+	s.heart.Reset(s.srv.cfg.WriteTimeout)
+}
+
+// finishLocked frees what the session holds.
+func (s *Session) finishLocked() {
+	if s.state == closed {
+		return
+	}
+	s.state = closed
+	s.queue, s.queued = nil, 0
+	s.abandonLocked()
+	if s.ws != nil {
+		s.ws.close()
+	}
+	if s.poll != nil {
+		s.poll.wake()
+	}
+	if s.post != nil {
+		s.post.abort()
+	}
+	s.heart.Stop()
+	if s.watchdog != nil {
+		s.watchdog.Stop()
+	}
+	s.srv.remove(s)
+}

@@ -1,0 +1,134 @@
+package engine
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// A Turn is the right to read a WebSocket. It belongs to one goroutine, which
+// may run application code during its turn. When that code doesn't return
+// within [patience], the turn is over: another goroutine reads on, and the
+// first one may only finish what it has begun.
+//
+// While application code runs, the session is corked: what it sends is flushed
+// at once when there is nothing more to read, or when the turn is over.
+type Turn struct {
+	ws      *wsConn
+	state   atomic.Uint32
+	count   atomic.Uint32 // of calls to Begin, so that the watchdog sees progress
+	corked  bool          // only used by the goroutine whose turn it is
+	handled int           // messages since the cork went in
+}
+
+// The states of a turn.
+const (
+	reading uint32 = iota
+	running        // application code
+	over
+)
+
+const (
+	// patience is how long application code may run before another goroutine
+	// takes over the reading; at most twice as long in fact.
+	patience = time.Millisecond
+	// maxCorked is how many messages are handled before what they sent is
+	// flushed, even if there is more to read.
+	maxCorked = 64
+)
+
+// Begin says that application code is about to run.
+func (t *Turn) Begin() {
+	if !t.corked {
+		t.corked = true
+		t.ws.session.cork(t)
+	}
+	t.count.Add(1)
+	t.state.Store(running)
+}
+
+// End says that the application code has returned. It reports whether the
+// caller may still read; if not, it must finish its work and return.
+func (t *Turn) End() bool { return t.state.CompareAndSwap(running, reading) }
+
+// flush sends what has been queued during the turn.
+func (t *Turn) flush() {
+	t.handled = 0
+	if t.corked {
+		t.corked = false
+		t.ws.session.uncork()
+	}
+}
+
+func (s *Session) cork(t *Turn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.corked, s.turn = true, t
+	if s.state == closed {
+		return
+	}
+	s.watched = t.count.Load()
+	if s.watchdog == nil {
+		s.watchdog = time.AfterFunc(patience, s.watch)
+	} else {
+		s.watchdog.Reset(patience)
+	}
+}
+
+func (s *Session) uncork() {
+	s.mu.Lock()
+	s.corked, s.turn = false, nil
+	s.watchdog.Stop()
+	if s.flushing || len(s.queue) == 0 || s.ws == nil || s.state == closed {
+		s.mu.Unlock()
+		return
+	}
+	s.flushing = true
+	s.mu.Unlock()
+	f := flusherPool.Get().(*flusher)
+	s.flush(f)
+	f.release()
+}
+
+// watch ends the turn of a reader whose application code has not come back
+// since the last time it looked.
+func (s *Session) watch() {
+	s.mu.Lock()
+	t := s.turn
+	if t == nil || s.state == closed {
+		s.mu.Unlock()
+		return
+	}
+	if n := t.count.Load(); n != s.watched || t.state.Load() != running {
+		s.watched = n
+		s.watchdog.Reset(patience)
+		s.mu.Unlock()
+		return
+	}
+	s.mu.Unlock()
+	s.takeOver(t)
+}
+
+// Yield lets another goroutine take over the reading if application code is
+// running in the reader's turn. Code that is about to wait for the client
+// calls it, so that nobody has to find out.
+func (s *Session) Yield() {
+	s.mu.Lock()
+	t := s.turn
+	s.mu.Unlock()
+	if t != nil {
+		s.takeOver(t)
+	}
+}
+
+func (s *Session) takeOver(t *Turn) {
+	if !t.state.CompareAndSwap(running, over) {
+		return
+	}
+	s.srv.Go(t.ws.read)
+	s.mu.Lock()
+	if s.turn == t { // else the new reader has corked again
+		s.corked, s.turn = false, nil
+		s.wakeLocked()
+	}
+	s.mu.Unlock()
+}

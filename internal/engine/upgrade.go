@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/socketio-go/socketio/internal/eio"
+)
+
+// serveUpgrade handles a WebSocket request that names a session: an attempt to
+// move the session from polling to that WebSocket.
+func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) {
+	t, err := s.upgrade(w, r)
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	welcome := s.state == open && s.ws == nil && s.candidate == nil && !s.srv.cfg.DisableUpgrade
+	if welcome {
+		s.candidate = t
+	}
+	s.mu.Unlock()
+	if !welcome {
+		// The session goes on as it is; only the newcomer is closed.
+		_ = t.writeNow(closeMessage)
+		t.close()
+		return
+	}
+	s.srv.Go(t.probe)
+}
+
+// probe is the goroutine that reads a candidate: "2probe", answered with
+// "3probe", then "5", upon which the session moves and the goroutine goes on as
+// its reader. Anything else ends the candidate, and polling goes on.
+func (t *wsConn) probe() {
+	s := t.session
+	_ = t.conn.SetReadDeadline(time.Now().Add(s.srv.cfg.UpgradeTimeout))
+	if t.expect(eio.Ping, "probe") && t.writeNow(probeMessage) == nil {
+		s.releasePoll() // what is sent from now on waits for the new transport
+		if t.expect(eio.Upgrade, "") && s.moveTo(t) {
+			_ = t.conn.SetReadDeadline(time.Time{})
+			t.read()
+			return
+		}
+	}
+	s.mu.Lock()
+	if s.candidate == t {
+		s.candidate = nil
+		if len(s.queue) > 0 {
+			s.wakeLocked()
+		}
+	}
+	goodbye := t.goodbye
+	s.mu.Unlock()
+	if goodbye == nil {
+		goodbye = closeMessage
+	}
+	_ = t.writeNow(goodbye)
+	t.close()
+}
+
+// expect reads a packet and compares it.
+func (t *wsConn) expect(want eio.Type, data string) bool {
+	kind, r, err := t.ws.NextReader()
+	if err != nil || kind != websocket.TextMessage {
+		return false
+	}
+	var buf [16]byte // longer than any packet that is expected
+	b, err := readAll(r, buf[:0])
+	if err != nil {
+		return false
+	}
+	p, err := eio.Decode(b)
+	return err == nil && p.Type == want && string(p.Data) == data
+}
+
+// writeNow writes to a WebSocket that is not a session's transport.
+func (t *wsConn) writeNow(m *Message) error {
+	_ = t.conn.SetWriteDeadline(time.Now().Add(t.session.srv.cfg.WriteTimeout))
+	_, err := t.conn.Write(m.wire)
+	return err
+}
+
+// releasePoll sends the waiting poll home.
+func (s *Session) releasePoll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.releasePollLocked()
+}
+
+func (s *Session) releasePollLocked() {
+	if s.poll != nil {
+		s.poll.noop = true
+		s.poll.wake()
+	}
+}
+
+// moveTo makes t the session's transport. Packets of a POST that is being read
+// come first.
+func (s *Session) moveTo(t *wsConn) bool {
+	s.mu.Lock()
+	for s.post != nil && s.candidate == t {
+		done := s.post.done
+		s.mu.Unlock()
+		<-done
+		s.mu.Lock()
+	}
+	defer s.mu.Unlock()
+	if s.candidate != t {
+		return false
+	}
+	s.ws, s.candidate = t, nil
+	s.releasePollLocked()
+	s.wakeLocked()
+	return true
+}
+
+// abandonLocked ends an upgrade that is under way.
+func (s *Session) abandonLocked() {
+	if t := s.candidate; t != nil {
+		s.candidate = nil
+		t.close()
+	}
+}

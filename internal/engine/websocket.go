@@ -1,0 +1,290 @@
+package engine
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/socketio-go/socketio/internal/eio"
+)
+
+// A wsConn is a WebSocket transport. gorilla does the handshake, the reading
+// and the control protocol; frames are written below it, by the session's
+// flusher. To gorilla it is the network connection: its reads say when there
+// is nothing to read, and its writes go through the session's queue.
+type wsConn struct {
+	net.Conn // what gorilla may do to it directly: addresses and read deadlines
+
+	session  *Session
+	conn     net.Conn // the same, for writing to it and closing it
+	raw      *rawConn // nil where conn can't be used without waiting
+	ws       *websocket.Conn
+	turn     *Turn // the reader's; only used by the reader
+	upgraded bool  // the handshake is done: writes are frames
+	closing  sync.Once
+	goodbye  *Message // the close frame to end with; nil means one without a status; guarded by session.mu
+}
+
+// readBufferSize is what an idle WebSocket costs in buffers.
+const readBufferSize = 1 << 10
+
+var errWouldBlock = errors.New("engine.io: write would block")
+
+var upgrader = websocket.Upgrader{
+	WriteBufferPool: &sync.Pool{},
+	CheckOrigin:     func(*http.Request) bool { return true }, // done in admission
+	Error: func(w http.ResponseWriter, r *http.Request, status int, reason error) {
+		refuse(w, status, badRequest, reason.Error())
+	},
+}
+
+// upgrade performs the WebSocket handshake. If it fails it has answered.
+func (s *Session) upgrade(w http.ResponseWriter, r *http.Request) (*wsConn, error) {
+	t := &wsConn{session: s}
+	ws, err := upgrader.Upgrade(&hijacker{ResponseWriter: w, t: t}, r, w.Header().Clone())
+	if err != nil {
+		if t.conn == nil {
+			return nil, err
+		}
+		t.close()
+		return nil, err
+	}
+	t.ws, t.upgraded = ws, true
+	ws.SetReadLimit(s.srv.cfg.MaxPayload)
+	ws.SetPingHandler(t.ping)
+	ws.SetCloseHandler(t.peerCloses)
+	return t, nil
+}
+
+// A hijacker hands gorilla the connection of a response wrapped in t, with a
+// small buffer to read from.
+type hijacker struct {
+	http.ResponseWriter
+	t *wsConn
+}
+
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, brw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	h.t.Conn, h.t.conn = conn, conn
+	if brw.Reader.Buffered() > 0 {
+		// A client that didn't await the handshake: its first bytes are there.
+		return h.t, brw, nil
+	}
+	h.t.raw = newRawConn(conn, h.t.beforeWait)
+	brw.Reader = bufio.NewReaderSize(h.t, readBufferSize)
+	return h.t, brw, nil
+}
+
+// Read reads from the network. What the reader's turn has sent is flushed
+// before it waits.
+func (t *wsConn) Read(p []byte) (int, error) {
+	if t.raw != nil {
+		return t.raw.read(p)
+	}
+	t.beforeWait()
+	return t.conn.Read(p)
+}
+
+func (t *wsConn) beforeWait() {
+	if t.turn != nil {
+		t.turn.flush()
+	}
+}
+
+// Write takes what gorilla writes: the handshake, then whole control frames.
+func (t *wsConn) Write(p []byte) (int, error) {
+	if !t.upgraded {
+		return t.conn.Write(p)
+	}
+	t.control(&Message{append([]byte(nil), p...)})
+	return len(p), nil
+}
+
+// SetWriteDeadline does nothing: gorilla sets one for every frame, but it does
+// not write to the network.
+func (t *wsConn) SetWriteDeadline(time.Time) error { return nil }
+
+// Close is how gorilla closes the connection when the handshake fails.
+func (t *wsConn) Close() error { t.close(); return nil }
+
+func (t *wsConn) close() {
+	t.closing.Do(func() { _ = t.conn.Close() })
+}
+
+// tryWrite writes as much of p as is possible without waiting.
+func (t *wsConn) tryWrite(p []byte) (int, error) {
+	if t.raw == nil {
+		return 0, errWouldBlock
+	}
+	return t.raw.tryWrite(p)
+}
+
+// control takes a control frame that gorilla writes. A close frame, with which
+// it ends a connection that breaks the protocol, is kept for the end.
+func (t *wsConn) control(m *Message) {
+	s := t.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case m.wire[0] == finalFrame|opClose:
+		t.goodbye = m
+	case s.state != closed && s.ws == t: // a candidate owes nobody a pong
+		s.enqueueLocked(m)
+	}
+}
+
+// ping answers a WebSocket ping. Only the last pong that waits is sent, so a
+// flood of pings does not fill the queue.
+func (t *wsConn) ping(data string) error {
+	m := frame(opPong, data)
+	s := t.session
+	s.mu.Lock()
+	for i, queued := range s.queue {
+		if s.ws == t && queued.wire[0] == finalFrame|opPong {
+			s.queue[i] = m
+			s.queued += int64(m.Len() - queued.Len())
+			s.mu.Unlock()
+			return nil
+		}
+	}
+	s.mu.Unlock()
+	t.control(m)
+	return nil
+}
+
+// peerCloses prepares the answer to a close frame.
+func (t *wsConn) peerCloses(code int, _ string) error {
+	if code != websocket.CloseNoStatusReceived {
+		t.control(frame(opClose, string(websocket.FormatCloseMessage(code, ""))))
+	}
+	return nil
+}
+
+// read is the goroutine of a reader: it reads until the connection ends or
+// somebody else reads on.
+func (t *wsConn) read() {
+	turn := &Turn{ws: t}
+	t.turn = turn
+	for {
+		buf, p, err := t.readPacket()
+		if err != nil {
+			t.ended(err)
+			return
+		}
+		ok := t.session.receive(turn, p)
+		releaseScratch(buf)
+		if turn.state.Load() == over {
+			return
+		}
+		if !ok {
+			t.drain()
+			return
+		}
+		if turn.handled++; turn.handled >= maxCorked {
+			turn.flush()
+		}
+	}
+}
+
+// scratch holds buffers for messages being read.
+var scratch = sync.Pool{New: func() any { b := make([]byte, minScratch); return &b }}
+
+const (
+	minScratch = 1 << 10
+	maxScratch = 64 << 10 // what the pool keeps
+)
+
+func releaseScratch(buf *[]byte) {
+	if cap(*buf) <= maxScratch {
+		scratch.Put(buf)
+	}
+}
+
+// readPacket reads the next packet into a buffer from scratch, which the
+// caller releases.
+func (t *wsConn) readPacket() (buf *[]byte, p eio.Packet, err error) {
+	kind, r, err := t.ws.NextReader()
+	if err != nil {
+		return nil, p, err
+	}
+	buf = scratch.Get().(*[]byte)
+	*buf, err = readAll(r, (*buf)[:0])
+	switch {
+	case err != nil:
+	case kind == websocket.BinaryMessage:
+		p = eio.Packet{Type: eio.Message, Binary: true, Data: *buf}
+	default:
+		p, err = eio.Decode(*buf)
+	}
+	if err != nil {
+		releaseScratch(buf)
+		return nil, p, err
+	}
+	return buf, p, nil
+}
+
+// readAll appends what r has to b, whose capacity it uses and grows.
+func readAll(r io.Reader, b []byte) ([]byte, error) {
+	for {
+		if len(b) == cap(b) {
+			b = slices.Grow(b, max(minScratch, len(b)))
+		}
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			return b, nil
+		}
+		if err != nil {
+			return b, err
+		}
+	}
+}
+
+// ended ends the session when its WebSocket can't be read any more.
+func (t *wsConn) ended(err error) {
+	s := t.session
+	var closeErr *websocket.CloseError
+	var netErr net.Error
+	switch {
+	case errors.As(err, &closeErr) && closeErr.Code != websocket.CloseAbnormalClosure:
+		if !s.Close(TransportClose) {
+			s.Discard(TransportClose) // the peer has answered our close frame
+			return
+		}
+	case errors.As(err, &closeErr) || errors.As(err, &netErr) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF):
+		s.Discard(TransportClose)
+		return
+	case errors.Is(err, eio.ErrUTF8):
+		t.control(frame(opClose, string(websocket.FormatCloseMessage(websocket.CloseInvalidFramePayloadData, ""))))
+		s.Close(TransportError)
+	case errors.Is(err, eio.ErrEmpty), errors.Is(err, eio.ErrType), errors.Is(err, eio.ErrBase64):
+		s.Close(ParseError)
+	default: // what gorilla makes of a broken frame or a message too big
+		s.Close(TransportError)
+	}
+	t.drain()
+}
+
+// drain reads what the peer still sends, so that closing the connection does
+// not reset it before the peer has read its close frame.
+func (t *wsConn) drain() {
+	t.turn.flush()
+	_ = t.conn.SetReadDeadline(time.Now().Add(closeWait))
+	_, _ = io.Copy(io.Discard, t.conn)
+	t.session.Discard(TransportClose)
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
