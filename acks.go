@@ -1,0 +1,165 @@
+package socketio
+
+import (
+	"context"
+	"encoding/json"
+	"sync/atomic"
+	"time"
+)
+
+// An answer is what the client gets for an event with an ack id. It is given
+// once.
+type answer struct {
+	s    *Socket
+	id   int64
+	done atomic.Bool
+}
+
+// send is the AckFunc.
+func (a *answer) send(args ...any) error {
+	if a.id == noAck {
+		return nil
+	}
+	m, err := encodeAck(a.s.ns.name, a.id, args)
+	if err != nil {
+		return err
+	}
+	if a.done.Swap(true) {
+		return ErrAnswered
+	}
+	return a.s.send(m, false)
+}
+
+// refuse answers with an error.
+func (a *answer) refuse(err error, neutral string) error {
+	return a.send(struct {
+		Error *Error `json:"error"`
+	}{publicError(err, neutral)})
+}
+
+// refusal returns the *Error that an answer consists of, if it does.
+func refusal(args Args) *Error {
+	var body struct {
+		Error *Error `json:"error"`
+	}
+	raw := args.Raw(0)
+	if len(raw) == 0 || raw[0] != '{' || json.Unmarshal(raw, &body) != nil || body.Error == nil {
+		return nil
+	}
+	return body.Error
+}
+
+// maxPendingAcks bounds the answers that one socket awaits.
+const maxPendingAcks = 1024
+
+// A pendingAck is an answer that a socket awaits. It is settled once.
+type pendingAck struct {
+	settle func(Args, error)
+	timer  *time.Timer // nil if somebody waits with a context
+}
+
+// awaitAck reserves an id for an answer. settle is called once, unless
+// forgetAck is called before; it must not block.
+func (s *Socket) awaitAck(timeout time.Duration, settle func(Args, error)) (id int64, err error) {
+	c := s.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case s.state.Load() != connected:
+		return 0, ErrClosed
+	case len(s.acks) >= maxPendingAcks:
+		return 0, ErrSlow
+	}
+	id = s.nextAck
+	s.nextAck++
+	p := &pendingAck{settle: settle}
+	if timeout > 0 {
+		p.timer = time.AfterFunc(timeout, func() { s.settleAck(id, Args{}, context.DeadlineExceeded) })
+	}
+	if s.acks == nil {
+		s.acks = make(map[int64]*pendingAck)
+	}
+	s.acks[id] = p
+	return id, nil
+}
+
+// forgetAck takes back an id. It reports whether it was still awaited.
+func (s *Socket) forgetAck(id int64) (*pendingAck, bool) {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	p, ok := s.acks[id]
+	delete(s.acks, id)
+	if ok && p.timer != nil {
+		p.timer.Stop()
+	}
+	return p, ok
+}
+
+// settleAck gives an answer to who awaits it. Unknown ids are ignored: the
+// answer may have come too late.
+func (s *Socket) settleAck(id int64, args Args, err error) {
+	if p, ok := s.forgetAck(id); ok {
+		p.settle(args, err)
+	}
+}
+
+// emitWithCallback emits an event whose answer goes to fn.
+func (s *Socket) emitWithCallback(event string, args []any, fn func(Args, error)) error {
+	id, err := s.awaitAck(s.ns.srv.opts.AckTimeout, func(args Args, err error) {
+		s.conn.enqueue(s, task{fn: func() { fn(args, err) }})
+	})
+	if err != nil {
+		return err
+	}
+	return s.emitAwaited(id, event, args)
+}
+
+// emitAwaited emits an event with an id from awaitAck.
+func (s *Socket) emitAwaited(id int64, event string, args []any) error {
+	m, err := encodeEvent(s.ns.name, id, event, args)
+	if err == nil {
+		err = s.send(m, false)
+	}
+	if err != nil {
+		s.forgetAck(id)
+	}
+	return err
+}
+
+// EmitWithAck sends an event and waits for the client's answer until ctx ends,
+// or for [Options.AckTimeout] if ctx has no deadline. It may be called from a
+// handler of the same socket. The error is ctx's, [ErrClosed] when the socket
+// leaves first, or [ErrSlow] when 1024 answers are awaited already.
+func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (Args, error) {
+	if err := checkEvent(event); err != nil {
+		return Args{}, err
+	}
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.ns.srv.opts.AckTimeout)
+		defer cancel()
+	}
+	type reply struct {
+		args Args
+		err  error
+	}
+	replies := make(chan reply, 1)
+	id, err := s.awaitAck(0, func(args Args, err error) { replies <- reply{args, err} })
+	if err != nil {
+		return Args{}, err
+	}
+	if err := s.emitAwaited(id, event, args); err != nil {
+		return Args{}, err
+	}
+	s.conn.session.Yield() // we may be in a handler that the reader runs
+	select {
+	case r := <-replies:
+		return r.args, r.err
+	case <-ctx.Done():
+		if _, ok := s.forgetAck(id); ok {
+			return Args{}, ctx.Err()
+		}
+		r := <-replies // it came at the same time
+		return r.args, r.err
+	}
+}

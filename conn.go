@@ -1,0 +1,326 @@
+package socketio
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/socketio-go/socketio/internal/engine"
+	"github.com/socketio-go/socketio/internal/sio"
+)
+
+// A conn is one client connection: an Engine.IO session and the sockets that
+// share it. It takes packets apart, and runs the handlers of each socket one
+// after another.
+type conn struct {
+	srv     *Server
+	session *engine.Session
+	opened  time.Time
+
+	partial      *partial     // the event whose attachments are being read; the reader's
+	partialBeats atomic.Int32 // 0 if there is none, else 1 and the heartbeats since
+
+	mu      sync.Mutex // guards the following, and parts of the sockets
+	sockets []*Socket  // connecting or connected, few
+	ended   bool
+	expired bool          // ConnectTimeout is over
+	timer   *time.Timer   // ConnectTimeout; nil once a socket has connected
+	waiting int           // events in the inboxes
+	bytes   int64         // what these hold
+	space   chan struct{} // closed when there is room in the inboxes; nil unless the reader waits
+}
+
+// A task is what waits for a socket's handlers: an event, or a function.
+type task struct {
+	call *call
+	size int64
+	fn   func()
+}
+
+// A partial is an event or answer whose attachments have not all come.
+type partial struct {
+	packet sio.Packet
+	bin    [][]byte
+	size   int64
+}
+
+func newConn(srv *Server, session *engine.Session) *conn {
+	c := &conn{srv: srv, session: session, opened: time.Now()}
+	c.mu.Lock()
+	c.timer = time.AfterFunc(srv.opts.ConnectTimeout, c.expire)
+	c.mu.Unlock()
+	return c
+}
+
+// packets holds decoded packets for reuse.
+var packets = sync.Pool{New: func() any { return new(sio.Packet) }}
+
+var (
+	errTextAwaitingBinary = errors.New("socketio: text where an attachment was due")
+	errStrayBinary        = errors.New("socketio: attachment that no event announced")
+	errEventTooBig        = errors.New("socketio: event exceeds MaxEvent")
+	errPartialTimeout     = errors.New("socketio: attachments did not come")
+	errNotJoined          = errors.New("socketio: packet for a namespace that is not joined")
+	errConnectedTwice     = errors.New("socketio: second CONNECT to a namespace")
+	errClientOnly         = errors.New("socketio: packet that only a server sends")
+)
+
+// Receive implements [engine.Receiver].
+func (c *conn) Receive(turn *engine.Turn, data []byte, binary bool) {
+	switch {
+	case c.partial != nil && binary:
+		c.attach(turn, data)
+	case c.partial != nil:
+		c.fail(engine.ParseError, errTextAwaitingBinary)
+	case binary:
+		c.fail(engine.ParseError, errStrayBinary)
+	default:
+		p := packets.Get().(*sio.Packet)
+		if err := p.Decode(data, sio.Limits{Attachments: c.srv.opts.MaxAttachments}); err != nil {
+			c.fail(engine.ParseError, err)
+		} else if p.Attachments > 0 {
+			c.partial = newPartial(p, int64(len(data)))
+			c.partialBeats.Store(1)
+		} else {
+			c.handle(turn, p, nil)
+		}
+		packets.Put(p)
+	}
+}
+
+// newPartial keeps a packet that aliases the reader's buffer.
+func newPartial(p *sio.Packet, size int64) *partial {
+	kept := *p
+	kept.Namespace = append([]byte(nil), p.Namespace...)
+	kept.Name = append([]byte(nil), p.Name...)
+	kept.Args = retain(p.Args, nil).raw
+	kept.Data = nil
+	return &partial{packet: kept, size: size}
+}
+
+// attach adds an attachment to the partial event, which may be whole then.
+func (c *conn) attach(turn *engine.Turn, data []byte) {
+	part := c.partial
+	part.size += int64(len(data))
+	if part.size > c.srv.opts.MaxEvent {
+		c.fail(engine.ParseError, errEventTooBig)
+		return
+	}
+	part.bin = append(part.bin, append(make([]byte, 0, len(data)), data...))
+	if len(part.bin) == part.packet.Attachments {
+		c.partial = nil
+		c.partialBeats.Store(0)
+		c.handle(turn, &part.packet, part.bin)
+	}
+}
+
+// Heartbeat implements [engine.Receiver]. An event whose attachments have not
+// come by the second heartbeat ends the connection.
+func (c *conn) Heartbeat() {
+	switch n := c.partialBeats.Load(); n {
+	case 0:
+	case 1:
+		c.partialBeats.CompareAndSwap(n, n+1)
+	default:
+		c.fail(engine.ParseError, errPartialTimeout)
+	}
+}
+
+// handle handles a packet that is complete.
+func (c *conn) handle(turn *engine.Turn, p *sio.Packet, bin [][]byte) {
+	switch p.Type {
+	case sio.Connect:
+		c.connect(p)
+	case sio.Disconnect:
+		if s := c.socket(p.Namespace); s != nil {
+			s.leave(ReasonClient, false)
+		} else {
+			c.fail(engine.ForcedClose, errNotJoined)
+		}
+	case sio.Event, sio.BinaryEvent:
+		c.event(turn, p, bin)
+	case sio.Ack, sio.BinaryAck:
+		if s := c.socket(p.Namespace); s == nil {
+			c.fail(engine.ForcedClose, errNotJoined)
+		} else if p.Data != nil || bin != nil {
+			s.settleAck(p.ID, retain(p.Args, bin), nil)
+		}
+	default:
+		c.fail(engine.ForcedClose, errClientOnly)
+	}
+}
+
+// fail closes the connection because of what the client sent.
+func (c *conn) fail(reason engine.Reason, err error) {
+	c.mu.Lock()
+	ended := c.ended
+	c.mu.Unlock()
+	if ended {
+		return // what comes behind a close is not looked at
+	}
+	c.srv.badPackets.Add(1)
+	c.srv.report(nil, err)
+	c.session.Close(reason)
+}
+
+// event has the handlers of a socket run: at once in the reader's turn if they
+// are idle, or behind what waits for them.
+func (c *conn) event(turn *engine.Turn, p *sio.Packet, bin [][]byte) {
+	c.mu.Lock()
+	s := c.find(p.Namespace)
+	if s == nil {
+		c.mu.Unlock()
+		c.fail(engine.ForcedClose, errNotJoined)
+		return
+	}
+	if p.Name == nil || c.ended {
+		c.mu.Unlock()
+		return
+	}
+	if turn == nil || s.busy {
+		c.mu.Unlock()
+		c.post(turn, s, p, bin)
+		return
+	}
+	s.busy = true
+	c.mu.Unlock()
+
+	turn.Begin()
+	c.runOnTurn(turn, s, p, bin)
+}
+
+// runOnTurn runs the handlers of an event on the reader's goroutine, and what
+// follows it there if another one has taken over the reading.
+func (c *conn) runOnTurn(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]byte) {
+	returned := false
+	defer func() {
+		if !returned { // runtime.Goexit in a handler: this goroutine is lost
+			c.session.Yield()
+			c.srv.engine.Go(s.drain)
+		}
+	}()
+	call := call{s: s, raw: p.Args, bin: bin, id: p.ID}
+	s.run(&call, p.Name)
+	returned = true
+	if !turn.End() {
+		s.drain()
+		return
+	}
+	c.mu.Lock()
+	if len(s.inbox) == 0 {
+		s.busy = false
+		c.mu.Unlock()
+		return
+	}
+	c.mu.Unlock()
+	c.srv.engine.Go(s.drain)
+}
+
+// post queues an event behind others. It blocks while there is no room.
+func (c *conn) post(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]byte) {
+	args := retain(p.Args, bin)
+	t := task{
+		call: &call{s: s, event: string(p.Name), raw: args.raw, bin: bin, id: p.ID, keeps: true},
+		size: int64(len(p.Name)),
+	}
+	for _, list := range [][][]byte{args.raw, bin} {
+		for _, b := range list {
+			t.size += int64(len(b))
+		}
+	}
+	if !c.waitForSpace(turn, t.size) {
+		return
+	}
+	c.enqueue(s, t)
+}
+
+// waitForSpace waits until the inboxes may take an event. It reports whether
+// the connection still lives.
+func (c *conn) waitForSpace(turn *engine.Turn, size int64) bool {
+	paused := false
+	c.mu.Lock()
+	for !c.ended && c.waiting > 0 && (c.waiting >= c.srv.opts.MaxInbox || c.bytes+size > c.srv.opts.MaxEvent) {
+		if c.space == nil {
+			c.space = make(chan struct{})
+		}
+		space := c.space
+		c.mu.Unlock()
+		if !paused {
+			paused = true
+			c.session.Pause(turn)
+		}
+		<-space
+		c.mu.Lock()
+	}
+	ended := c.ended
+	c.mu.Unlock()
+	if paused {
+		c.session.Resume()
+	}
+	return !ended
+}
+
+// freeLocked lets a waiting reader look again.
+func (c *conn) freeLocked() {
+	if c.space != nil {
+		close(c.space)
+		c.space = nil
+	}
+}
+
+// enqueue puts a task into the inbox of s, which somebody works through.
+func (c *conn) enqueue(s *Socket, t task) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.enqueueLocked(s, t)
+}
+
+func (c *conn) enqueueLocked(s *Socket, t task) {
+	if t.call != nil {
+		c.waiting++
+		c.bytes += t.size
+	}
+	s.inbox = append(s.inbox, t)
+	if !s.busy {
+		s.busy = true
+		c.srv.engine.Go(s.drain)
+	}
+}
+
+// find returns the socket in a namespace. The caller holds mu.
+func (c *conn) find(namespace []byte) *Socket {
+	for _, s := range c.sockets {
+		if s.ns.name == string(namespace) {
+			return s
+		}
+	}
+	return nil
+}
+
+func (c *conn) socket(namespace []byte) *Socket {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.find(namespace)
+}
+
+// list returns the sockets of the connection.
+func (c *conn) list() []*Socket {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]*Socket(nil), c.sockets...)
+}
+
+// Closed implements [engine.Receiver].
+func (c *conn) Closed(reason engine.Reason) {
+	c.mu.Lock()
+	c.ended = true
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.freeLocked()
+	c.mu.Unlock()
+	for _, s := range c.list() {
+		s.leave(Reason(reason), false)
+	}
+}

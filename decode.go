@@ -1,0 +1,116 @@
+package socketio
+
+import (
+	stdjson "encoding/json"
+	"errors"
+	"strconv"
+	"sync"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	jsonv1 "github.com/go-json-experiment/json/v1"
+
+	"github.com/socketio-go/socketio/internal/sio"
+)
+
+// jsonOptions give struct tags the meaning that they have in encoding/json.
+var jsonOptions = json.JoinOptions(jsonv1.DefaultOptionsV1(), jsontext.EscapeForHTML(false))
+
+// decodeArg decodes one argument into what dst points to. What is stored never
+// aliases raw.
+func decodeArg(raw []byte, bin [][]byte, dst any) error {
+	switch dst := dst.(type) {
+	case *string:
+		if s, ok := plainString(raw); ok {
+			*dst = s
+			return nil
+		}
+	case *[]byte:
+		if num, ok := sio.Placeholder(raw); ok && num < len(bin) {
+			*dst = bin[num]
+			return nil
+		}
+	case *stdjson.RawMessage:
+		*dst = append((*dst)[:0], raw...)
+		return nil
+	case *int:
+		if n, err := strconv.Atoi(string(raw)); err == nil {
+			*dst = n
+			return nil
+		}
+	case *bool:
+		switch string(raw) {
+		case "true", "false":
+			*dst = len(raw) == len("true")
+			return nil
+		}
+	}
+	if len(bin) == 0 {
+		return json.Unmarshal(raw, dst, jsonOptions)
+	}
+	d := binaryDecoders.Get().(*binaryDecoder)
+	d.bin = bin
+	err := json.Unmarshal(raw, dst, d.options)
+	d.bin = nil
+	binaryDecoders.Put(d)
+	return err
+}
+
+// plainString decodes a JSON string that has no escapes.
+func plainString(raw []byte) (string, bool) {
+	if len(raw) < 2 || raw[0] != '"' {
+		return "", false
+	}
+	raw = raw[1 : len(raw)-1]
+	for _, c := range raw {
+		if c == '\\' {
+			return "", false
+		}
+	}
+	return string(raw), true
+}
+
+// A binaryDecoder puts attachments in place of their placeholders.
+type binaryDecoder struct {
+	bin     [][]byte
+	options json.Options
+}
+
+var binaryDecoders = sync.Pool{New: func() any {
+	d := new(binaryDecoder)
+	d.options = json.JoinOptions(jsonOptions, json.WithUnmarshalers(json.JoinUnmarshalers(
+		json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v *[]byte) error {
+			b, err := d.attachment(dec)
+			if err == nil {
+				*v = b
+			}
+			return err
+		}),
+		json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v *any) error {
+			b, err := d.attachment(dec)
+			if err == nil {
+				*v = b
+			}
+			return err
+		}),
+	)))
+	return d
+}}
+
+// attachment reads a placeholder and returns what it stands for. It skips, for
+// the usual decoding to go on, if there is none.
+func (d *binaryDecoder) attachment(dec *jsontext.Decoder) ([]byte, error) {
+	if dec.PeekKind() != '{' {
+		return nil, errors.ErrUnsupported
+	}
+	// The decoder reads from a slice, all of which is buffered.
+	object := dec.UnreadBuffer()
+	for len(object) > 0 && object[0] != '{' { // a colon, a comma or space
+		object = object[1:]
+	}
+	num, ok := sio.Placeholder(object[:objectLen(object)])
+	if !ok || num >= len(d.bin) {
+		return nil, errors.ErrUnsupported
+	}
+	return d.bin[num], dec.SkipValue()
+}

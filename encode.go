@@ -1,0 +1,193 @@
+package socketio
+
+import (
+	"bytes"
+	stdjson "encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"sync"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/socketio-go/socketio/internal/engine"
+	"github.com/socketio-go/socketio/internal/sio"
+)
+
+// noAck is the id of a packet that asks for no answer.
+const noAck = -1
+
+// encodeEvent builds an EVENT for any number of receivers.
+func encodeEvent(namespace string, id int64, event string, args []any) (*engine.Message, error) {
+	e := encoders.Get().(*encoder)
+	defer e.release()
+	e.json = append(e.json, '[')
+	e.json = sio.AppendString(e.json, event)
+	for i, arg := range args {
+		e.json = append(e.json, ',')
+		if err := e.append(arg); err != nil {
+			return nil, fmt.Errorf("socketio: event %q, argument %d: %w", event, i, err)
+		}
+	}
+	return e.message(sio.Event, sio.BinaryEvent, namespace, id), nil
+}
+
+// encodeAck builds an ACK.
+func encodeAck(namespace string, id int64, args []any) (*engine.Message, error) {
+	e := encoders.Get().(*encoder)
+	defer e.release()
+	e.json = append(e.json, '[')
+	for i, arg := range args {
+		if len(e.json) > 1 {
+			e.json = append(e.json, ',')
+		}
+		if err := e.append(arg); err != nil {
+			return nil, fmt.Errorf("socketio: answer, argument %d: %w", i, err)
+		}
+	}
+	return e.message(sio.Ack, sio.BinaryAck, namespace, id), nil
+}
+
+// encodeControl builds a packet without arguments; payload is JSON or nil.
+func encodeControl(t sio.Type, namespace string, payload []byte) *engine.Message {
+	text := sio.AppendHeader(make([]byte, 0, 64), t, namespace, 0, noAck)
+	return engine.NewMessage(append(text, payload...), nil)
+}
+
+// An encoder turns arguments into JSON and attachments.
+type encoder struct {
+	text []byte   // the packet
+	json []byte   // its payload
+	bin  [][]byte // its attachments
+
+	out     bytes.Buffer // what json writes to
+	json2   *jsontext.Encoder
+	options json.Options
+}
+
+var encoders = sync.Pool{New: func() any {
+	e := &encoder{}
+	e.json2 = jsontext.NewEncoder(&e.out, jsonOptions)
+	e.options = json.JoinOptions(jsonOptions, json.WithMarshalers(
+		json.MarshalToFunc(func(enc *jsontext.Encoder, b []byte) error {
+			if b == nil {
+				return errors.ErrUnsupported
+			}
+			var buf [48]byte
+			return enc.WriteValue(e.attach(buf[:0], b))
+		}),
+	))
+	return e
+}}
+
+const maxKept = 64 << 10 // bytes of a buffer that goes back to a pool
+
+func (e *encoder) release() {
+	if cap(e.json) > maxKept || e.out.Cap() > maxKept {
+		return
+	}
+	clear(e.bin)
+	e.text, e.json, e.bin = e.text[:0], e.json[:0], e.bin[:0]
+	encoders.Put(e)
+}
+
+// message puts the packet together.
+func (e *encoder) message(text, binary sio.Type, namespace string, id int64) *engine.Message {
+	e.json = append(e.json, ']')
+	t := text
+	if len(e.bin) > 0 {
+		t = binary
+	}
+	e.text = sio.AppendHeader(e.text, t, namespace, len(e.bin), id)
+	e.text = append(e.text, e.json...)
+	return engine.NewMessage(e.text, e.bin)
+}
+
+// attach appends the placeholder of a new attachment.
+func (e *encoder) attach(dst, b []byte) []byte {
+	e.bin = append(e.bin, b)
+	return sio.AppendPlaceholder(dst, len(e.bin)-1)
+}
+
+// append appends one argument.
+func (e *encoder) append(arg any) error {
+	switch v := arg.(type) {
+	case nil:
+		e.json = append(e.json, "null"...)
+	case string:
+		e.json = sio.AppendString(e.json, v)
+	case bool:
+		e.json = strconv.AppendBool(e.json, v)
+	case int:
+		e.json = strconv.AppendInt(e.json, int64(v), 10)
+	case int64:
+		e.json = strconv.AppendInt(e.json, v, 10)
+	case float64:
+		if v != math.Trunc(v) || math.Abs(v) >= 1<<53 {
+			return e.appendJSON(v)
+		}
+		if v == 0 && math.Signbit(v) {
+			e.json = append(e.json, '-')
+		}
+		e.json = strconv.AppendInt(e.json, int64(v), 10)
+	case []byte:
+		if v == nil {
+			e.json = append(e.json, "null"...)
+		} else {
+			e.json = e.attach(e.json, v)
+		}
+	case stdjson.RawMessage:
+		if v == nil {
+			e.json = append(e.json, "null"...)
+		} else if err := sio.Valid(v, math.MaxInt16); err != nil {
+			return err
+		} else {
+			e.json = append(e.json, v...)
+		}
+	case Args:
+		e.appendArgs(v)
+	default:
+		return e.appendJSON(arg)
+	}
+	return nil
+}
+
+// appendArgs appends all of a's arguments, or takes back the comma before them
+// if there are none.
+func (e *encoder) appendArgs(a Args) {
+	if len(a.raw) == 0 {
+		if e.json[len(e.json)-1] == ',' {
+			e.json = e.json[:len(e.json)-1]
+		}
+		return
+	}
+	for i, raw := range a.raw {
+		if i > 0 {
+			e.json = append(e.json, ',')
+		}
+		if len(e.bin) == 0 || len(a.bin) == 0 {
+			e.json = append(e.json, raw...)
+		} else {
+			e.json = appendRenumbered(e.json, raw, len(e.bin))
+		}
+	}
+	e.bin = append(e.bin, a.bin...)
+}
+
+// appendJSON appends what has no short cut. Application code may run here.
+func (e *encoder) appendJSON(arg any) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic while encoding: %v", p)
+		}
+	}()
+	e.out.Reset()
+	e.json2.Reset(&e.out, jsonOptions)
+	if err := json.MarshalEncode(e.json2, arg, e.options); err != nil {
+		return err
+	}
+	e.json = append(e.json, bytes.TrimSuffix(e.out.Bytes(), []byte("\n"))...)
+	return nil
+}

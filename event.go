@@ -1,0 +1,105 @@
+package socketio
+
+import "context"
+
+// A Registrar is where handlers are registered: a *[Server], *[Namespace] or
+// *[Socket].
+type Registrar interface {
+	On(event string, handler any) (off func())
+	register(event string, h *handler) (off func())
+}
+
+// A Target is anything an event can be emitted to: a server, namespace, room,
+// socket or emitter.
+type Target interface {
+	Emit(event string, args ...any) error
+}
+
+// A Caller is a Target with one receiver that can answer.
+type Caller interface {
+	Target
+	EmitWithAck(ctx context.Context, event string, args ...any) (Args, error)
+}
+
+// An Event is the name of an event together with the type of its one
+// argument. Declare it once, beside the type, and use it on both sides of the
+// wire; the compiler then checks both.
+//
+//	const Said socketio.Event[Message] = "said"
+type Event[T any] string
+
+// Emit sends v to a target.
+func (e Event[T]) Emit(to Target, v T) error { return to.Emit(string(e), v) }
+
+// On registers fn for the event and returns a function that removes it. It
+// needs no reflection to be called. It panics if the name is reserved.
+func (e Event[T]) On(r Registrar, fn func(ctx context.Context, s *Socket, v T) error) (off func()) {
+	checkHandlerName(string(e))
+	return r.register(string(e), &handler{run: func(c *call) ([]any, error) {
+		var v T
+		if err := c.decode(0, &v); err != nil {
+			return nil, err
+		}
+		return nil, fn(c.s.Context(), c.s, v)
+	}})
+}
+
+// A Call is the name of an event that is answered, together with the types of
+// the question and the answer.
+//
+//	const Login socketio.Call[Credentials, Profile] = "login"
+type Call[Req, Res any] string
+
+// Do sends req and waits for the answer until ctx ends; see
+// [Socket.EmitWithAck]. The error is an *[Error] when the other side refused.
+func (c Call[Req, Res]) Do(ctx context.Context, to Caller, req Req) (res Res, err error) {
+	args, err := to.EmitWithAck(ctx, string(c), req)
+	if err != nil {
+		return res, err
+	}
+	if e := refusal(args); e != nil {
+		return res, e
+	}
+	return res, args.Decode(&res)
+}
+
+// On registers fn for the call; what it returns is the answer. It returns a
+// function that removes fn, and panics if the name is reserved.
+func (c Call[Req, Res]) On(r Registrar, fn func(ctx context.Context, s *Socket, req Req) (Res, error)) (off func()) {
+	checkHandlerName(string(c))
+	return r.register(string(c), &handler{result: true, run: func(c *call) ([]any, error) {
+		var req Req
+		if err := c.decode(0, &req); err != nil {
+			return nil, err
+		}
+		res, err := fn(c.s.Context(), c.s, req)
+		if err != nil {
+			return nil, err
+		}
+		return []any{res}, nil
+	}})
+}
+
+// A Key is the name of a value attached to sockets, together with its type.
+//
+//	const User socketio.Key[Profile] = "user"
+type Key[T any] string
+
+// Set attaches v to s, in place of what was attached before.
+func (k Key[T]) Set(s *Socket, v T) {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	if s.values == nil {
+		s.values = make(map[string]any)
+	}
+	s.values[string(k)] = v
+}
+
+// Get returns what is attached to s. ok is false if nothing is, or something
+// of another type.
+func (k Key[T]) Get(s *Socket) (v T, ok bool) {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	v, ok = s.values[string(k)].(T)
+	return v, ok
+}

@@ -1,0 +1,308 @@
+package socketio
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/socketio-go/socketio/internal/sio"
+)
+
+// A handler is a registered function, compiled: run decodes the arguments into
+// the function's parameters and calls it.
+type handler struct {
+	run    func(*call) (results []any, err error)
+	result bool // the function has a result, which answers
+	acks   bool // the function has an AckFunc: the answer is its business
+}
+
+// A call is one event on its way through its handlers.
+type call struct {
+	s     *Socket
+	event string
+	raw   [][]byte // the arguments as JSON
+	bin   [][]byte // the attachments
+	id    int64    // of the answer; noAck if none was asked for
+	keeps bool     // raw is ours to keep, it aliases no buffer
+	ack   *answer  // nil until somebody needs it
+}
+
+// args returns arguments that outlive the call.
+func (c *call) args(from int) Args {
+	if from >= len(c.raw) {
+		return Args{}
+	}
+	if c.keeps {
+		return Args{c.raw[from:], c.bin}
+	}
+	return retain(c.raw[from:], c.bin)
+}
+
+// decode decodes argument i; a missing one leaves dst alone.
+func (c *call) decode(i int, dst any) error {
+	if i >= len(c.raw) {
+		return nil
+	}
+	if err := decodeArg(c.raw[i], c.bin, dst); err != nil {
+		return &DecodeError{Event: c.event, Arg: i, Err: err}
+	}
+	return nil
+}
+
+// answer returns the call's answer, shared by its handlers.
+func (c *call) answer() *answer {
+	if c.ack == nil {
+		c.ack = &answer{s: c.s, id: c.id}
+	}
+	return c.ack
+}
+
+// handlers are the functions registered for events, in order of registration.
+// Readers take a snapshot, so that they need no lock.
+type handlers struct {
+	mu     sync.Mutex // held while a new map is made
+	events atomic.Pointer[map[string][]*handler]
+}
+
+// add registers h and returns a function that removes it.
+func (hs *handlers) add(event string, h *handler) (off func()) {
+	hs.change(event, func(list []*handler) []*handler { return append(slices.Clip(list), h) })
+	return func() {
+		hs.change(event, func(list []*handler) []*handler {
+			return slices.DeleteFunc(slices.Clone(list), func(other *handler) bool { return other == h })
+		})
+	}
+}
+
+func (hs *handlers) change(event string, fn func([]*handler) []*handler) {
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	next := make(map[string][]*handler)
+	if old := hs.events.Load(); old != nil {
+		maps.Copy(next, *old)
+	}
+	if list := fn(next[event]); len(list) > 0 {
+		next[event] = list
+	} else {
+		delete(next, event)
+	}
+	hs.events.Store(&next)
+}
+
+// of returns the handlers of an event. hs may be nil.
+func (hs *handlers) of(event []byte) []*handler {
+	if hs == nil {
+		return nil
+	}
+	events := hs.events.Load()
+	if events == nil {
+		return nil
+	}
+	return (*events)[string(event)]
+}
+
+var (
+	contextType = reflect.TypeFor[context.Context]()
+	socketType  = reflect.TypeFor[*Socket]()
+	argsType    = reflect.TypeFor[Args]()
+	ackType     = reflect.TypeFor[AckFunc]()
+	errorType   = reflect.TypeFor[error]()
+)
+
+const shapes = `func([context.Context,] [*socketio.Socket,] args… [, socketio.Args] [, socketio.AckFunc]) [result] [error]`
+
+// compile checks a handler's shape once and returns how to call it. It panics
+// if the shape is not one of those that the package documentation lists.
+func compile(event string, fn any) *handler {
+	checkHandlerName(event)
+	if h := compileFast(fn); h != nil {
+		return h
+	}
+	v := reflect.ValueOf(fn)
+	if v.Kind() != reflect.Func || v.IsNil() {
+		panic(fmt.Sprintf("socketio: On(%q): %T is not a function of the shape %s", event, fn, shapes))
+	}
+	p, problem := newPlan(v)
+	if problem != "" {
+		panic(fmt.Sprintf("socketio: On(%q): %T: %s; the shape is %s", event, fn, problem, shapes))
+	}
+	return &handler{run: p.run, result: p.result, acks: p.ack}
+}
+
+// checkHandlerName panics if no client can emit an event of that name.
+func checkHandlerName(event string) {
+	if sio.Reserved(event) {
+		panic(fmt.Sprintf("socketio: On(%q): the name is reserved, it can't be emitted by a client", event))
+	}
+}
+
+// compileFast returns a handler that needs no reflection, for common shapes.
+func compileFast(fn any) *handler {
+	switch fn := fn.(type) {
+	case func(*Socket):
+		return &handler{run: func(c *call) ([]any, error) { fn(c.s); return nil, nil }}
+	case func(*Socket, Args):
+		return &handler{run: func(c *call) ([]any, error) { fn(c.s, c.args(0)); return nil, nil }}
+	case func(*Socket, string):
+		return compileOne(fn)
+	case func(*Socket, []byte):
+		return compileOne(fn)
+	case func(*Socket, int):
+		return compileOne(fn)
+	case func(*Socket, float64):
+		return compileOne(fn)
+	case func(*Socket, json.RawMessage):
+		return compileOne(fn)
+	case func(*Socket, string) string:
+		return compileCall(fn)
+	case func(*Socket, json.RawMessage) json.RawMessage:
+		return compileCall(fn)
+	}
+	return nil
+}
+
+func compileOne[T any](fn func(*Socket, T)) *handler {
+	return &handler{run: func(c *call) ([]any, error) {
+		var v T
+		if err := c.decode(0, &v); err != nil {
+			return nil, err
+		}
+		fn(c.s, v)
+		return nil, nil
+	}}
+}
+
+func compileCall[T, R any](fn func(*Socket, T) R) *handler {
+	return &handler{result: true, run: func(c *call) ([]any, error) {
+		var v T
+		if err := c.decode(0, &v); err != nil {
+			return nil, err
+		}
+		return []any{fn(c.s, v)}, nil
+	}}
+}
+
+// A plan says how to call a function by reflection.
+type plan struct {
+	fn       reflect.Value
+	ctx      bool
+	socket   bool
+	params   []reflect.Type // decoded from the arguments, by position
+	variadic reflect.Type   // decoded from all further arguments; nil if not variadic
+	rest     bool           // Args, for all further arguments
+	ack      bool
+	result   bool
+	err      bool
+}
+
+// newPlan returns what is wrong with the shape, if anything.
+func newPlan(fn reflect.Value) (*plan, string) {
+	t := fn.Type()
+	p := &plan{fn: fn}
+	in := make([]reflect.Type, t.NumIn())
+	for i := range in {
+		in[i] = t.In(i)
+	}
+	if t.IsVariadic() {
+		p.variadic = in[len(in)-1].Elem()
+		in = in[:len(in)-1]
+	}
+	if len(in) > 0 && in[0] == contextType {
+		p.ctx, in = true, in[1:]
+	}
+	if len(in) > 0 && in[0] == socketType {
+		p.socket, in = true, in[1:]
+	}
+	if len(in) > 0 && in[len(in)-1] == ackType {
+		p.ack, in = true, in[:len(in)-1]
+	}
+	if len(in) > 0 && in[len(in)-1] == argsType {
+		p.rest, in = true, in[:len(in)-1]
+	}
+	p.params = in
+
+	out := t.NumOut()
+	if out > 0 && t.Out(out-1) == errorType {
+		p.err = true
+		out--
+	}
+	p.result = out == 1
+
+	switch {
+	case out > 1:
+		return nil, "more than one result beside an error"
+	case p.ack && p.result:
+		return nil, "a result as well as an AckFunc"
+	case p.variadic != nil && (p.ack || p.rest):
+		return nil, "a variadic parameter as well as Args or an AckFunc"
+	}
+	for _, param := range p.params {
+		switch {
+		case param == contextType || param == socketType || param == argsType || param == ackType:
+			return nil, fmt.Sprintf("%s out of place", param)
+		case param.Kind() == reflect.Chan || param.Kind() == reflect.Func || param.Kind() == reflect.UnsafePointer:
+			return nil, fmt.Sprintf("a %s can't be decoded", param)
+		}
+	}
+	return p, ""
+}
+
+func (p *plan) run(c *call) ([]any, error) {
+	in := make([]reflect.Value, 0, 8)
+	if p.ctx {
+		in = append(in, reflect.ValueOf(c.s.Context()))
+	}
+	if p.socket {
+		in = append(in, reflect.ValueOf(c.s))
+	}
+	decode := func(i int, t reflect.Type) error {
+		v := reflect.New(t)
+		if err := c.decode(i, v.Interface()); err != nil {
+			return err
+		}
+		in = append(in, v.Elem())
+		return nil
+	}
+	for i, t := range p.params {
+		if err := decode(i, t); err != nil {
+			return nil, err
+		}
+	}
+	if p.variadic != nil {
+		for i := len(p.params); i < len(c.raw); i++ {
+			if err := decode(i, p.variadic); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if p.rest {
+		in = append(in, reflect.ValueOf(c.args(len(p.params))))
+	}
+	if p.ack {
+		in = append(in, reflect.ValueOf(AckFunc(c.answer().send)))
+	}
+	out := p.fn.Call(in)
+	if p.err {
+		if err, _ := out[len(out)-1].Interface().(error); err != nil {
+			return nil, err
+		}
+	}
+	if p.result {
+		return []any{out[0].Interface()}, nil
+	}
+	return nil, nil
+}
+
+// lifecycleFunc returns handler as an F, or panics.
+func lifecycleFunc[F any](event string, handler any) F {
+	fn, ok := handler.(F)
+	if !ok {
+		panic(fmt.Sprintf("socketio: On(%q): %T is not a %s", event, handler, reflect.TypeFor[F]()))
+	}
+	return fn
+}

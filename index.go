@@ -1,0 +1,254 @@
+package socketio
+
+import (
+	"slices"
+	"sync"
+)
+
+// An index knows which sockets of a namespace are in which rooms. A socket's
+// own room, called by its id, is not kept as a room but implied.
+type index struct {
+	mu      sync.RWMutex // guards the following, and the membership of sockets
+	sockets map[string]*Socket
+	rooms   map[string]*room
+}
+
+// A room is a set of sockets. Each is kept with the position that the room has
+// in the socket's own list, so that joining and leaving take constant time.
+type room struct {
+	name    string
+	members map[*Socket]int
+}
+
+// membership is what a socket keeps for the index.
+type membership struct {
+	rooms  []*room
+	gone   bool // it has left for good; rooms stays as it was
+	notOwn bool // it has left the room of its id
+}
+
+func newIndex() index {
+	return index{sockets: make(map[string]*Socket), rooms: make(map[string]*room)}
+}
+
+// add makes s a socket of the namespace. It fails if s has been removed.
+func (x *index) add(s *Socket) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if s.member.gone {
+		return false
+	}
+	x.sockets[s.id] = s
+	return true
+}
+
+// remove takes s out of the namespace and all rooms for good. s remembers the
+// rooms.
+func (x *index) remove(s *Socket) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if s.member.gone {
+		return
+	}
+	s.member.gone = true
+	delete(x.sockets, s.id)
+	for _, r := range s.member.rooms {
+		x.drop(r, s)
+	}
+}
+
+func (x *index) drop(r *room, s *Socket) {
+	delete(r.members, s)
+	if len(r.members) == 0 {
+		delete(x.rooms, r.name)
+	}
+}
+
+// join reports whether s may still join rooms.
+func (x *index) join(s *Socket, names []string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if s.member.gone {
+		return false
+	}
+	for _, name := range names {
+		if name == s.id {
+			s.member.notOwn = false
+			continue
+		}
+		r := x.rooms[name]
+		if r == nil {
+			r = &room{name: name, members: make(map[*Socket]int)}
+			x.rooms[name] = r
+		}
+		if _, in := r.members[s]; !in {
+			r.members[s] = len(s.member.rooms)
+			s.member.rooms = append(s.member.rooms, r)
+		}
+	}
+	return true
+}
+
+func (x *index) leave(s *Socket, names []string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if s.member.gone {
+		return
+	}
+	for _, name := range names {
+		if name == s.id {
+			s.member.notOwn = true
+			continue
+		}
+		r := x.rooms[name]
+		if r == nil {
+			continue
+		}
+		i, in := r.members[s]
+		if !in {
+			continue
+		}
+		x.drop(r, s)
+		list := s.member.rooms
+		last := len(list) - 1
+		if i != last {
+			list[i] = list[last]
+			list[i].members[s] = i
+		}
+		list[last] = nil
+		s.member.rooms = list[:last]
+	}
+}
+
+// roomsOf returns the names of the rooms that s is in, or was when it left.
+func (x *index) roomsOf(s *Socket) []string {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	names := make([]string, 0, len(s.member.rooms)+1)
+	if !s.member.notOwn {
+		names = append(names, s.id)
+	}
+	for _, r := range s.member.rooms {
+		names = append(names, r.name)
+	}
+	return names
+}
+
+func (x *index) socket(id string) (*Socket, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	s, ok := x.sockets[id]
+	return s, ok
+}
+
+func (x *index) roomNames() []string {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	names := make([]string, 0, len(x.rooms))
+	for name := range x.rooms {
+		names = append(names, name)
+	}
+	return names
+}
+
+func (x *index) count() (sockets, rooms int) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return len(x.sockets), len(x.rooms)
+}
+
+// count counts the sockets of one room.
+func (x *index) countRoom(name string) int {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	n := 0
+	if s := x.own(name); s != nil {
+		n++
+	}
+	if r := x.rooms[name]; r != nil {
+		n += len(r.members)
+	}
+	return n
+}
+
+// own returns the socket whose own room is called name.
+func (x *index) own(name string) *Socket {
+	if s := x.sockets[name]; s != nil && !s.member.notOwn {
+		return s
+	}
+	return nil
+}
+
+// collect appends to dst the sockets in any of the rooms, or all if there is
+// none, that are in none of the except rooms and are not the sender, each once.
+func (x *index) collect(dst []*Socket, rooms, except []string, sender *Socket) []*Socket {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	out := x.exceptions(except)
+	take := func(s *Socket) {
+		if s != sender && (out == nil || !out(s)) {
+			dst = append(dst, s)
+		}
+	}
+	switch len(rooms) {
+	case 0:
+		dst = slices.Grow(dst, len(x.sockets))
+		for _, s := range x.sockets {
+			take(s)
+		}
+	case 1:
+		x.each(rooms[0], take)
+	default:
+		seen := make(map[*Socket]struct{})
+		for _, name := range rooms {
+			x.each(name, func(s *Socket) {
+				if _, ok := seen[s]; !ok {
+					seen[s] = struct{}{}
+					take(s)
+				}
+			})
+		}
+	}
+	return dst
+}
+
+// each calls fn for the sockets of a room.
+func (x *index) each(name string, fn func(*Socket)) {
+	if s := x.own(name); s != nil {
+		fn(s)
+	}
+	if r := x.rooms[name]; r != nil {
+		for s := range r.members {
+			fn(s)
+		}
+	}
+}
+
+// exceptions returns a function that reports whether a socket is in one of the
+// rooms, or nil if none of them exists.
+func (x *index) exceptions(names []string) func(*Socket) bool {
+	var own []*Socket
+	var rooms []*room
+	for _, name := range names {
+		if s := x.own(name); s != nil {
+			own = append(own, s)
+		}
+		if r := x.rooms[name]; r != nil {
+			rooms = append(rooms, r)
+		}
+	}
+	if len(own)+len(rooms) == 0 {
+		return nil
+	}
+	return func(s *Socket) bool {
+		if slices.Contains(own, s) {
+			return true
+		}
+		for _, r := range rooms {
+			if _, in := r.members[s]; in {
+				return true
+			}
+		}
+		return false
+	}
+}

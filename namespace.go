@@ -1,0 +1,145 @@
+package socketio
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"sync"
+)
+
+// A Namespace is a channel of its own on the shared connection, with its own
+// sockets, handlers, middleware and rooms.
+//
+// All methods may be called concurrently, and while clients are served.
+type Namespace struct {
+	srv      *Server
+	name     string
+	handlers handlers
+	index    index
+
+	mu         sync.RWMutex // guards the following, which only grow
+	middleware []Middleware
+	connect    []func(*Socket)
+	disconnect []func(*Socket, Reason)
+}
+
+// Middleware decides whether s may join its namespace. The client of a refused
+// socket receives "connect_error" with the message and data of an [Error], and
+// a neutral message for any other error. ctx ends with the connection and
+// after [Options.ConnectTimeout].
+//
+// s is not connected yet: it may join rooms, but events can't be emitted to it.
+type Middleware func(ctx context.Context, s *Socket) error
+
+func newNamespace(srv *Server, name string) *Namespace {
+	return &Namespace{srv: srv, name: name, index: newIndex()}
+}
+
+// Name returns the name, beginning with "/".
+func (n *Namespace) Name() string { return n.name }
+
+// Use appends middleware, run in order for every connecting socket.
+func (n *Namespace) Use(mw ...Middleware) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.middleware = append(slices.Clip(n.middleware), mw...)
+}
+
+// OnConnect adds a function called once for every socket that has passed the
+// middleware, before any event of s is handled.
+func (n *Namespace) OnConnect(fn func(s *Socket)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.connect = append(slices.Clip(n.connect), fn)
+}
+
+// OnDisconnect adds a function called once for every socket for which
+// OnConnect was called, when it has left and its last handler has returned.
+// [Socket.Rooms] still answers.
+func (n *Namespace) OnDisconnect(fn func(s *Socket, reason Reason)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.disconnect = append(slices.Clip(n.disconnect), fn)
+}
+
+// hooks returns what is registered. The slices are not to be modified.
+func (n *Namespace) hooks() ([]Middleware, []func(*Socket), []func(*Socket, Reason)) {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.middleware, n.connect, n.disconnect
+}
+
+// On registers handler for event on every socket of the namespace and returns
+// a function that removes it. See the package documentation for the accepted
+// shapes. It panics if handler has another shape or if event is reserved.
+//
+// The names "connection", "disconnecting" and "disconnect" register the
+// lifecycle functions, as in JavaScript; they can't be removed.
+func (n *Namespace) On(event string, handler any) (off func()) {
+	switch event {
+	case "connection", "connect":
+		n.OnConnect(lifecycleFunc[func(*Socket)](event, handler))
+	case "disconnect", "disconnecting":
+		switch fn := handler.(type) {
+		case func(*Socket):
+			n.OnDisconnect(func(s *Socket, _ Reason) { fn(s) })
+		default:
+			n.OnDisconnect(lifecycleFunc[func(*Socket, Reason)](event, handler))
+		}
+	default:
+		return n.register(event, compile(event, handler))
+	}
+	return func() {}
+}
+
+func (n *Namespace) register(event string, h *handler) (off func()) {
+	return n.handlers.add(event, h)
+}
+
+// Room returns a handle on the room called name. It need not exist.
+func (n *Namespace) Room(name string) Room { return Room{n, name} }
+
+// Rooms iterates over the rooms that have a socket on this server, in no
+// order. The rooms that every socket has by its id are not among them.
+func (n *Namespace) Rooms() iter.Seq[Room] {
+	return func(yield func(Room) bool) {
+		for _, name := range n.index.roomNames() {
+			if !yield(Room{n, name}) {
+				return
+			}
+		}
+	}
+}
+
+// Socket returns the socket with the given id, if it is on this server.
+func (n *Namespace) Socket(id string) (*Socket, bool) { return n.index.socket(id) }
+
+// Sockets iterates over the sockets of this server, in no order.
+func (n *Namespace) Sockets() iter.Seq[*Socket] {
+	return func(yield func(*Socket) bool) {
+		for _, s := range n.index.collect(nil, nil, nil, nil) {
+			if !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+// Broadcast returns an emitter to every socket of the namespace.
+func (n *Namespace) Broadcast() Emitter { return Emitter{ns: n} }
+
+// To returns an emitter to the sockets in any of the rooms.
+func (n *Namespace) To(rooms ...string) Emitter { return n.Broadcast().To(rooms...) }
+
+// Except returns an emitter to the sockets in none of the rooms.
+func (n *Namespace) Except(rooms ...string) Emitter { return n.Broadcast().Except(rooms...) }
+
+// Volatile returns an emitter to every socket that drops events for clients
+// that cannot take them at once.
+func (n *Namespace) Volatile() Emitter { return n.Broadcast().Volatile() }
+
+// Local returns an emitter to the sockets of this server.
+func (n *Namespace) Local() Emitter { return n.Broadcast().Local() }
+
+// Emit sends an event to every socket of the namespace.
+func (n *Namespace) Emit(event string, args ...any) error { return n.Broadcast().Emit(event, args...) }

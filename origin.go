@@ -1,0 +1,152 @@
+package socketio
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/socketio-go/socketio/internal/engine"
+)
+
+// An originPolicy decides which pages may connect. It is asked about every
+// request of every transport, as browsers do not apply CORS to WebSocket.
+type originPolicy struct {
+	any      bool
+	listed   []string // canonical
+	patterns []originPattern
+}
+
+// An originPattern is an origin such as https://*.example.com.
+type originPattern struct{ prefix, suffix string }
+
+var errOriginRefused = &engine.Refusal{Message: "Origin not allowed, see Options.Origins"}
+
+// newOriginPolicy panics if an origin can't be one.
+func newOriginPolicy(origins []string) *originPolicy {
+	p := &originPolicy{}
+	for _, o := range origins {
+		if o == "*" {
+			p.any = true
+			continue
+		}
+		prefix, suffix, wild := strings.Cut(o, "*")
+		if wild && strings.HasPrefix(suffix, ".") {
+			o = prefix + "wildcard" + suffix
+		}
+		canonical, err := canonicalOrigin(o)
+		if err != nil {
+			panic("socketio: Options.Origins: " + o + " is not an origin such as https://example.com or https://*.example.com")
+		}
+		if wild {
+			prefix, suffix, _ = strings.Cut(canonical, "wildcard")
+			p.patterns = append(p.patterns, originPattern{prefix, suffix})
+		} else {
+			p.listed = append(p.listed, canonical)
+		}
+	}
+	return p
+}
+
+// check decides on a request and sets the CORS headers of its response. A
+// request without Origin is no cross-origin request of a page, unless the
+// browser says so.
+func (p *originPolicy) check(r *http.Request, h http.Header) error {
+	if p.any {
+		h.Set("Access-Control-Allow-Origin", "*")
+		p.preflight(r, h)
+		return nil
+	}
+	if len(p.listed)+len(p.patterns) > 0 {
+		h.Add("Vary", "Origin")
+	}
+	switch values := r.Header["Origin"]; len(values) {
+	case 0:
+		switch r.Header.Get("Sec-Fetch-Site") {
+		case "cross-site", "same-site":
+			return errOriginRefused
+		}
+		return nil
+	case 1:
+		return p.checkOrigin(values[0], r, h)
+	default:
+		return engine.ErrBadRequest
+	}
+}
+
+func (p *originPolicy) checkOrigin(value string, r *http.Request, h http.Header) error {
+	for i := range len(value) {
+		if value[i] <= ' ' || value[i] > '~' {
+			return engine.ErrBadRequest
+		}
+	}
+	origin, err := canonicalOrigin(value)
+	if err != nil {
+		return errOriginRefused
+	}
+	switch {
+	case sameHost(origin, r):
+		return nil
+	case slices.Contains(p.listed, origin), slices.ContainsFunc(p.patterns, func(w originPattern) bool { return w.match(origin) }):
+		h.Set("Access-Control-Allow-Origin", value)
+		h.Set("Access-Control-Allow-Credentials", "true")
+		p.preflight(r, h)
+		return nil
+	}
+	return errOriginRefused
+}
+
+// preflight completes the answer to an OPTIONS request of an allowed origin.
+func (p *originPolicy) preflight(r *http.Request, h http.Header) {
+	if r.Method != http.MethodOptions {
+		return
+	}
+	h.Set("Access-Control-Allow-Methods", "GET,POST")
+	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
+		h.Set("Access-Control-Allow-Headers", asked)
+		h.Add("Vary", "Access-Control-Request-Headers")
+	}
+}
+
+// match reports whether whole labels stand in place of the wildcard.
+func (w originPattern) match(origin string) bool {
+	if len(origin) <= len(w.prefix)+len(w.suffix) || !strings.HasPrefix(origin, w.prefix) || !strings.HasSuffix(origin, w.suffix) {
+		return false
+	}
+	labels := origin[len(w.prefix) : len(origin)-len(w.suffix)]
+	return !strings.ContainsAny(labels, "/:@") && !slices.Contains(strings.Split(labels, "."), "")
+}
+
+var errNoOrigin = errors.New("socketio: not an origin")
+
+// canonicalOrigin returns scheme://host[:port] in lower case, without the
+// scheme's own port.
+func canonicalOrigin(s string) (string, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme == "" || u.Host == "" || u.User != nil || u.Opaque != "" ||
+		u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery {
+		return "", errNoOrigin
+	}
+	return strings.ToLower(u.Scheme + "://" + withoutPort(u.Host, u.Scheme)), nil
+}
+
+func withoutPort(host, scheme string) string {
+	switch strings.ToLower(scheme) {
+	case "http", "ws":
+		return strings.TrimSuffix(host, ":80")
+	case "https", "wss":
+		return strings.TrimSuffix(host, ":443")
+	}
+	return host
+}
+
+// sameHost reports whether a page of this origin was served by the host that
+// the request is for. Behind a proxy that ends TLS the scheme is not known.
+func sameHost(origin string, r *http.Request) bool {
+	scheme, host, _ := strings.Cut(origin, "://")
+	if scheme != "https" && (scheme != "http" || r.TLS != nil) {
+		return false
+	}
+	return host == strings.ToLower(withoutPort(r.Host, scheme))
+}

@@ -1,0 +1,233 @@
+package socketio
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/socketio-go/socketio/internal/engine"
+)
+
+// A Server accepts Socket.IO clients. It is an [http.Handler]: mount it on
+// "/socket.io/" of any mux.
+//
+// The embedded Namespace is the default one, "/", so io.OnConnect, io.To and
+// io.Emit read as they do in JavaScript.
+//
+// All methods may be called concurrently, and after the server is closed.
+type Server struct {
+	*Namespace
+
+	opts       Options
+	origins    *originPolicy
+	engine     *engine.Server
+	files      clientFiles
+	badPackets atomic.Uint64
+	panics     atomic.Uint64
+
+	mu         sync.RWMutex // guards the following
+	namespaces map[string]*Namespace
+}
+
+// NewServer returns a server. A nil opts means the defaults. It panics if opts
+// names an impossible origin.
+func NewServer(opts *Options) *Server {
+	srv := &Server{
+		opts:       opts.withDefaults(),
+		namespaces: make(map[string]*Namespace),
+	}
+	srv.origins = newOriginPolicy(srv.opts.Origins)
+	srv.files = clientFiles{fsys: srv.opts.ClientFS}
+	srv.Namespace = srv.Of("/")
+	srv.engine = engine.New(engine.Config{
+		Transports:     engine.Transport(srv.opts.Transports),
+		DisableUpgrade: srv.opts.DisableUpgrade,
+		Origin:         srv.origins.check,
+		AllowRequest:   srv.allowRequest(),
+		Cookie:         srv.opts.Cookie,
+		PingInterval:   srv.opts.PingInterval,
+		PingTimeout:    srv.opts.PingTimeout,
+		UpgradeTimeout: srv.opts.UpgradeTimeout,
+		WriteTimeout:   srv.opts.WriteTimeout,
+		MaxPayload:     srv.opts.MaxPayload,
+		MaxQueue:       srv.opts.MaxQueue,
+		MaxHandshakes:  int64(srv.opts.MaxHandshakes),
+		Open:           func(s *engine.Session) engine.Receiver { return newConn(srv, s) },
+		Report:         func(_ *engine.Session, err error) { srv.report(nil, err) },
+	})
+	return srv
+}
+
+// allowRequest adapts Options.AllowRequest: the text of an *Error may be seen.
+func (srv *Server) allowRequest() func(*http.Request) error {
+	allow := srv.opts.AllowRequest
+	if allow == nil {
+		return nil
+	}
+	return func(r *http.Request) (err error) {
+		defer srv.recovered("", func(p *PanicError) { err = p })
+		if err = allow(r); err != nil {
+			if e, ok := asError(err); ok {
+				err = &engine.Refusal{Message: e.Message}
+			}
+		}
+		return err
+	}
+}
+
+// ServeHTTP serves one polling request, one WebSocket connection, or the
+// browser client at socket.io.js. It does not look at the path otherwise.
+func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if srv.files.serve(srv.origins, w, r) {
+		return
+	}
+	srv.engine.ServeHTTP(w, r)
+}
+
+// Of returns the namespace called name, creating it on first use. A missing
+// leading slash is added. It panics if no client could join a namespace of
+// that name: when it contains a comma or is longer than 255 bytes.
+func (srv *Server) Of(name string) *Namespace {
+	if !strings.HasPrefix(name, "/") {
+		name = "/" + name
+	}
+	if len(name) > maxNamespaceName || strings.Contains(name, ",") {
+		panic(fmt.Sprintf("socketio: Of(%q): a namespace has at most %d bytes and no comma", name, maxNamespaceName))
+	}
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	n := srv.namespaces[name]
+	if n == nil {
+		n = newNamespace(srv, name)
+		srv.namespaces[name] = n
+	}
+	return n
+}
+
+// maxNamespaceName bounds the length of a namespace's name in bytes.
+const maxNamespaceName = 255
+
+// lookup returns the namespace a client asks for, or nil.
+func (srv *Server) lookup(name []byte) *Namespace {
+	srv.mu.RLock()
+	defer srv.mu.RUnlock()
+	return srv.namespaces[string(name)]
+}
+
+// Namespaces iterates over the namespaces that exist, in no order.
+func (srv *Server) Namespaces() iter.Seq[*Namespace] {
+	srv.mu.RLock()
+	list := make([]*Namespace, 0, len(srv.namespaces))
+	for _, n := range srv.namespaces {
+		list = append(list, n)
+	}
+	srv.mu.RUnlock()
+	return func(yield func(*Namespace) bool) {
+		for _, n := range list {
+			if !yield(n) {
+				return
+			}
+		}
+	}
+}
+
+// Stats counts what a server holds and has refused.
+type Stats struct {
+	Connections int   // Engine.IO sessions
+	Sockets     int   // in all namespaces
+	Rooms       int   // in all namespaces, those of a single socket's id not counted
+	QueuedBytes int64 // waiting to be written
+
+	Slow       uint64 // connections closed because they did not read
+	BadPackets uint64 // connections closed because of what they sent
+	Panics     uint64 // in handlers and other functions of the application
+}
+
+// Stats returns a snapshot of the server's counters. Its cost grows with the
+// number of connections.
+func (srv *Server) Stats() Stats {
+	st := Stats{
+		Slow:       srv.engine.Slow(),
+		BadPackets: srv.badPackets.Load(),
+		Panics:     srv.panics.Load(),
+	}
+	for _, s := range srv.engine.Sessions() {
+		st.Connections++
+		st.QueuedBytes += s.Queued()
+	}
+	for n := range srv.Namespaces() {
+		sockets, rooms := n.index.count()
+		st.Sockets += sockets
+		st.Rooms += rooms
+	}
+	return st
+}
+
+// Shutdown refuses new clients, closes the connected ones with
+// [ReasonShutdown] once their queues are flushed, waits for running handlers
+// and returns. Clients see a closed transport and reconnect elsewhere. When ctx
+// ends first, what is left is closed at once, as by [Server.Close], and ctx's
+// error is returned.
+//
+// It does not close the [http.Server]; call its Shutdown afterwards.
+func (srv *Server) Shutdown(ctx context.Context) error {
+	srv.engine.Stop()
+	for _, s := range srv.engine.Sessions() {
+		s.Close(engine.ShuttingDown)
+	}
+	if srv.engine.Wait(ctx) == 0 {
+		return nil
+	}
+	if err := srv.Close(); err != nil {
+		return fmt.Errorf("%w: %w", err, ctx.Err())
+	}
+	return ctx.Err()
+}
+
+// closeGrace is how long Close waits for handlers to see that their context
+// has ended.
+const closeGrace = time.Second
+
+// Close closes every connection at once. Queued packets are lost. It returns
+// when nothing of the server is running any more, or an error when handlers do
+// not return within a second.
+func (srv *Server) Close() error {
+	srv.engine.Stop()
+	for _, s := range srv.engine.Sessions() {
+		s.Discard(engine.ShuttingDown)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
+	defer cancel()
+	if n := srv.engine.Wait(ctx); n > 0 {
+		return fmt.Errorf("socketio: close: %d goroutines still in handlers", n)
+	}
+	return nil
+}
+
+// report tells the application of an error that concerns s, or nobody.
+func (srv *Server) report(s *Socket, err error) {
+	if srv.opts.Logger != nil {
+		if s != nil {
+			srv.opts.Logger.Warn(err.Error(), "socket", s.id, "namespace", s.ns.name)
+		} else {
+			srv.opts.Logger.Warn(err.Error())
+		}
+	}
+	if srv.opts.OnError != nil {
+		defer func() { _ = recover() }() // there is nobody left to tell
+		srv.opts.OnError(s, err)
+	}
+}
+
+// recovered is to be deferred around application code.
+func (srv *Server) recovered(event string, fn func(*PanicError)) {
+	if v := recover(); v != nil {
+		srv.panics.Add(1)
+		fn(newPanicError(event, v))
+	}
+}

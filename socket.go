@@ -1,0 +1,244 @@
+package socketio
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/socketio-go/socketio/internal/engine"
+	"github.com/socketio-go/socketio/internal/sio"
+)
+
+// A Socket is one client in one namespace.
+//
+// The handlers of a socket run one after another, in the order the client
+// emitted. Everything else may be called concurrently, and after the socket has
+// disconnected.
+type Socket struct {
+	id     string
+	ns     *Namespace
+	conn   *conn
+	state  atomic.Uint32 // changed under conn.mu
+	member membership    // the index's
+	auth   Args
+
+	own    atomic.Pointer[handlers] // registered on this socket; nil if none
+	values map[string]any           // guarded by conn.mu, as is all that follows
+
+	busy     bool   // somebody runs the handlers
+	dropping bool   // what waits is not to be handled any more
+	inbox    []task // what waits for the handlers
+	acks     map[int64]*pendingAck
+	nextAck  int64
+	lifetime *lifetime // nil until somebody asks for the context
+	farewell []func(Reason)
+	reason   Reason
+	deadline *time.Timer // of the middleware
+}
+
+// The states of a socket.
+const (
+	connecting uint32 = iota // middleware runs
+	connected
+	left
+)
+
+// A lifetime is a socket's context.
+type lifetime struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+}
+
+// newSocketID returns 120 random bits in 20 characters, the length that
+// clustered servers know a socket id by.
+func newSocketID() string {
+	var b [15]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// ID returns the id shared with the client. It is also a room holding only
+// this socket.
+func (s *Socket) ID() string { return s.id }
+
+// Namespace returns the namespace s is in.
+func (s *Socket) Namespace() *Namespace { return s.ns }
+
+// A Handshake describes how a client connected: the first request of its
+// connection, and what it sent when it joined this namespace.
+type Handshake struct {
+	Header     http.Header // not to be modified
+	Host       string
+	URL        *url.URL // as requested, with its query
+	RemoteAddr string   // the network peer's; a proxy's headers are not looked at
+	Time       time.Time
+	Secure     bool // the connection uses TLS
+	Auth       Args // what the client passed as auth to this namespace; Len is 0 or 1
+}
+
+// Handshake describes the request that opened the connection.
+func (s *Socket) Handshake() *Handshake {
+	r := s.conn.session.Request()
+	u, err := url.ParseRequestURI(r.URI)
+	if err != nil {
+		u = new(url.URL)
+	}
+	return &Handshake{
+		Header:     r.Header,
+		Host:       r.Host,
+		URL:        u,
+		RemoteAddr: r.RemoteAddr,
+		Time:       r.Time,
+		Secure:     r.TLS,
+		Auth:       s.auth,
+	}
+}
+
+// Context returns a context that ends with the socket; its cause is a
+// *[DisconnectError].
+func (s *Socket) Context() context.Context {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	if s.lifetime == nil {
+		s.lifetime = new(lifetime)
+		s.lifetime.ctx, s.lifetime.cancel = context.WithCancelCause(context.Background())
+		if s.state.Load() == left {
+			s.lifetime.cancel(&DisconnectError{s.reason})
+		}
+	}
+	return s.lifetime.ctx
+}
+
+// Connected reports whether s is connected: from the end of the middleware to
+// the disconnection.
+func (s *Socket) Connected() bool { return s.state.Load() == connected }
+
+// Transport returns the transport in use now.
+func (s *Socket) Transport() Transport { return Transport(s.conn.session.Transport()) }
+
+// On registers handler for event on this socket only, to run before any
+// handler of the namespace, and returns a function that removes it. See the
+// package documentation for the accepted shapes. It panics if handler has
+// another shape or if event is reserved.
+//
+// The names "disconnecting" and "disconnect" register the function as
+// OnDisconnect does, as in JavaScript; it can't be removed.
+func (s *Socket) On(event string, handler any) (off func()) {
+	switch event {
+	case "disconnect", "disconnecting":
+		switch fn := handler.(type) {
+		case func():
+			s.OnDisconnect(func(Reason) { fn() })
+		default:
+			s.OnDisconnect(lifecycleFunc[func(Reason)](event, handler))
+		}
+		return func() {}
+	}
+	return s.register(event, compile(event, handler))
+}
+
+func (s *Socket) register(event string, h *handler) (off func()) {
+	s.own.CompareAndSwap(nil, new(handlers))
+	return s.own.Load().add(event, h)
+}
+
+// OnDisconnect adds a function called once when s has left, after its last
+// handler. Rooms still answers. A function that is added later is not called.
+func (s *Socket) OnDisconnect(fn func(reason Reason)) {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	s.farewell = append(s.farewell, fn)
+}
+
+// Emit sends an event to the client. A nil error means that the event is
+// queued, not that it arrived. The error is [ErrClosed] when s is not
+// connected, [ErrSlow] when its queue is full, which disconnects it,
+// [ErrReserved] for a reserved name, or says which argument can't be encoded.
+//
+// If the last argument is a func(Args, error), the client is asked for an
+// answer and the function is called once, with the answer or with why there is
+// none, at the latest after [Options.AckTimeout]. It runs like a handler of s.
+func (s *Socket) Emit(event string, args ...any) error {
+	if err := checkEvent(event); err != nil {
+		return err
+	}
+	if last := len(args) - 1; last >= 0 {
+		if fn, ok := args[last].(func(Args, error)); ok {
+			return s.emitWithCallback(event, args[:last], fn)
+		}
+	}
+	m, err := encodeEvent(s.ns.name, noAck, event, args)
+	if err != nil {
+		return err
+	}
+	return s.send(m, false)
+}
+
+// send queues a message.
+func (s *Socket) send(m *engine.Message, volatile bool) error {
+	if s.state.Load() != connected {
+		return ErrClosed
+	}
+	switch s.conn.session.Send(m, volatile) {
+	case nil:
+		return nil
+	case engine.ErrSlow:
+		return ErrSlow
+	default:
+		return ErrClosed
+	}
+}
+
+// Volatile returns an emitter to s that drops events the transport cannot take
+// at once.
+func (s *Socket) Volatile() Emitter { return Emitter{ns: s.ns, only: s, volatile: true} }
+
+// Broadcast returns an emitter to every other socket of the namespace.
+func (s *Socket) Broadcast() Emitter { return Emitter{ns: s.ns, sender: s} }
+
+// To returns an emitter to the other sockets in any of the rooms.
+func (s *Socket) To(rooms ...string) Emitter { return s.Broadcast().To(rooms...) }
+
+// Except returns an emitter to the other sockets in none of the rooms.
+func (s *Socket) Except(rooms ...string) Emitter { return s.Broadcast().Except(rooms...) }
+
+// Join enters the rooms. When it returns, a broadcast to them reaches s. The
+// error is [ErrClosed] when s has disconnected.
+func (s *Socket) Join(rooms ...string) error {
+	if !s.ns.index.join(s, rooms) {
+		return ErrClosed
+	}
+	return nil
+}
+
+// Leave leaves the rooms. When it returns, no later broadcast to them reaches s.
+func (s *Socket) Leave(rooms ...string) { s.ns.index.leave(s, rooms) }
+
+// Rooms returns the rooms s is in, its own id among them. When s has
+// disconnected they are those it was in.
+func (s *Socket) Rooms() []string { return s.ns.index.roomsOf(s) }
+
+// Disconnect leaves the namespace; the connection stays for its others. The
+// error is [ErrClosed] if s has disconnected already.
+func (s *Socket) Disconnect() error {
+	err := s.send(encodeControl(sio.Disconnect, s.ns.name, nil), false)
+	s.leave(ReasonServer, true)
+	return err
+}
+
+// Close disconnects s and every other socket of the same connection, which it
+// closes when what is queued has been sent.
+func (s *Socket) Close() error {
+	if s.state.Load() == left {
+		return ErrClosed
+	}
+	for _, other := range s.conn.list() {
+		_ = other.Disconnect()
+	}
+	s.conn.session.Close(engine.ForcedClose)
+	return nil
+}

@@ -1,0 +1,53 @@
+package socketio
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/socketio-go/socketio/browser"
+)
+
+// clientFiles serves the browser client beside the endpoint.
+type clientFiles struct{ fsys fs.FS }
+
+// serve answers a request for a file of the client. It reports whether it did.
+func (c clientFiles) serve(origins *originPolicy, w http.ResponseWriter, r *http.Request) bool {
+	_, name := path.Split(r.URL.Path)
+	if name == "" || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	content, ok := c.read(name)
+	if !ok {
+		return false
+	}
+	h := w.Header()
+	_ = origins.check(r, h) // scripts may be loaded from anywhere; a fetch needs the headers
+	switch path.Ext(name) {
+	case ".js":
+		h.Set("Content-Type", "application/javascript; charset=utf-8")
+	case ".map":
+		h.Set("Content-Type", "application/json; charset=utf-8")
+	}
+	sum := sha256.Sum256(content)
+	h.Set("ETag", `"`+base64.RawURLEncoding.EncodeToString(sum[:12])+`"`)
+	h.Set("Cache-Control", "no-cache") // to be revalidated, which the ETag makes cheap
+	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
+	return true
+}
+
+func (c clientFiles) read(name string) ([]byte, bool) {
+	if c.fsys == nil {
+		return browser.Client, name == "socket.io.js"
+	}
+	if !strings.HasPrefix(name, "socket.io.") {
+		return nil, false // nothing else of a directory that may hold more
+	}
+	content, err := fs.ReadFile(c.fsys, name)
+	return content, err == nil
+}
