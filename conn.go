@@ -16,7 +16,8 @@ import (
 type conn struct {
 	srv     *Server
 	session *engine.Session
-	opened  time.Time
+	since   time.Time
+	v2      bool // the client is one of Socket.IO v2
 
 	partial      *partial     // the event whose attachments are being read; the reader's
 	partialBeats atomic.Int32 // 0 if there is none, else 1 and the heartbeats since
@@ -46,7 +47,7 @@ type partial struct {
 }
 
 func newConn(srv *Server, session *engine.Session) *conn {
-	c := &conn{srv: srv, session: session, opened: time.Now()}
+	c := &conn{srv: srv, session: session, since: time.Now(), v2: session.Protocol() == 3}
 	c.mu.Lock()
 	c.timer = time.AfterFunc(srv.opts.ConnectTimeout, c.expire)
 	c.mu.Unlock()
@@ -131,6 +132,9 @@ func (c *conn) Heartbeat() {
 func (c *conn) handle(turn *engine.Turn, p *sio.Packet, bin [][]byte) {
 	switch p.Type {
 	case sio.Connect:
+		if c.v2 {
+			cutQuery(p)
+		}
 		c.connect(p)
 	case sio.Disconnect:
 		if s := c.socket(p.Namespace); s != nil {

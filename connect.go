@@ -1,7 +1,6 @@
 package socketio
 
 import (
-	"encoding/json"
 	"errors"
 	"slices"
 	"time"
@@ -32,13 +31,13 @@ func (c *conn) connect(p *sio.Packet) {
 		c.refuse(ns.name, &Error{Message: "Too many namespaces"})
 		return
 	}
-	s := &Socket{id: newSocketID(), ns: ns, conn: c, busy: true}
+	s := &Socket{id: c.socketID(ns), ns: ns, conn: c, busy: true}
 	if p.Data != nil {
 		s.auth = retain([][]byte{p.Data}, nil)
 	}
 	timeout := c.srv.opts.ConnectTimeout
 	if c.timer != nil { // the first namespace: counted from the beginning
-		timeout -= time.Since(c.opened)
+		timeout -= time.Since(c.since)
 	}
 	s.deadline = time.AfterFunc(timeout, func() { s.refuse(errMiddlewareTimeout) })
 	c.sockets = append(c.sockets, s)
@@ -97,8 +96,7 @@ func (s *Socket) enter() bool {
 		c.timer = nil
 	}
 	// The client hears that it is connected before anything else.
-	payload := append(sio.AppendString([]byte(`{"sid":`), s.id), '}')
-	_ = c.session.Send(encodeControl(sio.Connect, s.ns.name, payload), false)
+	_ = c.session.Send(encodeControl(sio.Connect, s.ns.name, s.connectPayload()), false)
 	s.state.Store(connected)
 	return s.ns.index.add(s)
 }
@@ -129,11 +127,7 @@ func (s *Socket) refuse(err error) {
 
 // refuse sends a CONNECT_ERROR.
 func (c *conn) refuse(namespace string, e *Error) {
-	payload, err := json.Marshal(e)
-	if err != nil { // its Data is not JSON
-		payload, _ = json.Marshal(&Error{Message: e.Message})
-	}
-	_ = c.session.Send(encodeControl(sio.ConnectError, namespace, payload), false)
+	_ = c.session.Send(encodeControl(sio.ConnectError, namespace, c.refusalPayload(e)), false)
 }
 
 // expire runs when no namespace has been joined within ConnectTimeout.

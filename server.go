@@ -42,11 +42,13 @@ func NewServer(opts *Options) *Server {
 		namespaces: make(map[string]*Namespace),
 	}
 	srv.origins = newOriginPolicy(srv.opts.Origins)
+	srv.origins.scripts = srv.opts.AllowEIO3
 	srv.files = clientFiles{fsys: srv.opts.ClientFS}
 	srv.Namespace = srv.Of("/")
 	srv.engine = engine.New(engine.Config{
 		Transports:     engine.Transport(srv.opts.Transports),
 		DisableUpgrade: srv.opts.DisableUpgrade,
+		AllowEIO3:      srv.opts.AllowEIO3,
 		Origin:         srv.origins.check,
 		AllowRequest:   srv.allowRequest(),
 		Cookie:         srv.opts.Cookie,
@@ -58,6 +60,7 @@ func NewServer(opts *Options) *Server {
 		MaxQueue:       srv.opts.MaxQueue,
 		MaxHandshakes:  int64(srv.opts.MaxHandshakes),
 		Open:           func(s *engine.Session) engine.Receiver { return newConn(srv, s) },
+		Opened:         func(r engine.Receiver) { r.(*conn).opened() },
 		Report:         func(_ *engine.Session, err error) { srv.report(nil, err) },
 	})
 	return srv

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/socketio-go/socketio/internal/eio"
 )
 
 // The codes of a refused request, as clients know them.
@@ -85,6 +87,9 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		transport = WebSocket
 	}
 	upgrade := strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+	version := queryValue(r, "EIO")
+	isV3 := version == "3" && srv.cfg.AllowEIO3
+	_, scriptable := scriptIndex(r, isV3)
 	sid := queryValue(r, "sid")
 	switch {
 	case transport&srv.cfg.Transports == 0:
@@ -93,9 +98,9 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		srv.serveSession(w, r, sid, transport, upgrade)
 	case r.Method != http.MethodGet:
 		refuse(w, http.StatusBadRequest, badMethod, "")
-	case upgrade != (transport == WebSocket) || hasQuery(r, "j"):
+	case upgrade != (transport == WebSocket) || !scriptable:
 		refuse(w, http.StatusBadRequest, badRequest, "")
-	case queryValue(r, "EIO") != "4":
+	case version != "4" && !isV3:
 		refuse(w, http.StatusBadRequest, badVersion, "")
 	default:
 		srv.serveHandshake(w, r, transport)
@@ -105,17 +110,20 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serveSession handles a request that names a session.
 func (srv *Server) serveSession(w http.ResponseWriter, r *http.Request, sid string, transport Transport, upgrade bool) {
 	s := srv.session(sid)
-	switch {
-	case s == nil:
+	if s == nil {
 		refuse(w, http.StatusBadRequest, unknownSession, "")
-	case upgrade != (transport == WebSocket):
+		return
+	}
+	script, scriptable := scriptIndex(r, s.v3)
+	switch {
+	case upgrade != (transport == WebSocket) || !scriptable:
 		refuse(w, http.StatusBadRequest, badRequest, "")
 	case upgrade:
 		s.serveUpgrade(w, r)
 	case r.Method == http.MethodGet:
-		s.servePoll(w, r)
+		s.servePoll(w, r, script)
 	case r.Method == http.MethodPost:
-		s.servePost(w, r)
+		s.servePost(w, r, script)
 	default:
 		refuse(w, http.StatusBadRequest, badMethod, "")
 	}
@@ -137,13 +145,14 @@ func (srv *Server) serveHandshake(w http.ResponseWriter, r *http.Request, transp
 	}
 	s := newSession(srv, r)
 	if transport == Polling {
-		srv.openPolling(w, s)
+		script, _ := scriptIndex(r, s.v3)
+		srv.openPolling(w, s, script)
 	} else {
 		srv.openWebSocket(w, r, s)
 	}
 }
 
-func (srv *Server) openPolling(w http.ResponseWriter, s *Session) {
+func (srv *Server) openPolling(w http.ResponseWriter, s *Session, script string) {
 	if !s.start(nil) {
 		refuse(w, http.StatusServiceUnavailable, forbidden, "Server busy")
 		return
@@ -153,7 +162,11 @@ func (srv *Server) openPolling(w http.ResponseWriter, s *Session) {
 		cookie.Value = s.id
 		http.SetCookie(w, &cookie)
 	}
-	if err := respond(w, srv.cfg.WriteTimeout, s.openPacket()); err != nil {
+	f := eio.Separated
+	if s.v3 {
+		f = eio.Counted
+	}
+	if err := srv.respond(w, f, script, f.Append(nil, s.openPacket())); err != nil {
 		s.Discard(TransportClose)
 	}
 }
@@ -167,11 +180,6 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, s *Sess
 		t.close()
 		return
 	}
-	s.mu.Lock()
-	if s.state == open {
-		s.enqueueLocked(frame(opText, string(s.openPacket())))
-	}
-	s.mu.Unlock()
 	srv.Go(t.read)
 }
 
@@ -180,11 +188,6 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, s *Sess
 func queryValue(r *http.Request, key string) string {
 	value, _ := lookupQuery(r.URL.RawQuery, key)
 	return value
-}
-
-func hasQuery(r *http.Request, key string) bool {
-	_, ok := lookupQuery(r.URL.RawQuery, key)
-	return ok
 }
 
 func lookupQuery(query, key string) (string, bool) {

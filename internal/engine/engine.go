@@ -48,11 +48,12 @@ var (
 	ErrSlow = errors.New("engine.io: queue full")
 )
 
-// Config says how a [Server] behaves. Every field but Cookie, Report and
-// AllowRequest must be set.
+// Config says how a [Server] behaves. Every field but Cookie, Opened, Report
+// and AllowRequest must be set.
 type Config struct {
 	Transports     Transport
 	DisableUpgrade bool
+	AllowEIO3      bool // admit clients of Engine.IO 3
 
 	// Origin decides on the Origin of every request and sets the CORS headers
 	// of its response.
@@ -71,6 +72,9 @@ type Config struct {
 
 	// Open is called for every new session before anything is read from it.
 	Open func(*Session) Receiver
+	// Opened is called when what the receiver sends to a new session comes
+	// behind its handshake, still before anything is read.
+	Opened func(Receiver)
 	// Report is told of what an operator may want to know. s may be nil.
 	Report func(s *Session, err error)
 }

@@ -5,6 +5,18 @@ import (
 	"time"
 )
 
+// startHeartLocked starts the heartbeat, which a client of Engine.IO 3 begins
+// itself and must not leave out.
+func (s *Session) startHeartLocked() {
+	cfg := &s.srv.cfg
+	s.awaitPong = s.v3
+	if s.v3 {
+		s.heart = time.AfterFunc(cfg.PingInterval+cfg.PingTimeout, s.beat)
+	} else {
+		s.heart = time.AfterFunc(cfg.PingInterval, s.beat)
+	}
+}
+
 // beat runs when the heartbeat is due: it sends a ping, or finds that the last
 // one was not answered in time, or that the session did not manage to close.
 func (s *Session) beat() {
@@ -68,7 +80,11 @@ func (s *Session) Resume() {
 	s.mu.Lock()
 	s.paused = time.Time{}
 	if s.state == open && s.awaitPong {
-		s.heart.Reset(s.srv.cfg.PingTimeout)
+		wait := s.srv.cfg.PingTimeout
+		if s.v3 {
+			wait += s.srv.cfg.PingInterval // the next heartbeat may not be due yet
+		}
+		s.heart.Reset(wait)
 	}
 	s.mu.Unlock()
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/binary"
 	"iter"
+	"sync/atomic"
 
 	"github.com/socketio-go/socketio/internal/eio"
 )
@@ -12,7 +13,10 @@ import (
 //
 // It is kept as the WebSocket frames to write (RFC 6455, section 5.2), from
 // which polling takes the payloads.
-type Message struct{ wire []byte }
+type Message struct {
+	wire []byte
+	v3   atomic.Pointer[Message] // the frames for clients of Engine.IO 3, once one of them needs others
+}
 
 // The opcodes of RFC 6455, section 11.8, that the engine writes itself.
 const (
@@ -38,7 +42,7 @@ func NewMessage(text []byte, attachments [][]byte) *Message {
 		wire = appendFrameHeader(wire, opBinary, len(a))
 		wire = append(wire, a...)
 	}
-	return &Message{wire}
+	return &Message{wire: wire}
 }
 
 // NewRawMessage returns an Engine.IO message that is one text or binary. It
@@ -55,11 +59,12 @@ func (m *Message) Len() int { return len(m.wire) }
 
 // frame returns a message of one frame.
 func frame(op byte, payload string) *Message {
-	return &Message{append(appendFrameHeader(nil, op, len(payload)), payload...)}
+	return &Message{wire: append(appendFrameHeader(nil, op, len(payload)), payload...)}
 }
 
 var (
 	pingMessage  = frame(opText, string(eio.Ping))
+	pongMessage  = frame(opText, string(eio.Pong))
 	probeMessage = frame(opText, string(eio.Pong)+"probe")
 	closeMessage = frame(opClose, "")
 )
@@ -85,18 +90,13 @@ func (m *Message) frames() iter.Seq2[byte, []byte] {
 
 // appendPayload appends m to a polling payload. Control frames have no
 // counterpart there.
-func (m *Message) appendPayload(dst []byte) []byte {
+func (m *Message) appendPayload(dst []byte, f eio.Framing) []byte {
 	for op, data := range m.frames() {
-		if op != opText && op != opBinary {
-			continue
-		}
-		if len(dst) > 0 {
-			dst = append(dst, eio.Separator)
-		}
-		if op == opText {
-			dst = append(dst, data...)
-		} else {
-			dst = eio.AppendBinary(dst, data)
+		switch op {
+		case opText:
+			dst = f.Append(dst, data)
+		case opBinary:
+			dst = f.AppendBinary(dst, data)
 		}
 	}
 	return dst

@@ -36,7 +36,7 @@ const noopDelay = 100 * time.Millisecond
 
 // servePoll answers a GET with everything that is queued, as soon as there is
 // something.
-func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
+func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script string) {
 	p := &poll{ready: make(chan struct{}, 1)}
 	s.mu.Lock()
 	switch {
@@ -79,8 +79,8 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 
 	buf := payloads.Get().(*[]byte)
 	defer releasePayload(buf)
-	took := s.takePayload(p, buf)
-	err := respond(w, s.srv.cfg.WriteTimeout, *buf)
+	f, took := s.takePayload(p, script, buf)
+	err := s.srv.respond(w, f, script, *buf)
 	if err != nil {
 		s.Discard(TransportClose)
 	}
@@ -97,38 +97,36 @@ const (
 )
 
 // takePayload moves the queue into a payload.
-func (s *Session) takePayload(p *poll, buf *[]byte) taken {
+func (s *Session) takePayload(p *poll, script string, buf *[]byte) (f eio.Framing, took taken) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.poll = nil
+	f = s.framingLocked(script)
 	dst := (*buf)[:0]
 	defer func() { *buf = dst }()
 	switch {
 	case p.noop || s.candidate != nil || s.ws != nil || s.state == open && (s.flushing || len(s.queue) == 0):
-		dst = append(dst, byte(eio.Noop))
-		return nothing
+		dst = f.Append(dst, noopPacket)
+		return f, nothing
 	case s.state == closed:
-		dst = append(dst, byte(eio.Close))
-		return nothing
+		dst = f.Append(dst, closePacket)
+		return f, nothing
 	}
 	if s.hungUp {
-		dst = append(dst, byte(eio.Noop))
-		return lastWord
+		dst = f.Append(dst, noopPacket)
+		return f, lastWord
 	}
 	for _, m := range s.queue {
-		dst = m.appendPayload(dst)
+		dst = m.appendPayload(dst, f)
 	}
 	s.clearQueueLocked()
 	s.queued = 0
 	s.flushing = true
 	if s.state == open {
-		return queued
+		return f, queued
 	}
-	if len(dst) > 0 {
-		dst = append(dst, eio.Separator)
-	}
-	dst = append(dst, byte(eio.Close))
-	return lastWord
+	dst = f.Append(dst, closePacket)
+	return f, lastWord
 }
 
 // pollDone says that what a poll has taken is on its way.
@@ -172,12 +170,21 @@ func releasePayload(buf *[]byte) {
 	}
 }
 
-// respond writes a polling response.
-func respond(w http.ResponseWriter, timeout time.Duration, body []byte) error {
+// respond writes a polling response. If script is not empty, it is JavaScript.
+func (srv *Server) respond(w http.ResponseWriter, f eio.Framing, script string, body []byte) error {
 	// In place of the http.Server's own, which counts from the request on.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(timeout))
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(srv.cfg.WriteTimeout))
 	h := w.Header()
-	h["Content-Type"] = textPlain
+	switch {
+	case script != "":
+		body = eio.AppendScript(nil, script, body)
+		h["Content-Type"] = javaScript
+		h["X-Content-Type-Options"] = noSniff
+	case f == eio.CountedBinary:
+		h["Content-Type"] = octetStream
+	default:
+		h["Content-Type"] = textPlain
+	}
 	h["Cache-Control"] = noStore
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	_, err := w.Write(body)
@@ -185,14 +192,21 @@ func respond(w http.ResponseWriter, timeout time.Duration, body []byte) error {
 }
 
 var (
-	textPlain = []string{"text/plain; charset=UTF-8"}
-	textHTML  = []string{"text/html"}
-	noStore   = []string{"no-store"}
-	okPayload = []byte("ok")
+	textPlain   = []string{"text/plain; charset=UTF-8"}
+	textHTML    = []string{"text/html"}
+	javaScript  = []string{"text/javascript; charset=UTF-8"}
+	octetStream = []string{"application/octet-stream"}
+	noSniff     = []string{"nosniff"}
+	noStore     = []string{"no-store"}
+
+	okPayload   = []byte("ok")
+	noopPacket  = []byte{byte(eio.Noop)}
+	closePacket = []byte{byte(eio.Close)}
 )
 
-// servePost reads the packets that a client sends.
-func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
+// servePost reads the packets that a client sends, in a form if it polls by
+// scripts.
+func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script string) {
 	rc := http.NewResponseController(w)
 	p := &post{
 		abort: func() { _ = rc.SetReadDeadline(time.Unix(1, 0)) },
@@ -224,11 +238,12 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	}()
 
 	max := s.srv.cfg.MaxPayload
+	f, readable := s.framingOf(r)
 	switch {
 	case r.Header.Get("Content-Encoding") != "":
 		w.WriteHeader(http.StatusUnsupportedMediaType)
 		return
-	case r.Header.Get("Content-Type") == "application/octet-stream":
+	case !readable:
 		w.WriteHeader(http.StatusBadRequest)
 		s.Close(TransportError)
 		return
@@ -256,7 +271,14 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_ = rc.SetReadDeadline(time.Time{})
-	s.receivePayload(body)
+	if script != "" {
+		if body, err = eio.DecodeForm(body); err != nil {
+			s.abort(ParseError)
+		}
+	}
+	if err == nil {
+		s.receivePayload(f, body)
+	}
 	h := w.Header()
 	h["Content-Type"] = textHTML
 	h["Cache-Control"] = noStore
@@ -265,11 +287,11 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 }
 
 // receivePayload handles the packets of a body in order.
-func (s *Session) receivePayload(body []byte) {
+func (s *Session) receivePayload(f eio.Framing, body []byte) {
 	for rest := body; ; {
 		var p eio.Packet
 		var err error
-		p, rest, err = eio.Next(rest)
+		p, rest, err = f.Next(rest)
 		switch {
 		case err != nil:
 			s.abort(ParseError)

@@ -115,6 +115,18 @@ func (s *Session) flushBlocking(f *flusher) {
 
 // take moves the queue into f, or gives up flushing when it is empty.
 func (s *Session) take(f *flusher) bool {
+	if !s.takeQueue(f) {
+		return false
+	}
+	if s.v3 {
+		for i, m := range f.batch {
+			f.batch[i] = m.toV3(s.ws.base64)
+		}
+	}
+	return true
+}
+
+func (s *Session) takeQueue(f *flusher) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == closed || len(s.queue) == 0 {
@@ -134,6 +146,7 @@ func (s *Session) take(f *flusher) bool {
 
 // clearQueueLocked empties the queue and keeps a little room for the next.
 func (s *Session) clearQueueLocked() {
+	s.ponged = false
 	if cap(s.queue) > 64 {
 		s.queue = nil
 		return

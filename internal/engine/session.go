@@ -15,6 +15,8 @@ type Session struct {
 	id      string
 	recv    Receiver
 	request Request
+	v3      bool // the client speaks Engine.IO 3
+	base64  bool // and takes no binary by polling
 
 	mu        sync.Mutex // guards the following
 	state     state
@@ -30,9 +32,10 @@ type Session struct {
 	watched   uint32
 	watchdog  *time.Timer // looks after turn; nil until the first
 	heart     *time.Timer // next heartbeat, and the bound on closing
-	awaitPong bool
-	hungUp    bool      // the client has closed a polling session
-	paused    time.Time // since when the receiver has not let us read
+	awaitPong bool        // the client must be heard before the next heartbeat
+	ponged    bool        // an answer to the client's heartbeat is in queue
+	hungUp    bool        // the client has closed a polling session
+	paused    time.Time   // since when the receiver has not let us read
 }
 
 // A Request is what remains of the request that opened a session.
@@ -58,8 +61,10 @@ const closeWait = time.Second
 
 func newSession(srv *Server, r *http.Request) *Session {
 	return &Session{
-		srv: srv,
-		id:  newID(),
+		srv:    srv,
+		id:     newID(),
+		v3:     queryValue(r, "EIO") == "3",
+		base64: takesNoBinary(r),
 		request: Request{
 			Header:     r.Header,
 			Host:       r.Host,
@@ -78,13 +83,19 @@ func (s *Session) start(ws *wsConn) bool {
 	s.mu.Lock()
 	ok := s.srv.add(s)
 	if ok {
-		s.heart = time.AfterFunc(s.srv.cfg.PingInterval, s.beat)
+		s.startHeartLocked()
+		if ws != nil {
+			s.enqueueLocked(frame(opText, string(s.openPacket())))
+		}
 	} else {
 		s.state = closed
 	}
 	s.mu.Unlock()
-	if !ok {
+	switch {
+	case !ok:
 		s.recv.Closed(ShuttingDown)
+	case s.srv.cfg.Opened != nil:
+		s.srv.cfg.Opened(s.recv)
 	}
 	return ok
 }
@@ -101,6 +112,17 @@ func (s *Session) openPacket() []byte {
 		h.Upgrades = []string{"websocket"}
 	}
 	return eio.AppendOpen(nil, h)
+}
+
+// ID returns the session id. Who knows it is the client.
+func (s *Session) ID() string { return s.id }
+
+// Protocol returns the version of Engine.IO that the client speaks, 3 or 4.
+func (s *Session) Protocol() int {
+	if s.v3 {
+		return 3
+	}
+	return 4
 }
 
 // Request describes the request that opened the session.
@@ -128,11 +150,16 @@ func (s *Session) receive(turn *Turn, p eio.Packet) bool {
 	switch p.Type {
 	case eio.Message:
 		s.recv.Receive(turn, p.Data, p.Binary)
-	case eio.Pong:
-		s.pong()
-	case eio.Ping:
-		s.abort(ParseError) // heartbeats are the server's to begin
-		return false
+	case eio.Pong, eio.Ping:
+		switch {
+		case s.v3 != (p.Type == eio.Ping):
+			s.abort(ParseError) // heartbeats are the other side's to begin
+			return false
+		case s.v3:
+			s.ping()
+		default:
+			s.pong()
+		}
 	}
 	return true
 }

@@ -28,6 +28,7 @@ type wsConn struct {
 	ws       *websocket.Conn
 	turn     *Turn // the reader's; only used by the reader
 	upgraded bool  // the handshake is done: writes are frames
+	base64   bool  // a client of Engine.IO 3 that takes no binary here
 	closing  sync.Once
 	goodbye  *Message // the close frame to end with; nil means one without a status; guarded by session.mu
 }
@@ -47,7 +48,7 @@ var upgrader = websocket.Upgrader{
 
 // upgrade performs the WebSocket handshake. If it fails it has answered.
 func (s *Session) upgrade(w http.ResponseWriter, r *http.Request) (*wsConn, error) {
-	t := &wsConn{session: s}
+	t := &wsConn{session: s, base64: takesNoBinary(r)}
 	ws, err := upgrader.Upgrade(&hijacker{ResponseWriter: w, t: t}, r, w.Header().Clone())
 	if err != nil {
 		if t.conn == nil {
@@ -106,7 +107,7 @@ func (t *wsConn) Write(p []byte) (int, error) {
 	if !t.upgraded {
 		return t.conn.Write(p)
 	}
-	t.control(&Message{append([]byte(nil), p...)})
+	t.control(&Message{wire: append([]byte(nil), p...)})
 	return len(p), nil
 }
 
@@ -219,12 +220,8 @@ func (t *wsConn) readPacket() (buf *[]byte, p eio.Packet, err error) {
 	}
 	buf = scratch.Get().(*[]byte)
 	*buf, err = readAll(r, (*buf)[:0])
-	switch {
-	case err != nil:
-	case kind == websocket.BinaryMessage:
-		p = eio.Packet{Type: eio.Message, Binary: true, Data: *buf}
-	default:
-		p, err = eio.Decode(*buf)
+	if err == nil {
+		p, err = t.session.decode(*buf, kind == websocket.BinaryMessage)
 	}
 	if err != nil {
 		releaseScratch(buf)

@@ -1,0 +1,74 @@
+package socketio
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/url"
+
+	"github.com/socketio-go/socketio/internal/sio"
+)
+
+// What clients of Socket.IO v2 expect otherwise: to be in "/" without asking,
+// ids made of the connection's, and no objects in the answers to CONNECT.
+
+// opened joins a v2 client to "/", which it takes for granted.
+func (c *conn) opened() {
+	if c.v2 {
+		c.connect(&sio.Packet{Type: sio.Connect, Namespace: []byte("/")})
+	}
+}
+
+// socketID returns the id of a new socket. A v2 client is not told but makes
+// it itself, out of the id of the connection.
+func (c *conn) socketID(n *Namespace) string {
+	switch {
+	case !c.v2:
+		return newSocketID()
+	case n.name == "/":
+		return c.session.ID()
+	default:
+		return n.name + "#" + c.session.ID()
+	}
+}
+
+// cutQuery moves the query behind a namespace, where a v2 client puts what
+// later clients send as auth, to where it is expected: each value is a string,
+// the last of its name.
+func cutQuery(p *sio.Packet) {
+	name, query, _ := bytes.Cut(p.Namespace, []byte("?"))
+	p.Namespace = name
+	if len(query) == 0 {
+		return
+	}
+	values, _ := url.ParseQuery(string(query)) // what is malformed is left out
+	auth := make(map[string]string, len(values))
+	for name, list := range values {
+		auth[name] = list[len(list)-1]
+	}
+	p.Data, _ = json.Marshal(auth) // strings can't fail
+}
+
+// connectPayload returns what a client is told when s is connected.
+func (s *Socket) connectPayload() []byte {
+	if s.conn.v2 {
+		return nil
+	}
+	return append(sio.AppendString([]byte(`{"sid":`), s.id), '}')
+}
+
+// refusalPayload returns what a client is told when it is refused. For v2 that
+// is the data alone, or the message if there is none.
+func (c *conn) refusalPayload(e *Error) []byte {
+	var whole, message any = e, &Error{Message: e.Message}
+	if c.v2 {
+		whole, message = e.Data, e.Message
+		if len(e.Data) == 0 {
+			whole = e.Message
+		}
+	}
+	payload, err := json.Marshal(whole)
+	if err != nil { // its Data is not JSON
+		payload, _ = json.Marshal(message)
+	}
+	return payload
+}
