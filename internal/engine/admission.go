@@ -153,7 +153,8 @@ func (srv *Server) openPolling(w http.ResponseWriter, s *Session) {
 		cookie.Value = s.id
 		http.SetCookie(w, &cookie)
 	}
-	if err := respond(w, srv.cfg.WriteTimeout, s.openPacket()); err != nil {
+	srv.limitWriting(http.NewResponseController(w))
+	if err := respond(w, textPlain, s.openPacket()); err != nil {
 		s.Discard(TransportClose)
 	}
 }

@@ -53,6 +53,21 @@ func NewRawMessage(data []byte, binary bool) *Message {
 // Len returns the number of bytes that m takes in a queue.
 func (m *Message) Len() int { return len(m.wire) }
 
+// Parts iterates over the text and the attachments of m as NewMessage was given
+// them. They must not be modified.
+func (m *Message) Parts() iter.Seq2[[]byte, bool] {
+	return func(yield func(data []byte, binary bool) bool) {
+		for op, data := range m.frames() {
+			if op == opText {
+				data = data[1:]
+			}
+			if !yield(data, op == opBinary) {
+				return
+			}
+		}
+	}
+}
+
 // frame returns a message of one frame.
 func frame(op byte, payload string) *Message {
 	return &Message{append(appendFrameHeader(nil, op, len(payload)), payload...)}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -13,7 +14,8 @@ import (
 // A poll is a GET that waits for something to send.
 type poll struct {
 	ready chan struct{}
-	noop  bool // it is to go home; guarded by the session's mu
+	abort func() // makes the writing of its response fail; called under the session's mu
+	noop  bool   // it is to go home; guarded by the session's mu
 }
 
 // wake makes the poll look at its session again. It never blocks.
@@ -26,7 +28,7 @@ func (p *poll) wake() {
 
 // A post is a POST whose body is being read.
 type post struct {
-	abort func() // makes the reading fail; called under the session's mu
+	abort func() // makes the reading fail; called under the session's mu; nil once it has been read
 	done  chan struct{}
 }
 
@@ -37,7 +39,11 @@ const noopDelay = 100 * time.Millisecond
 // servePoll answers a GET with everything that is queued, as soon as there is
 // something.
 func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
-	p := &poll{ready: make(chan struct{}, 1)}
+	rc := http.NewResponseController(w)
+	p := &poll{
+		ready: make(chan struct{}, 1),
+		abort: func() { _ = rc.SetWriteDeadline(longAgo) },
+	}
 	s.mu.Lock()
 	switch {
 	case s.state == closed:
@@ -61,8 +67,9 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	upgrading := s.candidate != nil
 	s.mu.Unlock()
 
-	// The read deadline of an http.Server would look like an aborted poll.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	// The deadlines of an http.Server would look like an aborted poll.
+	_ = rc.SetReadDeadline(time.Time{})
+	_ = rc.SetWriteDeadline(time.Time{})
 	var noop <-chan time.Time
 	if upgrading {
 		timer := time.NewTimer(noopDelay)
@@ -73,15 +80,19 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	case <-p.ready:
 	case <-noop:
 	case <-r.Context().Done():
-		s.Discard(TransportError)
-		return
+		s.mu.Lock()
+		released := p.noop // the session goes on without it
+		s.mu.Unlock()
+		if !released {
+			s.Discard(TransportError)
+		}
 	}
 
 	buf := payloads.Get().(*[]byte)
 	defer releasePayload(buf)
+	s.srv.limitWriting(rc) // from here on, so that it does not undo an abort
 	took := s.takePayload(p, buf)
-	err := respond(w, s.srv.cfg.WriteTimeout, *buf)
-	if err != nil {
+	if err := respond(w, textPlain, *buf); err != nil && took != nothing {
 		s.Discard(TransportClose)
 	}
 	s.pollDone(took)
@@ -111,6 +122,7 @@ func (s *Session) takePayload(p *poll, buf *[]byte) taken {
 		dst = append(dst, byte(eio.Close))
 		return nothing
 	}
+	s.answer = p
 	if s.hungUp {
 		dst = append(dst, byte(eio.Noop))
 		return lastWord
@@ -138,7 +150,7 @@ func (s *Session) pollDone(took taken) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.flushing = false
+	s.flushing, s.answer = false, nil
 	if took == lastWord {
 		s.finishLocked()
 	} else if len(s.queue) > 0 || s.state == closing {
@@ -155,7 +167,7 @@ func (s *Session) hangUp() {
 		s.queue, s.queued = nil, 0
 		s.closeLocked()
 		s.hungUp = true
-		s.heart.Reset(closeWait)
+		s.boundLocked(closeWait)
 	}
 	s.mu.Unlock()
 	if first {
@@ -172,16 +184,25 @@ func releasePayload(buf *[]byte) {
 	}
 }
 
-// respond writes a polling response.
-func respond(w http.ResponseWriter, timeout time.Duration, body []byte) error {
-	// In place of the http.Server's own, which counts from the request on.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(timeout))
+// limitWriting gives a response WriteTimeout, in place of the http.Server's
+// own deadline, which counts from the request on.
+func (srv *Server) limitWriting(rc *http.ResponseController) {
+	_ = rc.SetWriteDeadline(time.Now().Add(srv.cfg.WriteTimeout))
+}
+
+// respond writes a polling response as far as the network.
+func respond(w http.ResponseWriter, contentType []string, body []byte) error {
 	h := w.Header()
-	h["Content-Type"] = textPlain
+	h["Content-Type"] = contentType
 	h["Cache-Control"] = noStore
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	_, err := w.Write(body)
-	return err
+	if _, err := w.Write(body); err != nil {
+		return err
+	}
+	if err := http.NewResponseController(w).Flush(); !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
 }
 
 var (
@@ -189,13 +210,14 @@ var (
 	textHTML  = []string{"text/html"}
 	noStore   = []string{"no-store"}
 	okPayload = []byte("ok")
+	longAgo   = time.Unix(1, 0)
 )
 
 // servePost reads the packets that a client sends.
 func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	rc := http.NewResponseController(w)
 	p := &post{
-		abort: func() { _ = rc.SetReadDeadline(time.Unix(1, 0)) },
+		abort: func() { _ = rc.SetReadDeadline(longAgo) },
 		done:  make(chan struct{}),
 	}
 	s.mu.Lock()
@@ -215,10 +237,11 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.post = p
+	_ = rc.SetReadDeadline(time.Now().Add(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout))
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
-		s.post = nil // from here on nobody aborts
+		s.post = nil
 		s.mu.Unlock()
 		close(p.done)
 	}()
@@ -236,7 +259,6 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		return
 	}
-	_ = rc.SetReadDeadline(time.Now().Add(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout))
 	buf := payloads.Get().(*[]byte)
 	defer releasePayload(buf)
 	body, err := readAll(io.LimitReader(r.Body, max+1), (*buf)[:0])
@@ -255,13 +277,13 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		return
 	}
+	s.mu.Lock()
+	p.abort = nil
+	s.mu.Unlock()
 	_ = rc.SetReadDeadline(time.Time{})
 	s.receivePayload(body)
-	h := w.Header()
-	h["Content-Type"] = textHTML
-	h["Cache-Control"] = noStore
-	h["Content-Length"] = []string{"2"}
-	_, _ = w.Write(okPayload)
+	s.srv.limitWriting(rc)
+	_ = respond(w, textHTML, okPayload)
 }
 
 // receivePayload handles the packets of a body in order.

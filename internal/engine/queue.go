@@ -3,7 +3,6 @@ package engine
 import (
 	"slices"
 	"sync"
-	"time"
 )
 
 // Send queues m. A volatile message is dropped unless the transport can take
@@ -97,8 +96,7 @@ func (s *Session) flushBlocking(f *flusher) {
 	defer f.release()
 	for {
 		for f.fill() {
-			_ = s.ws.conn.SetWriteDeadline(time.Now().Add(s.srv.cfg.WriteTimeout))
-			if _, err := s.ws.conn.Write(f.chunk); err != nil {
+			if _, err := s.ws.writeBlocking(f.chunk); err != nil {
 				if isTimeout(err) {
 					s.slow()
 				}
@@ -116,20 +114,25 @@ func (s *Session) flushBlocking(f *flusher) {
 // take moves the queue into f, or gives up flushing when it is empty.
 func (s *Session) take(f *flusher) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state == closed || len(s.queue) == 0 {
-		s.flushing = false
-		s.queued -= min(f.size, s.queued)
-		f.size = 0
-		if s.state == closing {
-			s.heart.Reset(min(closeWait, s.srv.cfg.WriteTimeout))
-		}
-		return false
+	if s.state != closed && len(s.queue) > 0 {
+		s.queued -= f.size
+		f.load(s.queue)
+		s.clearQueueLocked()
+		s.mu.Unlock()
+		return true
 	}
-	s.queued -= f.size
-	f.load(s.queue)
-	s.clearQueueLocked()
-	return true
+	s.flushing = false
+	s.queued -= min(f.size, s.queued)
+	f.size = 0
+	last := s.state == closing
+	if last {
+		s.boundLocked(closeWait)
+	}
+	s.mu.Unlock()
+	if last {
+		s.ws.closeWrite()
+	}
+	return false
 }
 
 // clearQueueLocked empties the queue and keeps a little room for the next.

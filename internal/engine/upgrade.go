@@ -78,8 +78,7 @@ func (t *wsConn) expect(want eio.Type, data string) bool {
 
 // writeNow writes to a WebSocket that is not a session's transport.
 func (t *wsConn) writeNow(m *Message) error {
-	_ = t.conn.SetWriteDeadline(time.Now().Add(t.session.srv.cfg.WriteTimeout))
-	_, err := t.conn.Write(m.wire)
+	_, err := t.writeBlocking(m.wire)
 	return err
 }
 

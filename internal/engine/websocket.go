@@ -104,7 +104,7 @@ func (t *wsConn) beforeWait() {
 // Write takes what gorilla writes: the handshake, then whole control frames.
 func (t *wsConn) Write(p []byte) (int, error) {
 	if !t.upgraded {
-		return t.conn.Write(p)
+		return t.writeBlocking(p)
 	}
 	t.control(&Message{append([]byte(nil), p...)})
 	return len(p), nil
@@ -117,8 +117,29 @@ func (t *wsConn) SetWriteDeadline(time.Time) error { return nil }
 // Close is how gorilla closes the connection when the handshake fails.
 func (t *wsConn) Close() error { t.close(); return nil }
 
+// close closes the connection. It does so on a goroutine of its own, as it may
+// be called under locks, and Close waits for a read or write under way.
 func (t *wsConn) close() {
-	t.closing.Do(func() { _ = t.conn.Close() })
+	t.closing.Do(func() {
+		t.session.srv.Go(func() { _ = t.conn.Close() })
+	})
+}
+
+// closeWrite says that nothing comes behind the close frame, so that the peer
+// need not wait for the connection to be closed.
+func (t *wsConn) closeWrite() {
+	if c, ok := t.conn.(interface{ CloseWrite() error }); ok {
+		_ = c.CloseWrite()
+	}
+}
+
+// writeBlocking writes p within WriteTimeout. The deadline does not stay, as
+// tryWrite fails once it has passed.
+func (t *wsConn) writeBlocking(p []byte) (int, error) {
+	_ = t.conn.SetWriteDeadline(time.Now().Add(t.session.srv.cfg.WriteTimeout))
+	n, err := t.conn.Write(p)
+	_ = t.conn.SetWriteDeadline(time.Time{})
+	return n, err
 }
 
 // tryWrite writes as much of p as is possible without waiting.
@@ -138,7 +159,7 @@ func (t *wsConn) control(m *Message) {
 	switch {
 	case m.wire[0] == finalFrame|opClose:
 		t.goodbye = m
-	case s.state != closed && s.ws == t: // a candidate owes nobody a pong
+	case s.state == open && s.ws == t: // a candidate owes nobody a pong
 		s.enqueueLocked(m)
 	}
 }
