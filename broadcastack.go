@@ -83,6 +83,7 @@ func (e Emitter) ask(n *Namespace, c *collection, event string, args []any) erro
 	if err != nil {
 		return err
 	}
+	m.SetCompression(e.compress)
 	one := e
 	one.ns = n
 	out := n.outgoing(event, m, true)

@@ -20,6 +20,7 @@ type Emitter struct {
 	rooms    []string
 	except   []string
 	volatile bool
+	compress engine.Compression
 }
 
 // To adds rooms. A socket in several of them receives the event once. Without
@@ -55,6 +56,16 @@ func (e Emitter) Local() Emitter { return e }
 // polls or two transports.
 func (e Emitter) Volatile() Emitter {
 	e.volatile = true
+	return e
+}
+
+// Compress overrides whether the event is compressed, whatever its size, for
+// clients with which compression was negotiated; see [Options.Compression].
+func (e Emitter) Compress(on bool) Emitter {
+	e.compress = engine.CompressNever
+	if on {
+		e.compress = engine.CompressAlways
+	}
 	return e
 }
 
@@ -96,6 +107,7 @@ func (e Emitter) emit(n *Namespace, event string, args []any) error {
 	if err != nil {
 		return err
 	}
+	m.SetCompression(e.compress)
 	out := n.outgoing(event, m, false)
 	if e.only != nil {
 		out.tell(e.only)

@@ -77,6 +77,12 @@ type Options struct {
 	// clients get 503 with Retry-After. Zero means 1024.
 	MaxHandshakes int
 
+	// Compression enables permessage-deflate and gzip responses for messages
+	// of at least this many bytes; what clients send is counted as inflated.
+	// Do not compress secrets together with text that others choose. Zero
+	// means no compression.
+	Compression int
+
 	// Recovery, if set, keeps what a client missed across a short
 	// disconnection.
 	Recovery *Recovery

@@ -471,6 +471,7 @@ func (r *recovery) emit(e Emitter, n *Namespace, enc *encoder, list *[]*Socket) 
 	default:
 		m = enc.message(sio.Event, sio.BinaryEvent, n.name, noAck)
 	}
+	m.SetCompression(e.compress)
 	if e.only != nil {
 		*list = append(*list, e.only)
 		return m, offset, e.only.send(m, e.volatile)

@@ -59,6 +59,7 @@ func NewServer(opts *Options) *Server {
 		MaxPayload:     srv.opts.MaxPayload,
 		MaxQueue:       srv.opts.MaxQueue,
 		MaxHandshakes:  int64(srv.opts.MaxHandshakes),
+		Compression:    srv.opts.Compression,
 		Open:           func(s *engine.Session) engine.Receiver { return newConn(srv, s) },
 		Report:         func(_ *engine.Session, err error) { srv.report(nil, err) },
 	})

@@ -196,6 +196,9 @@ func (s *Socket) send(m *engine.Message, volatile bool) error {
 // s.To(room).Volatile(), which is for others.
 func (s *Socket) Volatile() Emitter { return Emitter{ns: s.ns, only: s, volatile: true} }
 
+// Compress returns an emitter to s that overrides compression.
+func (s *Socket) Compress(on bool) Emitter { return Emitter{ns: s.ns, only: s}.Compress(on) }
+
 // Broadcast returns an emitter to every other socket of the namespace.
 func (s *Socket) Broadcast() Emitter { return Emitter{ns: s.ns, sender: s} }
 

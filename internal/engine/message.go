@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/binary"
 	"iter"
+	"sync/atomic"
 
 	"github.com/socketio-go/socketio/internal/eio"
 )
@@ -12,7 +13,11 @@ import (
 //
 // It is kept as the WebSocket frames to write (RFC 6455, section 5.2), from
 // which polling takes the payloads.
-type Message struct{ wire []byte }
+type Message struct {
+	wire        []byte
+	compression Compression
+	deflated    atomic.Pointer[deflated] // nil until somebody needs it
+}
 
 // The opcodes of RFC 6455, section 11.8, that the engine writes itself.
 const (
@@ -38,7 +43,7 @@ func NewMessage(text []byte, attachments [][]byte) *Message {
 		wire = appendFrameHeader(wire, opBinary, len(a))
 		wire = append(wire, a...)
 	}
-	return &Message{wire}
+	return &Message{wire: wire}
 }
 
 // NewRawMessage returns an Engine.IO message that is one text or binary. It
@@ -70,7 +75,7 @@ func (m *Message) Parts() iter.Seq2[[]byte, bool] {
 
 // frame returns a message of one frame.
 func frame(op byte, payload string) *Message {
-	return &Message{append(appendFrameHeader(nil, op, len(payload)), payload...)}
+	return &Message{wire: append(appendFrameHeader(nil, op, len(payload)), payload...)}
 }
 
 var (

@@ -1,8 +1,8 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"sync"
@@ -16,6 +16,7 @@ type poll struct {
 	ready chan struct{}
 	abort func() // makes the writing of its response fail; called under the session's mu
 	noop  bool   // it is to go home; guarded by the session's mu
+	plain bool   // what it has taken is not to be compressed
 }
 
 // wake makes the poll look at its session again. It never blocks.
@@ -64,7 +65,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	if len(s.queue) > 0 || s.state == closing {
 		s.wakeLocked()
 	}
-	upgrading := s.candidate != nil
+	upgrading := s.probed
 	s.mu.Unlock()
 
 	// The deadlines of an http.Server would look like an aborted poll.
@@ -92,7 +93,12 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	defer releasePayload(buf)
 	s.srv.limitWriting(rc) // from here on, so that it does not undo an abort
 	took := s.takePayload(p, buf)
-	if err := respond(w, textPlain, *buf); err != nil && took != nothing {
+	body := *buf
+	if !p.plain {
+		var packed bytes.Buffer
+		body = gzipInto(&packed, w.Header(), r, body, s.srv.cfg.Compression)
+	}
+	if err := respond(w, textPlain, body); err != nil && took != nothing {
 		s.Discard(TransportClose)
 	}
 	s.pollDone(took)
@@ -115,7 +121,7 @@ func (s *Session) takePayload(p *poll, buf *[]byte) taken {
 	dst := (*buf)[:0]
 	defer func() { *buf = dst }()
 	switch {
-	case p.noop || s.candidate != nil || s.ws != nil || s.state == open && (s.flushing || len(s.queue) == 0):
+	case p.noop || s.probed || s.ws != nil || s.state == open && (s.flushing || len(s.queue) == 0):
 		dst = append(dst, byte(eio.Noop))
 		return nothing
 	case s.state == closed:
@@ -128,6 +134,7 @@ func (s *Session) takePayload(p *poll, buf *[]byte) taken {
 		return lastWord
 	}
 	for _, m := range s.queue {
+		p.plain = p.plain || m.compression == CompressNever
 		dst = m.appendPayload(dst)
 	}
 	s.clearQueueLocked()
@@ -261,9 +268,12 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	}
 	buf := payloads.Get().(*[]byte)
 	defer releasePayload(buf)
-	body, err := readAll(io.LimitReader(r.Body, max+1), (*buf)[:0])
+	body, err := readAll(r.Body, (*buf)[:0], max)
 	*buf = body
 	switch {
+	case errors.Is(err, errTooBig):
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return
 	case err != nil:
 		status := http.StatusBadRequest
 		if isTimeout(err) {
@@ -272,9 +282,6 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close") // what is left of the body is not awaited
 		w.WriteHeader(status)
 		s.Close(TransportError)
-		return
-	case int64(len(body)) > max:
-		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		return
 	}
 	s.mu.Lock()

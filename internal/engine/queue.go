@@ -46,7 +46,7 @@ func (s *Session) slow() {
 
 // writableLocked reports whether a message would leave at once.
 func (s *Session) writableLocked() bool {
-	return len(s.queue) == 0 && !s.flushing && s.candidate == nil && (s.ws != nil || s.poll != nil)
+	return len(s.queue) == 0 && !s.flushing && !s.probed && (s.ws != nil || s.poll != nil)
 }
 
 func (s *Session) enqueueLocked(m *Message) {
@@ -65,7 +65,7 @@ func (s *Session) wakeLocked() {
 			s.flushing = true
 			s.srv.flushSoon(s)
 		}
-	case s.poll != nil && s.candidate == nil:
+	case s.poll != nil && !s.probed:
 		s.poll.wake()
 	}
 }
@@ -75,7 +75,7 @@ func (s *Session) wakeLocked() {
 // the network takes no more, a goroutine of the session goes on.
 func (s *Session) flush(f *flusher) {
 	for s.take(f) {
-		for f.fill() {
+		for f.fill(s.ws) {
 			n, err := s.ws.tryWrite(f.chunk)
 			f.chunk = f.chunk[n:]
 			if err == errWouldBlock {
@@ -95,7 +95,7 @@ func (s *Session) flush(f *flusher) {
 func (s *Session) flushBlocking(f *flusher) {
 	defer f.release()
 	for {
-		for f.fill() {
+		for f.fill(s.ws) {
 			if _, err := s.ws.writeBlocking(f.chunk); err != nil {
 				if isTimeout(err) {
 					s.slow()
@@ -168,27 +168,29 @@ func (f *flusher) load(queue []*Message) {
 	}
 }
 
-// fill puts the next bytes to be written into chunk. It reports whether there
-// are any.
-func (f *flusher) fill() bool {
+// fill puts the next bytes to be written to t into chunk. It reports whether
+// there are any.
+func (f *flusher) fill(t *wsConn) bool {
 	if len(f.chunk) > 0 {
 		return true
 	}
 	left := f.batch[f.next:]
-	switch {
-	case len(left) == 0:
+	if len(left) == 0 {
 		return false
-	case len(left) == 1 || left[0].Len() > largeFrame:
-		f.chunk = left[0].wire
+	}
+	first := t.wireOf(left[0])
+	if len(left) == 1 || len(first) > largeFrame {
+		f.chunk = first
 		f.next++
 		return true
 	}
 	f.buf = f.buf[:0]
 	for _, m := range left {
-		if m.Len() > largeFrame || len(f.buf)+m.Len() > chunkSize {
+		wire := t.wireOf(m)
+		if len(wire) > largeFrame || len(f.buf)+len(wire) > chunkSize {
 			break
 		}
-		f.buf = append(f.buf, m.wire...)
+		f.buf = append(f.buf, wire...)
 		f.next++
 	}
 	f.chunk = f.buf

@@ -20,6 +20,7 @@ type Session struct {
 	state     state
 	ws        *wsConn // nil while the transport is polling
 	candidate *wsConn // the WebSocket an upgrade is being tried with
+	probed    bool    // the candidate works: what is sent waits for it
 	poll      *poll   // the GET that waits
 	answer    *poll   // the GET that is being answered
 	post      *post   // the POST that is being read

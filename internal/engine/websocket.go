@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -28,6 +29,7 @@ type wsConn struct {
 	ws       *websocket.Conn
 	turn     *Turn // the reader's; only used by the reader
 	upgraded bool  // the handshake is done: writes are frames
+	deflates bool  // permessage-deflate has been negotiated
 	closing  sync.Once
 	goodbye  *Message // the close frame to end with; nil means one without a status; guarded by session.mu
 }
@@ -48,7 +50,9 @@ var upgrader = websocket.Upgrader{
 // upgrade performs the WebSocket handshake. If it fails it has answered.
 func (s *Session) upgrade(w http.ResponseWriter, r *http.Request) (*wsConn, error) {
 	t := &wsConn{session: s}
-	ws, err := upgrader.Upgrade(&hijacker{ResponseWriter: w, t: t}, r, w.Header().Clone())
+	u := upgrader
+	u.EnableCompression = s.srv.cfg.Compression > 0
+	ws, err := u.Upgrade(&hijacker{ResponseWriter: w, t: t}, r, w.Header().Clone())
 	if err != nil {
 		if t.conn == nil {
 			return nil, err
@@ -104,9 +108,10 @@ func (t *wsConn) beforeWait() {
 // Write takes what gorilla writes: the handshake, then whole control frames.
 func (t *wsConn) Write(p []byte) (int, error) {
 	if !t.upgraded {
+		t.deflates = bytes.Contains(p, []byte("\r\nSec-WebSocket-Extensions: permessage-deflate"))
 		return t.writeBlocking(p)
 	}
-	t.control(&Message{append([]byte(nil), p...)})
+	t.control(&Message{wire: append([]byte(nil), p...)})
 	return len(p), nil
 }
 
@@ -239,7 +244,7 @@ func (t *wsConn) readPacket() (buf *[]byte, p eio.Packet, err error) {
 		return nil, p, err
 	}
 	buf = scratch.Get().(*[]byte)
-	*buf, err = readAll(r, (*buf)[:0])
+	*buf, err = readAll(r, (*buf)[:0], t.session.srv.cfg.MaxPayload)
 	switch {
 	case err != nil:
 	case kind == websocket.BinaryMessage:
@@ -254,9 +259,16 @@ func (t *wsConn) readPacket() (buf *[]byte, p eio.Packet, err error) {
 	return buf, p, nil
 }
 
-// readAll appends what r has to b, whose capacity it uses and grows.
-func readAll(r io.Reader, b []byte) ([]byte, error) {
+// errTooBig says that there was more than the limit.
+var errTooBig = errors.New("engine.io: message exceeds MaxPayload")
+
+// readAll appends what r has to b, whose capacity it uses and grows. It fails
+// beyond limit bytes, which gorilla counts before they are inflated.
+func readAll(r io.Reader, b []byte, limit int64) ([]byte, error) {
 	for {
+		if int64(len(b)) > limit {
+			return b, errTooBig
+		}
 		if len(b) == cap(b) {
 			b = slices.Grow(b, max(minScratch, len(b)))
 		}
@@ -288,6 +300,9 @@ func (t *wsConn) ended(err error) {
 	case errors.Is(err, eio.ErrUTF8):
 		t.control(frame(opClose, string(websocket.FormatCloseMessage(websocket.CloseInvalidFramePayloadData, ""))))
 		s.Close(TransportError)
+	case errors.Is(err, errTooBig):
+		t.control(frame(opClose, string(websocket.FormatCloseMessage(websocket.CloseMessageTooBig, ""))))
+		s.Close(TransportError)
 	case errors.Is(err, eio.ErrEmpty), errors.Is(err, eio.ErrType), errors.Is(err, eio.ErrBase64):
 		s.Close(ParseError)
 	default: // what gorilla makes of a broken frame or a message too big
@@ -303,6 +318,14 @@ func (t *wsConn) drain() {
 	_ = t.conn.SetReadDeadline(time.Now().Add(closeWait))
 	_, _ = io.Copy(io.Discard, t.conn)
 	t.session.Discard(TransportClose)
+}
+
+// wireOf returns the frames of m in the form that was negotiated.
+func (t *wsConn) wireOf(m *Message) []byte {
+	if t.deflates {
+		return m.compressed(t.session.srv.cfg.Compression)
+	}
+	return m.wire
 }
 
 func isTimeout(err error) bool {
