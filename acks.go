@@ -58,9 +58,10 @@ type pendingAck struct {
 	timer  *time.Timer // nil if somebody waits with a context
 }
 
-// awaitAck reserves an id for an answer. settle is called once, unless
-// forgetAck is called before; it must not block.
-func (s *Socket) awaitAck(timeout time.Duration, settle func(Args, error)) (id int64, err error) {
+// awaitAck reserves an id for an answer: the socket's next one, or the given id
+// of a broadcast. settle is called once, unless forgetAck is called before; it
+// must not block.
+func (s *Socket) awaitAck(id int64, timeout time.Duration, settle func(Args, error)) (int64, error) {
 	c := s.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,8 +71,10 @@ func (s *Socket) awaitAck(timeout time.Duration, settle func(Args, error)) (id i
 	case len(s.acks) >= maxPendingAcks:
 		return 0, ErrSlow
 	}
-	id = s.nextAck
-	s.nextAck++
+	if id == noAck {
+		id = s.nextAck
+		s.nextAck++
+	}
 	p := &pendingAck{settle: settle}
 	if timeout > 0 {
 		p.timer = time.AfterFunc(timeout, func() { s.settleAck(id, Args{}, context.DeadlineExceeded) })
@@ -105,7 +108,7 @@ func (s *Socket) settleAck(id int64, args Args, err error) {
 
 // emitWithCallback emits an event whose answer goes to fn.
 func (s *Socket) emitWithCallback(event string, args []any, fn func(Args, error)) error {
-	id, err := s.awaitAck(s.ns.srv.opts.AckTimeout, func(args Args, err error) {
+	id, err := s.awaitAck(noAck, s.ns.srv.opts.AckTimeout, func(args Args, err error) {
 		s.conn.enqueue(s, task{fn: func() { fn(args, err) }})
 	})
 	if err != nil {
@@ -118,6 +121,7 @@ func (s *Socket) emitWithCallback(event string, args []any, fn func(Args, error)
 func (s *Socket) emitAwaited(id int64, event string, args []any) error {
 	m, err := encodeEvent(s.ns.name, id, event, args)
 	if err == nil {
+		s.ns.outgoing(event, m, true).tell(s)
 		err = s.send(m, false)
 	}
 	if err != nil {
@@ -128,8 +132,12 @@ func (s *Socket) emitAwaited(id int64, event string, args []any) error {
 
 // EmitWithAck sends an event and waits for the client's answer until ctx ends,
 // or for [Options.AckTimeout] if ctx has no deadline. It may be called from a
-// handler of the same socket. The error is ctx's, [ErrClosed] when the socket
-// leaves first, or [ErrSlow] when 1024 answers are awaited already.
+// handler of the same socket; but when [Options.MaxInbox] events wait for that
+// handler, answers behind them are not read before it returns. The error is
+// ctx's, [ErrClosed] when the socket leaves first, [ErrSlow] when 1024 answers
+// are awaited already, or one of [Socket.Emit].
+//
+// An answer that refuses is returned like any other; [Call.Do] tells it apart.
 func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (Args, error) {
 	if err := checkEvent(event); err != nil {
 		return Args{}, err
@@ -144,7 +152,7 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (Ar
 		err  error
 	}
 	replies := make(chan reply, 1)
-	id, err := s.awaitAck(0, func(args Args, err error) { replies <- reply{args, err} })
+	id, err := s.awaitAck(noAck, 0, func(args Args, err error) { replies <- reply{args, err} })
 	if err != nil {
 		return Args{}, err
 	}

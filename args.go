@@ -27,7 +27,8 @@ func (a Args) Len() int { return len(a.raw) }
 // Decode stores the arguments in the values dst points to, by position. Extra
 // arguments are ignored and missing ones leave their destination alone. A
 // []byte, at any depth, receives a binary argument without copying; so does an
-// any, as a []byte. The error is a *[DecodeError] without an event.
+// any, as a []byte: what they get is shared and must not be modified. The error
+// is a *[DecodeError] without an event.
 func (a Args) Decode(dst ...any) error {
 	for i := range min(len(dst), len(a.raw)) {
 		if err := decodeArg(a.raw[i], a.bin, dst[i]); err != nil {
@@ -50,7 +51,9 @@ func (a Args) Raw(i int) json.RawMessage {
 // AckFunc answers the client. As the last parameter of a handler it replaces
 // the handler's results, for answers that come later. Only the first call
 // counts; the others return [ErrAnswered]. It may be called on any goroutine,
-// and does nothing if the client asked for no answer.
+// does not block, and does nothing if the client asked for no answer. Other
+// errors are [ErrClosed], [ErrSlow], or say which argument can't be encoded;
+// after that one the answer can still be given.
 type AckFunc func(args ...any) error
 
 // retain returns a copy of arguments that alias a buffer in use.

@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"bytes"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -93,8 +94,8 @@ func (c *conn) Receive(turn *engine.Turn, data []byte, binary bool) {
 // newPartial keeps a packet that aliases the reader's buffer.
 func newPartial(p *sio.Packet, size int64) *partial {
 	kept := *p
-	kept.Namespace = append([]byte(nil), p.Namespace...)
-	kept.Name = append([]byte(nil), p.Name...)
+	kept.Namespace = bytes.Clone(p.Namespace)
+	kept.Name = bytes.Clone(p.Name) // nil is no name, but "" is one
 	kept.Args = retain(p.Args, nil).raw
 	kept.Data = nil
 	return &partial{packet: kept, size: size}

@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -12,29 +13,38 @@ import (
 // connect begins to join a namespace. The place is taken at once, so that a
 // second CONNECT finds it taken; the rest runs on a goroutine of its own.
 func (c *conn) connect(p *sio.Packet) {
-	ns := c.srv.lookup(p.Namespace)
-	c.mu.Lock()
-	switch {
-	case c.ended:
-		c.mu.Unlock()
-		return
-	case c.find(p.Namespace) != nil:
-		c.mu.Unlock()
-		c.fail(engine.ForcedClose, errConnectedTwice)
-		return
-	case ns == nil:
-		c.mu.Unlock()
+	ns := c.srv.acquire(p.Namespace)
+	if ns == nil {
 		c.refuse(string(p.Namespace), &Error{Message: "Invalid namespace"})
 		return
-	case len(c.sockets) >= c.srv.opts.MaxNamespaces:
+	}
+	c.mu.Lock()
+	if c.ended || c.find(p.Namespace) != nil || len(c.sockets) >= c.srv.opts.MaxNamespaces {
+		twice := c.find(p.Namespace) != nil
 		c.mu.Unlock()
-		c.refuse(ns.name, &Error{Message: "Too many namespaces"})
+		c.srv.release(ns)
+		if twice {
+			c.fail(engine.ForcedClose, errConnectedTwice)
+		} else {
+			c.refuse(ns.name, &Error{Message: "Too many namespaces"})
+		}
 		return
 	}
+	c.mu.Unlock()
 	s := &Socket{id: c.socketID(ns), ns: ns, conn: c, busy: true}
 	if p.Data != nil {
 		s.auth = retain([][]byte{p.Data}, nil)
 	}
+	if ns.recovery != nil {
+		claim := p.Data
+		if c.v2 {
+			claim = nil // it has been told nothing to come back with
+		}
+		if why := ns.recovery.resume(s, claim); why != "" {
+			c.srv.report(nil, fmt.Errorf("socketio: session not recovered: %s", why))
+		}
+	}
+	c.mu.Lock()
 	timeout := c.srv.opts.ConnectTimeout
 	if c.timer != nil { // the first namespace: counted from the beginning
 		timeout -= time.Since(c.since)
@@ -42,7 +52,11 @@ func (c *conn) connect(p *sio.Packet) {
 	s.deadline = time.AfterFunc(timeout, func() { s.refuse(errMiddlewareTimeout) })
 	c.sockets = append(c.sockets, s)
 	c.srv.engine.Go(s.connect)
+	ended := c.ended
 	c.mu.Unlock()
+	if ended { // since we looked
+		s.leave(ReasonTransport, true)
+	}
 }
 
 var errMiddlewareTimeout = errors.New("socketio: middleware did not return within ConnectTimeout")
@@ -90,12 +104,21 @@ func (s *Socket) enter() bool {
 	if s.state.Load() != connecting {
 		return false
 	}
-	s.deadline.Stop()
+	s.stopDeadlineLocked()
 	if c.timer != nil {
 		c.timer.Stop()
 		c.timer = nil
 	}
-	// The client hears that it is connected before anything else.
+	if r := s.ns.recovery; r != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if !r.enter(s) {
+			// The log was overrun while the middleware ran. The client comes
+			// back, and gets a new session.
+			c.srv.engine.Go(func() { c.session.Discard(engine.TransportError) })
+			return false
+		}
+	}
 	_ = c.session.Send(encodeControl(sio.Connect, s.ns.name, s.connectPayload()), false)
 	s.state.Store(connected)
 	return s.ns.index.add(s)
@@ -111,10 +134,10 @@ func (s *Socket) refuse(err error) {
 		return
 	}
 	s.leaveLocked(ReasonServer)
-	s.dropping = true
+	s.dropInboxLocked()
 	close := c.expired && len(c.sockets) == 0
 	c.mu.Unlock()
-	s.gone(ReasonServer)
+	s.tellRooms(s.gone(ReasonServer, false), leaveObservers)
 
 	if _, ok := asError(err); !ok {
 		c.srv.report(s, err)
@@ -142,7 +165,7 @@ func (c *conn) expire() {
 }
 
 // leave disconnects s. Unless drop is set, the events that it has received are
-// still handled. OnDisconnect comes last. It reports whether s was connected.
+// still handled. OnDisconnect comes last. It reports whether s had not left yet.
 func (s *Socket) leave(reason Reason, drop bool) bool {
 	c := s.conn
 	c.mu.Lock()
@@ -152,13 +175,23 @@ func (s *Socket) leave(reason Reason, drop bool) bool {
 		return false
 	}
 	s.leaveLocked(reason)
-	s.dropping = drop || was == connecting
-	c.mu.Unlock()
-	s.gone(reason)
-	if was == connected {
-		c.enqueue(s, task{fn: s.disconnected})
+	if drop || was == connecting {
+		s.dropInboxLocked()
 	}
-	return was == connected
+	switch { // under the lock, so that nothing of s comes behind
+	case reason != ReasonServer: // the client knows
+	case was == connecting:
+		c.refuse(s.ns.name, &Error{Message: "Connection refused"})
+	default:
+		_ = c.session.Send(encodeControl(sio.Disconnect, s.ns.name, nil), false)
+	}
+	c.mu.Unlock()
+	keep := mayRecover(reason) && (was == connected || s.Recovered()) && !c.v2
+	rooms := s.gone(reason, keep)
+	if was == connected {
+		c.enqueue(s, task{fn: func() { s.disconnected(rooms) }})
+	}
+	return true
 }
 
 // leaveLocked takes s off the connection.
@@ -166,17 +199,41 @@ func (s *Socket) leaveLocked(reason Reason) {
 	c := s.conn
 	s.state.Store(left)
 	s.reason = reason
-	s.deadline.Stop()
+	s.stopDeadlineLocked()
 	if i := slices.Index(c.sockets, s); i >= 0 {
 		c.sockets = slices.Delete(c.sockets, i, i+1)
 	}
 	c.freeLocked()
 }
 
-// gone ends what hangs on a socket that has left.
-func (s *Socket) gone(reason Reason) {
+// dropInboxLocked gives up the events that wait, and makes room for those of
+// other namespaces. Those that come after them are given up when it is their
+// turn.
+func (s *Socket) dropInboxLocked() {
+	s.dropping = true
+	s.inbox = slices.DeleteFunc(s.inbox, func(t task) bool {
+		if t.call == nil {
+			return false
+		}
+		s.conn.waiting--
+		s.conn.bytes -= t.size
+		return true
+	})
+}
+
+func (s *Socket) stopDeadlineLocked() {
+	if s.deadline != nil {
+		s.deadline.Stop()
+		s.deadline = nil
+	}
+}
+
+// gone ends what hangs on a socket that has left. keep says whether its client
+// may come back to it. It returns the rooms that the socket was in.
+func (s *Socket) gone(reason Reason, keep bool) (rooms []string) {
 	c := s.conn
-	s.ns.index.remove(s)
+	rooms = s.ns.remove(s, keep)
+	s.ns.srv.release(s.ns)
 	c.mu.Lock()
 	acks := s.acks
 	s.acks = nil
@@ -191,10 +248,12 @@ func (s *Socket) gone(reason Reason) {
 		}
 		p.settle(Args{}, ErrClosed)
 	}
+	return rooms
 }
 
 // disconnected is the last thing that a socket does.
-func (s *Socket) disconnected() {
+func (s *Socket) disconnected(rooms []string) {
+	s.tellRooms(rooms, leaveObservers)
 	s.conn.mu.Lock()
 	own, reason := s.farewell, s.reason
 	s.conn.mu.Unlock()

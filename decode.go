@@ -14,7 +14,16 @@ import (
 )
 
 // jsonOptions give struct tags the meaning that they have in encoding/json.
-var jsonOptions = json.JoinOptions(jsonv1.DefaultOptionsV1(), jsontext.EscapeForHTML(false))
+var jsonOptions = json.JoinOptions(jsonv1.DefaultOptionsV1(), jsontext.EscapeForHTML(false), json.WithUnmarshalers(decodeNumber))
+
+// decodeNumber decodes encoding/json's Number, a stranger to this decoder.
+var decodeNumber = json.UnmarshalFromFunc(func(dec *jsontext.Decoder, n *stdjson.Number) error {
+	raw, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	return stdjson.Unmarshal(raw, n)
+})
 
 // decodeArg decodes one argument into what dst points to. What is stored never
 // aliases raw.
@@ -79,6 +88,7 @@ type binaryDecoder struct {
 var binaryDecoders = sync.Pool{New: func() any {
 	d := new(binaryDecoder)
 	d.options = json.JoinOptions(jsonOptions, json.WithUnmarshalers(json.JoinUnmarshalers(
+		decodeNumber,
 		json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v *[]byte) error {
 			b, err := d.attachment(dec)
 			if err == nil {

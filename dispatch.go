@@ -1,31 +1,82 @@
 package socketio
 
-// run runs the handlers of an event, the socket's own first, and answers.
+import "errors"
+
+// An outcome is what became of an event.
+type outcome struct {
+	handled  bool // somebody handled it
+	answered bool // results or err are the answer
+	deferred bool // an AckFunc will answer, or has
+	results  []any
+	err      error
+}
+
+// run has an event handled and answers it.
 func (s *Socket) run(c *call, name []byte) {
-	own, all := s.own.Load().of(name), s.ns.handlers.of(name)
-	if len(own)+len(all) == 0 {
-		return // nobody answers
-	}
-	if c.event == "" {
+	returned := false
+	defer func() {
+		if !returned {
+			s.exited(c)
+		}
+	}()
+	var o outcome
+	if own, inherited := s.ns.observed(); own == nil && inherited == nil {
+		o = s.handle(c, name)
+	} else {
 		c.event = string(name)
+		o = s.intercept(c)
 	}
-	answered, deferred := c.id == noAck, false
-	for _, list := range [2][]*handler{own, all} {
+	if o.err != nil {
+		s.reportHandler(o.err)
+	}
+	switch {
+	case c.id == noAck || !o.handled: // what nobody handles is not answered
+	case o.err != nil:
+		s.check(c, c.answer().refuse(o.err, neutralText(o.err)))
+	case o.answered:
+		s.check(c, c.answer().send(o.results...))
+	case !o.deferred:
+		s.check(c, c.answer().send())
+	}
+	returned = true
+}
+
+// exited is the end of an event whose handler has called runtime.Goexit, as
+// the Fatal methods of tests do. What it costs is the same as a panic.
+func (s *Socket) exited(c *call) {
+	s.ns.srv.panics.Add(1)
+	s.ns.srv.report(s, newPanicError(c.event, errGoexit))
+	if c.id != noAck {
+		s.check(c, c.answer().refuse(errGoexit, "internal error"))
+	}
+}
+
+var errGoexit = errors.New("socketio: runtime.Goexit in a handler")
+
+// handle runs the handlers of an event: the socket's own, the namespace's, and
+// those of its template. The first result or error is the answer.
+func (s *Socket) handle(c *call, name []byte) (o outcome) {
+	lists := [3][]*handler{s.own.Load().of(name), s.ns.handlers.of(name)}
+	if parent := s.ns.parent; parent != nil {
+		lists[2] = parent.handlers.of(name)
+	}
+	for _, list := range lists {
 		for _, h := range list {
-			deferred = deferred || h.acks
+			if c.event == "" {
+				c.event = string(name)
+			}
+			o.handled = true
+			o.deferred = o.deferred || h.acks
 			results, err := s.invoke(h, c)
 			switch {
-			case err != nil:
-				s.failed(c, err, &answered)
-			case h.result && !answered:
-				answered = true
-				s.check(c, c.answer().send(results...))
+			case o.answered && err != nil:
+				s.reportHandler(err)
+			case !o.answered && (err != nil || h.result):
+				o.answered, o.results, o.err = true, results, err
 			}
 		}
 	}
-	if !answered && !deferred {
-		s.check(c, c.answer().send())
-	}
+	return o
 }
 
 // invoke runs one handler. A panic is its error.
@@ -34,19 +85,19 @@ func (s *Socket) invoke(h *handler, c *call) (results []any, err error) {
 	return h.run(c)
 }
 
-// failed reports a handler's error, and answers with it if nobody has.
-func (s *Socket) failed(c *call, err error, answered *bool) {
-	neutral := "internal error"
-	if _, ok := err.(*DecodeError); ok {
-		neutral = "bad arguments"
-	}
+// reportHandler reports a handler's error, unless it is an answer to the client.
+func (s *Socket) reportHandler(err error) {
 	if _, ok := asError(err); !ok {
 		s.ns.srv.report(s, err)
 	}
-	if !*answered {
-		*answered = true
-		s.check(c, c.answer().refuse(err, neutral))
+}
+
+// neutralText is what the client reads in place of an error.
+func neutralText(err error) string {
+	if _, ok := err.(*DecodeError); ok {
+		return "bad arguments"
 	}
+	return "internal error"
 }
 
 // check reports an answer that could not be sent for a reason other than that

@@ -9,7 +9,8 @@ import (
 
 // An Emitter says whom an event is for and how it travels. It is an immutable
 // value: every method returns a new one, so an Emitter may be kept, shared and
-// extended by any number of goroutines.
+// extended by any number of goroutines. It comes from a server, namespace, room
+// or socket; the zero value can't be used.
 //
 //	io.To("lobby").Except(s.ID()).Volatile().Emit("cursor", x, y)
 type Emitter struct {
@@ -19,17 +20,30 @@ type Emitter struct {
 	rooms    []string
 	except   []string
 	volatile bool
+	compress engine.Compression
 }
 
-// To adds rooms. A socket in several of them receives the event once.
+// To adds rooms. A socket in several of them receives the event once. Without
+// any room the event is for the whole namespace.
 func (e Emitter) To(rooms ...string) Emitter {
+	e = e.toOthers()
 	e.rooms = append(slices.Clip(e.rooms), rooms...)
 	return e
 }
 
 // Except removes the sockets in any of the rooms.
 func (e Emitter) Except(rooms ...string) Emitter {
+	e = e.toOthers()
 	e.except = append(slices.Clip(e.except), rooms...)
+	return e
+}
+
+// toOthers makes of an emitter to one socket what [Socket.Broadcast] returns:
+// s.Volatile().To("lobby") is s.To("lobby").Volatile().
+func (e Emitter) toOthers() Emitter {
+	if e.only != nil {
+		e.sender, e.only = e.only, nil
+	}
 	return e
 }
 
@@ -45,6 +59,16 @@ func (e Emitter) Volatile() Emitter {
 	return e
 }
 
+// Compress overrides whether the event is compressed, whatever its size, for
+// clients with which compression was negotiated; see [Options.Compression].
+func (e Emitter) Compress(on bool) Emitter {
+	e.compress = engine.CompressNever
+	if on {
+		e.compress = engine.CompressAlways
+	}
+	return e
+}
+
 // Emit sends an event. It encodes the arguments once, whatever the number of
 // receivers, and does not wait for them. A nil error means that the event is
 // queued for every receiver that could take it, not that it arrived. The error
@@ -53,25 +77,52 @@ func (e Emitter) Volatile() Emitter {
 //
 // A receiver whose queue is full is disconnected with [ReasonSlow], which the
 // others do not notice.
+//
+// If the last argument is a func([]Reply, error), the receivers are asked for
+// answers and the function is called once, on a goroutine of its own, as
+// EmitWithAck returns after [Options.AckTimeout] at the latest.
 func (e Emitter) Emit(event string, args ...any) error {
 	if err := checkEvent(event); err != nil {
 		return err
 	}
-	m, err := encodeEvent(e.ns.name, noAck, event, args)
-	if err != nil {
-		return err
+	if last := len(args) - 1; last >= 0 {
+		if fn, ok := args[last].(func([]Reply, error)); ok {
+			return e.emitWithCallback(event, args[:last], fn)
+		}
 	}
-	if e.only != nil {
-		return e.only.send(m, e.volatile)
+	for _, n := range e.ns.members() {
+		if err := e.emit(n, event, args); err != nil {
+			return err
+		}
 	}
-	e.broadcast(m)
 	return nil
 }
 
-func (e Emitter) broadcast(m *engine.Message) {
+// emit sends an event in one namespace.
+func (e Emitter) emit(n *Namespace, event string, args []any) error {
+	if n.recovery != nil {
+		return e.emitLogged(n, event, args)
+	}
+	m, err := encodeEvent(n.name, noAck, event, args)
+	if err != nil {
+		return err
+	}
+	m.SetCompression(e.compress)
+	out := n.outgoing(event, m, false)
+	if e.only != nil {
+		out.tell(e.only)
+		return e.only.send(m, e.volatile)
+	}
+	e.broadcast(n, m, out)
+	return nil
+}
+
+// broadcast queues m for every receiver in one namespace.
+func (e Emitter) broadcast(n *Namespace, m *engine.Message, out *outgoing) {
 	list := receivers.Get().(*[]*Socket)
-	*list = e.ns.index.collect((*list)[:0], e.rooms, e.except, e.sender)
+	*list = n.index.collect((*list)[:0], e.rooms, e.except, e.sender)
 	for _, s := range *list {
+		out.tell(s)
 		_ = s.send(m, e.volatile) // who has left or is slow is not the emitter's concern
 	}
 	clear(*list)
@@ -80,3 +131,15 @@ func (e Emitter) broadcast(m *engine.Message) {
 
 // receivers holds the lists of sockets that broadcasts work through.
 var receivers = sync.Pool{New: func() any { return new([]*Socket) }}
+
+// local returns the matching sockets of this server.
+func (e Emitter) local() []*Socket {
+	if e.only != nil {
+		return []*Socket{e.only}
+	}
+	var list []*Socket
+	for _, n := range e.ns.members() {
+		list = n.index.collect(list, e.rooms, e.except, e.sender)
+	}
+	return list
+}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"strconv"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -21,17 +22,38 @@ const noAck = -1
 
 // encodeEvent builds an EVENT for any number of receivers.
 func encodeEvent(namespace string, id int64, event string, args []any) (*engine.Message, error) {
-	e := encoders.Get().(*encoder)
+	e, err := beginEvent(event, args)
+	if err != nil {
+		return nil, err
+	}
 	defer e.release()
+	return e.message(sio.Event, sio.BinaryEvent, namespace, id), nil
+}
+
+// beginEvent encodes the payload of an EVENT. The caller makes a message of it
+// and releases the encoder. No application code runs after it.
+func beginEvent(event string, args []any) (*encoder, error) {
+	e := encoders.Get().(*encoder)
 	e.json = append(e.json, '[')
 	e.json = sio.AppendString(e.json, event)
 	for i, arg := range args {
 		e.json = append(e.json, ',')
 		if err := e.append(arg); err != nil {
+			e.release()
 			return nil, fmt.Errorf("socketio: event %q, argument %d: %w", event, i, err)
 		}
 	}
-	return e.message(sio.Event, sio.BinaryEvent, namespace, id), nil
+	return e, nil
+}
+
+// endsInString reports whether the last element of the payload is a string.
+func (e *encoder) endsInString() bool { return e.json[len(e.json)-1] == '"' }
+
+// eventWithOffset is the message of an event that has an offset behind its
+// arguments.
+func (e *encoder) eventWithOffset(namespace, offset string) *engine.Message {
+	e.json = sio.AppendString(append(e.json, ','), offset)
+	return e.message(sio.Event, sio.BinaryEvent, namespace, noAck)
 }
 
 // encodeAck builds an ACK.
@@ -70,7 +92,7 @@ type encoder struct {
 var encoders = sync.Pool{New: func() any {
 	e := &encoder{}
 	e.json2 = jsontext.NewEncoder(&e.out, jsonOptions)
-	e.options = json.JoinOptions(jsonOptions, json.WithMarshalers(
+	e.options = json.JoinOptions(jsonOptions, json.WithMarshalers(json.JoinMarshalers(
 		json.MarshalToFunc(func(enc *jsontext.Encoder, b []byte) error {
 			if b == nil {
 				return errors.ErrUnsupported
@@ -78,9 +100,12 @@ var encoders = sync.Pool{New: func() any {
 			var buf [48]byte
 			return enc.WriteValue(e.attach(buf[:0], b))
 		}),
-	))
+		json.MarshalFunc(func(n stdjson.Number) ([]byte, error) { return stdjson.Marshal(n) }),
+	)))
 	return e
 }}
+
+var errNotUTF8 = errors.New("raw JSON is not UTF-8")
 
 const maxKept = 64 << 10 // bytes of a buffer that goes back to a pool
 
@@ -143,6 +168,8 @@ func (e *encoder) append(arg any) error {
 			e.json = append(e.json, "null"...)
 		} else if err := sio.Valid(v, math.MaxInt16); err != nil {
 			return err
+		} else if !utf8.Valid(v) {
+			return errNotUTF8
 		} else {
 			e.json = append(e.json, v...)
 		}
@@ -187,6 +214,9 @@ func (e *encoder) appendJSON(arg any) (err error) {
 	e.json2.Reset(&e.out, jsonOptions)
 	if err := json.MarshalEncode(e.json2, arg, e.options); err != nil {
 		return err
+	}
+	if !utf8.Valid(e.out.Bytes()) { // of a MarshalJSON; clients would close the connection
+		return errNotUTF8
 	}
 	e.json = append(e.json, bytes.TrimSuffix(e.out.Bytes(), []byte("\n"))...)
 	return nil

@@ -1,6 +1,9 @@
 package socketio
 
-import "context"
+import (
+	"context"
+	"maps"
+)
 
 // A Registrar is where handlers are registered: a *[Server], *[Namespace] or
 // *[Socket].
@@ -28,11 +31,12 @@ type Caller interface {
 //	const Said socketio.Event[Message] = "said"
 type Event[T any] string
 
-// Emit sends v to a target.
+// Emit sends v to a target. The error is that of the target's Emit.
 func (e Event[T]) Emit(to Target, v T) error { return to.Emit(string(e), v) }
 
 // On registers fn for the event and returns a function that removes it. It
-// needs no reflection to be called. It panics if the name is reserved.
+// needs no reflection to be called. ctx ends with s, and an error of fn is
+// treated like that of any handler. On panics if the name is reserved.
 func (e Event[T]) On(r Registrar, fn func(ctx context.Context, s *Socket, v T) error) (off func()) {
 	checkHandlerName(string(e))
 	return r.register(string(e), &handler{run: func(c *call) ([]any, error) {
@@ -51,7 +55,8 @@ func (e Event[T]) On(r Registrar, fn func(ctx context.Context, s *Socket, v T) e
 type Call[Req, Res any] string
 
 // Do sends req and waits for the answer until ctx ends; see
-// [Socket.EmitWithAck]. The error is an *[Error] when the other side refused.
+// [Socket.EmitWithAck]. The error is an *[Error] when the other side refused,
+// and a *[DecodeError] when the answer has another type.
 func (c Call[Req, Res]) Do(ctx context.Context, to Caller, req Req) (res Res, err error) {
 	args, err := to.EmitWithAck(ctx, string(c), req)
 	if err != nil {
@@ -81,6 +86,7 @@ func (c Call[Req, Res]) On(r Registrar, fn func(ctx context.Context, s *Socket, 
 }
 
 // A Key is the name of a value attached to sockets, together with its type.
+// What is attached travels with [RemoteSocket].
 //
 //	const User socketio.Key[Profile] = "user"
 type Key[T any] string
@@ -95,11 +101,25 @@ func (k Key[T]) Set(s *Socket, v T) {
 	s.values[string(k)] = v
 }
 
-// Get returns what is attached to s. ok is false if nothing is, or something
-// of another type.
+// Get returns what is attached to s, also after s has disconnected. ok is false
+// if nothing is, or something of another type.
 func (k Key[T]) Get(s *Socket) (v T, ok bool) {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
 	v, ok = s.values[string(k)].(T)
 	return v, ok
+}
+
+// GetRemote returns what is attached to a socket that [Emitter.Sockets] has
+// described.
+func (k Key[T]) GetRemote(s RemoteSocket) (v T, ok bool) {
+	v, ok = s.values[string(k)].(T)
+	return v, ok
+}
+
+// copyValues returns what is attached to s.
+func (s *Socket) copyValues() map[string]any {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	return maps.Clone(s.values)
 }

@@ -120,12 +120,12 @@ const shapes = `func([context.Context,] [*socketio.Socket,] args… [, socketio.
 // if the shape is not one of those that the package documentation lists.
 func compile(event string, fn any) *handler {
 	checkHandlerName(event)
-	if h := compileFast(fn); h != nil {
-		return h
-	}
 	v := reflect.ValueOf(fn)
 	if v.Kind() != reflect.Func || v.IsNil() {
 		panic(fmt.Sprintf("socketio: On(%q): %T is not a function of the shape %s", event, fn, shapes))
+	}
+	if h := compileFast(fn); h != nil {
+		return h
 	}
 	p, problem := newPlan(v)
 	if problem != "" {
@@ -236,20 +236,38 @@ func newPlan(fn reflect.Value) (*plan, string) {
 	switch {
 	case out > 1:
 		return nil, "more than one result beside an error"
+	case p.result && t.Out(0).Implements(errorType):
+		return nil, fmt.Sprintf("%s is an error: declare the result as error", t.Out(0))
 	case p.ack && p.result:
 		return nil, "a result as well as an AckFunc"
 	case p.variadic != nil && (p.ack || p.rest):
 		return nil, "a variadic parameter as well as Args or an AckFunc"
 	}
-	for _, param := range p.params {
+	decoded := p.params
+	if p.variadic != nil {
+		decoded = append(slices.Clip(decoded), p.variadic)
+	}
+	for _, param := range decoded {
 		switch {
 		case param == contextType || param == socketType || param == argsType || param == ackType:
 			return nil, fmt.Sprintf("%s out of place", param)
-		case param.Kind() == reflect.Chan || param.Kind() == reflect.Func || param.Kind() == reflect.UnsafePointer:
+		case !decodable(param):
 			return nil, fmt.Sprintf("a %s can't be decoded", param)
 		}
 	}
 	return p, ""
+}
+
+// decodable tells apart, as far as a look at its surface can, the types that
+// no JSON fits.
+func decodable(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
+		return false
+	case reflect.Interface:
+		return t.NumMethod() == 0
+	}
+	return true
 }
 
 func (p *plan) run(c *call) ([]any, error) {

@@ -42,13 +42,13 @@ func (x *index) add(s *Socket) bool {
 	return true
 }
 
-// remove takes s out of the namespace and all rooms for good. s remembers the
-// rooms.
-func (x *index) remove(s *Socket) {
+// remove takes s out of the namespace and all rooms for good, and returns the
+// rooms, which s remembers.
+func (x *index) remove(s *Socket) (left []string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if s.member.gone {
-		return
+		return nil
 	}
 	s.member.gone = true
 	if x.sockets[s.id] == s { // else a v2 client has joined again, with the same id
@@ -56,7 +56,9 @@ func (x *index) remove(s *Socket) {
 	}
 	for _, r := range s.member.rooms {
 		x.drop(r, s)
+		left = append(left, r.name)
 	}
+	return left
 }
 
 func (x *index) drop(r *room, s *Socket) {
@@ -66,12 +68,13 @@ func (x *index) drop(r *room, s *Socket) {
 	}
 }
 
-// join reports whether s may still join rooms.
-func (x *index) join(s *Socket, names []string) bool {
+// join makes s a member of rooms. It returns those that are new to s, and
+// whether s may still join any.
+func (x *index) join(s *Socket, names []string) (joined []string, ok bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if s.member.gone {
-		return false
+		return nil, false
 	}
 	for _, name := range names {
 		if name == s.id {
@@ -86,16 +89,18 @@ func (x *index) join(s *Socket, names []string) bool {
 		if _, in := r.members[s]; !in {
 			r.members[s] = len(s.member.rooms)
 			s.member.rooms = append(s.member.rooms, r)
+			joined = append(joined, name)
 		}
 	}
-	return true
+	return joined, true
 }
 
-func (x *index) leave(s *Socket, names []string) {
+// leave takes s out of rooms and returns those that it was in.
+func (x *index) leave(s *Socket, names []string) (left []string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if s.member.gone {
-		return
+		return nil
 	}
 	for _, name := range names {
 		if name == s.id {
@@ -119,7 +124,16 @@ func (x *index) leave(s *Socket, names []string) {
 		}
 		list[last] = nil
 		s.member.rooms = list[:last]
+		left = append(left, name)
 	}
+	return left
+}
+
+// isGone reports whether s has been removed.
+func (x *index) isGone(s *Socket) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return s.member.gone
 }
 
 // roomsOf returns the names of the rooms that s is in, or was when it left.

@@ -5,17 +5,28 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // A Namespace is a channel of its own on the shared connection, with its own
 // sockets, handlers, middleware and rooms.
 //
-// All methods may be called concurrently, and while clients are served.
+// All methods may be called concurrently, and while clients are served: handlers
+// that are added or removed then hold for later events, middleware and OnConnect
+// for later clients.
 type Namespace struct {
-	srv      *Server
-	name     string
-	handlers handlers
-	index    index
+	srv       *Server
+	name      string     // empty for a template
+	parent    *Namespace // the template it was made from, if any
+	template  *template  // nil unless it is a template
+	handlers  handlers
+	observers atomic.Pointer[observers] // nil until there is one
+	index     index
+	recovery  *recovery    // nil unless Options.Recovery is set
+	acks      atomic.Int64 // ids of broadcasts that ask for answers
+
+	users  int  // sockets, also those connecting; guarded by srv.mu, used for children only
+	pinned bool // it was asked for by Of; guarded by srv.mu
 
 	mu         sync.RWMutex // guards the following, which only grow
 	middleware []Middleware
@@ -25,17 +36,18 @@ type Namespace struct {
 
 // Middleware decides whether s may join its namespace. The client of a refused
 // socket receives "connect_error" with the message and data of an [Error], and
-// a neutral message for any other error. ctx ends with the connection and
-// after [Options.ConnectTimeout].
+// a neutral message for any other error or a panic, which [Options.OnError] is
+// told of. It may block; ctx ends with the connection and after
+// [Options.ConnectTimeout], when the client is refused whatever comes later.
 //
 // s is not connected yet: it may join rooms, but events can't be emitted to it.
 type Middleware func(ctx context.Context, s *Socket) error
 
 func newNamespace(srv *Server, name string) *Namespace {
-	return &Namespace{srv: srv, name: name, index: newIndex()}
+	return &Namespace{srv: srv, name: name, index: newIndex(), recovery: newRecovery(srv.opts.Recovery)}
 }
 
-// Name returns the name, beginning with "/".
+// Name returns the name, beginning with "/". A template has none.
 func (n *Namespace) Name() string { return n.name }
 
 // Use appends middleware, run in order for every connecting socket.
@@ -46,7 +58,8 @@ func (n *Namespace) Use(mw ...Middleware) {
 }
 
 // OnConnect adds a function called once for every socket that has passed the
-// middleware, before any event of s is handled.
+// middleware. It may block: no event of s is handled before it returns. What is
+// emitted to s, or to rooms that s has joined, reaches it from here on.
 func (n *Namespace) OnConnect(fn func(s *Socket)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -54,19 +67,26 @@ func (n *Namespace) OnConnect(fn func(s *Socket)) {
 }
 
 // OnDisconnect adds a function called once for every socket for which
-// OnConnect was called, when it has left and its last handler has returned.
-// [Socket.Rooms] still answers.
+// OnConnect was called, when it has left and its last handler has returned. Its
+// context has ended and nothing can be emitted to it, but [Socket.Rooms] still
+// answers. The functions of [Socket.OnDisconnect] are called first.
 func (n *Namespace) OnDisconnect(fn func(s *Socket, reason Reason)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.disconnect = append(slices.Clip(n.disconnect), fn)
 }
 
-// hooks returns what is registered. The slices are not to be modified.
-func (n *Namespace) hooks() ([]Middleware, []func(*Socket), []func(*Socket, Reason)) {
+// hooks returns what is registered, the template's first. The slices are not to
+// be modified.
+func (n *Namespace) hooks() (mw []Middleware, connect []func(*Socket), disconnect []func(*Socket, Reason)) {
 	n.mu.RLock()
-	defer n.mu.RUnlock()
-	return n.middleware, n.connect, n.disconnect
+	mw, connect, disconnect = n.middleware, n.connect, n.disconnect
+	n.mu.RUnlock()
+	if n.parent != nil {
+		m, c, d := n.parent.hooks()
+		mw, connect, disconnect = slices.Concat(m, mw), slices.Concat(c, connect), slices.Concat(d, disconnect)
+	}
+	return mw, connect, disconnect
 }
 
 // On registers handler for event on every socket of the namespace and returns
@@ -103,21 +123,32 @@ func (n *Namespace) Room(name string) Room { return Room{n, name} }
 // order. The rooms that every socket has by its id are not among them.
 func (n *Namespace) Rooms() iter.Seq[Room] {
 	return func(yield func(Room) bool) {
-		for _, name := range n.index.roomNames() {
-			if !yield(Room{n, name}) {
-				return
+		for _, member := range n.members() {
+			for _, name := range member.index.roomNames() {
+				if !yield(Room{member, name}) {
+					return
+				}
 			}
 		}
 	}
 }
 
 // Socket returns the socket with the given id, if it is on this server.
-func (n *Namespace) Socket(id string) (*Socket, bool) { return n.index.socket(id) }
+func (n *Namespace) Socket(id string) (*Socket, bool) {
+	for _, member := range n.members() {
+		if s, ok := member.index.socket(id); ok {
+			return s, true
+		}
+	}
+	return nil, false
+}
 
-// Sockets iterates over the sockets of this server, in no order.
+// Sockets iterates over the sockets of this server, in no order. They are those
+// of the moment it begins, and no lock is held: the body may block, or change
+// who is there.
 func (n *Namespace) Sockets() iter.Seq[*Socket] {
 	return func(yield func(*Socket) bool) {
-		for _, s := range n.index.collect(nil, nil, nil, nil) {
+		for _, s := range n.Broadcast().local() {
 			if !yield(s) {
 				return
 			}
@@ -141,5 +172,11 @@ func (n *Namespace) Volatile() Emitter { return n.Broadcast().Volatile() }
 // Local returns an emitter to the sockets of this server.
 func (n *Namespace) Local() Emitter { return n.Broadcast().Local() }
 
-// Emit sends an event to every socket of the namespace.
+// Emit sends an event to every socket of the namespace; see [Emitter.Emit].
 func (n *Namespace) Emit(event string, args ...any) error { return n.Broadcast().Emit(event, args...) }
+
+// EmitWithAck sends an event to every socket of the namespace and collects one
+// reply from each; see [Emitter.EmitWithAck].
+func (n *Namespace) EmitWithAck(ctx context.Context, event string, args ...any) ([]Reply, error) {
+	return n.Broadcast().EmitWithAck(ctx, event, args...)
+}

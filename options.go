@@ -37,10 +37,11 @@ type Options struct {
 	Origins []string
 	// AllowRequest, if set, can refuse a handshake: the client gets 403 and
 	// the error's text if it is an [Error]. It may block as long as the
-	// request's context lives.
+	// request's context lives, and is called concurrently, once for every
+	// handshake but not for the later requests of a connection.
 	AllowRequest func(*http.Request) error
-	// Cookie, if set, is sent with the handshake for sticky load balancers;
-	// its Value becomes the session id.
+	// Cookie, if set, is sent with a polling handshake for sticky load
+	// balancers; its Value becomes the session id.
 	Cookie *http.Cookie
 
 	// PingInterval is the time between two heartbeats. Zero means 25s.
@@ -53,20 +54,24 @@ type Options struct {
 	// first namespace, middleware included, and the time of the middleware of
 	// every other namespace. Zero means 45s.
 	ConnectTimeout time.Duration
-	// WriteTimeout bounds one write to a transport. Zero means 10s.
+	// WriteTimeout bounds one write to a transport, and the time that a
+	// connection being closed may take to send what is queued. Zero means 10s.
 	WriteTimeout time.Duration
-	// AckTimeout bounds an EmitWithAck whose context has no deadline.
-	// Zero means 20s.
+	// AckTimeout bounds an EmitWithAck whose context has no deadline, and the
+	// wait for an answer to a function passed to Emit. Zero means 20s.
 	AckTimeout time.Duration
 
-	// MaxPayload bounds one message or polling body in bytes. Zero means 1e6.
+	// MaxPayload bounds one message or polling body in bytes; beyond it a
+	// WebSocket is closed and a polling request refused. Zero means 1e6.
 	MaxPayload int64
-	// MaxEvent bounds one event together with its attachments, in bytes. Zero
-	// means four times MaxPayload.
+	// MaxEvent bounds one event together with its attachments, in bytes; beyond
+	// it the connection is closed. Zero means four times MaxPayload.
 	MaxEvent int64
-	// MaxAttachments bounds the binary parts of one event. Zero means 10.
+	// MaxAttachments bounds the binary parts of one event; beyond it the
+	// connection is closed. Zero means 10.
 	MaxAttachments int
-	// MaxNamespaces bounds the namespaces of one connection. Zero means 100.
+	// MaxNamespaces bounds the namespaces of one connection; more of them are
+	// refused with "connect_error". Zero means 100.
 	MaxNamespaces int
 	// MaxQueue bounds the bytes waiting for one connection; beyond it the
 	// client is disconnected with [ReasonSlow]. An empty queue takes one event
@@ -81,14 +86,27 @@ type Options struct {
 	// clients get 503 with Retry-After. Zero means 1024.
 	MaxHandshakes int
 
+	// Compression enables permessage-deflate and gzip responses for messages
+	// of at least this many bytes; what clients send is counted as inflated.
+	// Do not compress secrets together with text that others choose. Zero
+	// means no compression.
+	Compression int
+
+	// Recovery, if set, keeps what a client missed across a short
+	// disconnection.
+	Recovery *Recovery
+
 	// ClientFS, if set, is served beside the endpoint in place of the
-	// built-in browser client, for example an npm socket.io-client/dist.
+	// built-in browser client, for example an npm socket.io-client/dist. Only
+	// files whose name begins with "socket.io." are.
 	ClientFS fs.FS
 
-	// Logger receives what an operator should see. Nil means no logging.
+	// Logger receives what an operator should see, at level Warn: all that
+	// OnError is told of. Nil means no logging.
 	Logger *slog.Logger
-	// OnError is told of handler errors, panics and bad packets. It must not
-	// block. s is nil when no socket is concerned.
+	// OnError is told of handler errors other than an [Error], of panics, bad
+	// packets and refused requests. It must not block, and is called
+	// concurrently. s is nil when no socket is concerned.
 	OnError func(s *Socket, err error)
 }
 
@@ -112,6 +130,7 @@ func (o *Options) withDefaults() Options {
 	setDefault(&d.MaxQueue, max(1<<20, 4*d.MaxPayload))
 	setDefault(&d.MaxInbox, 64)
 	setDefault(&d.MaxHandshakes, 1024)
+	d.Recovery = d.Recovery.withDefaults()
 	return d
 }
 

@@ -1,6 +1,9 @@
 package socketio
 
-import "iter"
+import (
+	"context"
+	"iter"
+)
 
 // A Room is a named set of sockets of a namespace. It is a small comparable
 // value: keep it, copy it, use it as a map key. The room itself exists while
@@ -14,13 +17,19 @@ type Room struct {
 func (r Room) Name() string { return r.name }
 
 // Len counts the room's sockets on this server.
-func (r Room) Len() int { return r.ns.index.countRoom(r.name) }
+func (r Room) Len() int {
+	n := 0
+	for _, member := range r.ns.members() {
+		n += member.index.countRoom(r.name)
+	}
+	return n
+}
 
 // Sockets iterates over the room's sockets on this server, in no order. Those
 // that join or leave meanwhile may or may not be among them.
 func (r Room) Sockets() iter.Seq[*Socket] {
 	return func(yield func(*Socket) bool) {
-		for _, s := range r.ns.index.collect(nil, []string{r.name}, nil, nil) {
+		for _, s := range r.Broadcast().local() {
 			if !yield(s) {
 				return
 			}
@@ -62,3 +71,8 @@ func (r Room) Volatile() Emitter { return r.Broadcast().Volatile() }
 
 // Emit sends an event to the room.
 func (r Room) Emit(event string, args ...any) error { return r.Broadcast().Emit(event, args...) }
+
+// EmitWithAck sends an event to the room and collects the answers.
+func (r Room) EmitWithAck(ctx context.Context, event string, args ...any) ([]Reply, error) {
+	return r.Broadcast().EmitWithAck(ctx, event, args...)
+}

@@ -32,10 +32,12 @@ type Server struct {
 
 	mu         sync.RWMutex // guards the following
 	namespaces map[string]*Namespace
+	templates  []*Namespace
 }
 
 // NewServer returns a server. A nil opts means the defaults. It panics if opts
-// names an impossible origin.
+// names an impossible origin. It starts nothing, so a server that was never used
+// need not be closed.
 func NewServer(opts *Options) *Server {
 	srv := &Server{
 		opts:       opts.withDefaults(),
@@ -59,6 +61,7 @@ func NewServer(opts *Options) *Server {
 		MaxPayload:     srv.opts.MaxPayload,
 		MaxQueue:       srv.opts.MaxQueue,
 		MaxHandshakes:  int64(srv.opts.MaxHandshakes),
+		Compression:    srv.opts.Compression,
 		Open:           func(s *engine.Session) engine.Receiver { return newConn(srv, s) },
 		Opened:         func(r engine.Receiver) { r.(*conn).opened() },
 		Report:         func(_ *engine.Session, err error) { srv.report(nil, err) },
@@ -84,7 +87,9 @@ func (srv *Server) allowRequest() func(*http.Request) error {
 }
 
 // ServeHTTP serves one polling request, one WebSocket connection, or the
-// browser client at socket.io.js. It does not look at the path otherwise.
+// browser client at socket.io.js. It does not look at the path otherwise. A
+// polling request may wait here until there is something to send; a WebSocket
+// lives on when the call has returned.
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if srv.files.serve(srv.origins, w, r) {
 		return
@@ -92,9 +97,10 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	srv.engine.ServeHTTP(w, r)
 }
 
-// Of returns the namespace called name, creating it on first use. A missing
-// leading slash is added. It panics if no client could join a namespace of
-// that name: when it contains a comma or is longer than 255 bytes.
+// Of returns the namespace called name, creating it on first use. Clients can
+// join it from then on. A missing leading slash is added. It panics if no client
+// could join a namespace of that name: when it contains a comma or is longer
+// than 255 bytes.
 func (srv *Server) Of(name string) *Namespace {
 	if !strings.HasPrefix(name, "/") {
 		name = "/" + name
@@ -102,25 +108,24 @@ func (srv *Server) Of(name string) *Namespace {
 	if len(name) > maxNamespaceName || strings.Contains(name, ",") {
 		panic(fmt.Sprintf("socketio: Of(%q): a namespace has at most %d bytes and no comma", name, maxNamespaceName))
 	}
+	parent := srv.templateOf(name)
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	n := srv.namespaces[name]
-	if n == nil {
+	switch {
+	case n != nil:
+	case parent != nil:
+		n = srv.addChild(parent, name)
+	default:
 		n = newNamespace(srv, name)
 		srv.namespaces[name] = n
 	}
+	n.pinned = true
 	return n
 }
 
 // maxNamespaceName bounds the length of a namespace's name in bytes.
 const maxNamespaceName = 255
-
-// lookup returns the namespace a client asks for, or nil.
-func (srv *Server) lookup(name []byte) *Namespace {
-	srv.mu.RLock()
-	defer srv.mu.RUnlock()
-	return srv.namespaces[string(name)]
-}
 
 // Namespaces iterates over the namespaces that exist, in no order.
 func (srv *Server) Namespaces() iter.Seq[*Namespace] {
@@ -175,11 +180,12 @@ func (srv *Server) Stats() Stats {
 // [ReasonShutdown] once their queues are flushed, waits for running handlers
 // and returns. Clients see a closed transport and reconnect elsewhere. When ctx
 // ends first, what is left is closed at once, as by [Server.Close], and ctx's
-// error is returned.
+// error is returned, with how many handlers are left if any. It may be called
+// again. A handler must not call it: it would wait for itself until ctx ends.
 //
 // It does not close the [http.Server]; call its Shutdown afterwards.
 func (srv *Server) Shutdown(ctx context.Context) error {
-	srv.engine.Stop()
+	srv.stop()
 	for _, s := range srv.engine.Sessions() {
 		s.Close(engine.ShuttingDown)
 	}
@@ -192,15 +198,23 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// stop lets nobody in any more, nor come back.
+func (srv *Server) stop() {
+	srv.engine.Stop()
+	for n := range srv.Namespaces() {
+		n.recovery.stop()
+	}
+}
+
 // closeGrace is how long Close waits for handlers to see that their context
 // has ended.
 const closeGrace = time.Second
 
 // Close closes every connection at once. Queued packets are lost. It returns
 // when nothing of the server is running any more, or an error when handlers do
-// not return within a second.
+// not return within a second. It may be called again, and after Shutdown.
 func (srv *Server) Close() error {
-	srv.engine.Stop()
+	srv.stop()
 	for _, s := range srv.engine.Sessions() {
 		s.Discard(engine.ShuttingDown)
 	}
@@ -214,6 +228,7 @@ func (srv *Server) Close() error {
 
 // report tells the application of an error that concerns s, or nobody.
 func (srv *Server) report(s *Socket, err error) {
+	defer func() { _ = recover() }() // there is nobody left to tell
 	if srv.opts.Logger != nil {
 		if s != nil {
 			srv.opts.Logger.Warn(err.Error(), "socket", s.id, "namespace", s.ns.name)
@@ -222,7 +237,6 @@ func (srv *Server) report(s *Socket, err error) {
 		}
 	}
 	if srv.opts.OnError != nil {
-		defer func() { _ = recover() }() // there is nobody left to tell
 		srv.opts.OnError(s, err)
 	}
 }

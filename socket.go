@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/socketio-go/socketio/internal/engine"
-	"github.com/socketio-go/socketio/internal/sio"
 )
 
 // A Socket is one client in one namespace.
@@ -25,6 +24,7 @@ type Socket struct {
 	state  atomic.Uint32 // changed under conn.mu
 	member membership    // the index's
 	auth   Args
+	rec    *recoverable // nil unless Options.Recovery is set
 
 	own    atomic.Pointer[handlers] // registered on this socket; nil if none
 	values map[string]any           // guarded by conn.mu, as is all that follows
@@ -62,7 +62,7 @@ func newSocketID() string {
 }
 
 // ID returns the id shared with the client. It is also a room holding only
-// this socket.
+// this socket. It is random, but no secret: other clients may be told.
 func (s *Socket) ID() string { return s.id }
 
 // Namespace returns the namespace s is in.
@@ -98,8 +98,8 @@ func (s *Socket) Handshake() *Handshake {
 	}
 }
 
-// Context returns a context that ends with the socket; its cause is a
-// *[DisconnectError].
+// Context returns a context that ends with the socket, before OnDisconnect is
+// called; its cause is a *[DisconnectError].
 func (s *Socket) Context() context.Context {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
@@ -147,7 +147,8 @@ func (s *Socket) register(event string, h *handler) (off func()) {
 }
 
 // OnDisconnect adds a function called once when s has left, after its last
-// handler. Rooms still answers. A function that is added later is not called.
+// handler and before the functions of [Namespace.OnDisconnect]. Rooms still
+// answers. A function that is added later is not called.
 func (s *Socket) OnDisconnect(fn func(reason Reason)) {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
@@ -162,6 +163,7 @@ func (s *Socket) OnDisconnect(fn func(reason Reason)) {
 // If the last argument is a func(Args, error), the client is asked for an
 // answer and the function is called once, with the answer or with why there is
 // none, at the latest after [Options.AckTimeout]. It runs like a handler of s.
+// When Emit returns an error, the function is not called, or with [ErrClosed].
 func (s *Socket) Emit(event string, args ...any) error {
 	if err := checkEvent(event); err != nil {
 		return err
@@ -171,11 +173,7 @@ func (s *Socket) Emit(event string, args ...any) error {
 			return s.emitWithCallback(event, args[:last], fn)
 		}
 	}
-	m, err := encodeEvent(s.ns.name, noAck, event, args)
-	if err != nil {
-		return err
-	}
-	return s.send(m, false)
+	return Emitter{ns: s.ns, only: s}.emit(s.ns, event, args)
 }
 
 // send queues a message.
@@ -194,8 +192,12 @@ func (s *Socket) send(m *engine.Message, volatile bool) error {
 }
 
 // Volatile returns an emitter to s that drops events the transport cannot take
-// at once.
+// at once. It is for s alone: To and Except don't change that, unlike in
+// s.To(room).Volatile(), which is for others.
 func (s *Socket) Volatile() Emitter { return Emitter{ns: s.ns, only: s, volatile: true} }
+
+// Compress returns an emitter to s that overrides compression.
+func (s *Socket) Compress(on bool) Emitter { return Emitter{ns: s.ns, only: s}.Compress(on) }
 
 // Broadcast returns an emitter to every other socket of the namespace.
 func (s *Socket) Broadcast() Emitter { return Emitter{ns: s.ns, sender: s} }
@@ -209,29 +211,38 @@ func (s *Socket) Except(rooms ...string) Emitter { return s.Broadcast().Except(r
 // Join enters the rooms. When it returns, a broadcast to them reaches s. The
 // error is [ErrClosed] when s has disconnected.
 func (s *Socket) Join(rooms ...string) error {
-	if !s.ns.index.join(s, rooms) {
+	joined, ok := s.ns.join(s, rooms)
+	if !ok {
 		return ErrClosed
 	}
+	s.tellRooms(joined, joinObservers)
 	return nil
 }
 
 // Leave leaves the rooms. When it returns, no later broadcast to them reaches s.
-func (s *Socket) Leave(rooms ...string) { s.ns.index.leave(s, rooms) }
+// It does nothing when s has disconnected.
+func (s *Socket) Leave(rooms ...string) {
+	s.tellRooms(s.ns.leave(s, rooms), leaveObservers)
+}
 
 // Rooms returns the rooms s is in, its own id among them. When s has
 // disconnected they are those it was in.
 func (s *Socket) Rooms() []string { return s.ns.index.roomsOf(s) }
 
-// Disconnect leaves the namespace; the connection stays for its others. The
-// error is [ErrClosed] if s has disconnected already.
+// Disconnect leaves the namespace; the connection stays for its others. What was
+// emitted before still goes out, and events that wait for handlers are dropped.
+// It does not wait for OnDisconnect, so a handler may call it. The error is
+// [ErrClosed] if s has disconnected already.
 func (s *Socket) Disconnect() error {
-	err := s.send(encodeControl(sio.Disconnect, s.ns.name, nil), false)
-	s.leave(ReasonServer, true)
-	return err
+	if !s.leave(ReasonServer, true) {
+		return ErrClosed
+	}
+	return nil
 }
 
 // Close disconnects s and every other socket of the same connection, which it
-// closes when what is queued has been sent.
+// closes when what is queued has been sent. It does not wait for that, nor for
+// OnDisconnect. The error is [ErrClosed] if s has disconnected already.
 func (s *Socket) Close() error {
 	if s.state.Load() == left {
 		return ErrClosed

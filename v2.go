@@ -53,7 +53,11 @@ func (s *Socket) connectPayload() []byte {
 	if s.conn.v2 {
 		return nil
 	}
-	return append(sio.AppendString([]byte(`{"sid":`), s.id), '}')
+	payload := sio.AppendString([]byte(`{"sid":`), s.id)
+	if s.rec != nil {
+		payload = sio.AppendString(append(payload, `,"pid":`...), s.rec.pid)
+	}
+	return append(payload, '}')
 }
 
 // refusalPayload returns what a client is told when it is refused. For v2 that

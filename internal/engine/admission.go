@@ -166,7 +166,9 @@ func (srv *Server) openPolling(w http.ResponseWriter, s *Session, script string)
 	if s.v3 {
 		f = eio.Counted
 	}
-	if err := srv.respond(w, f, script, f.Append(nil, s.openPacket())); err != nil {
+	body, contentType := bodyOf(w.Header(), f, script, f.Append(nil, s.openPacket()))
+	srv.limitWriting(http.NewResponseController(w))
+	if err := respond(w, contentType, body); err != nil {
 		s.Discard(TransportClose)
 	}
 }

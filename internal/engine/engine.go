@@ -69,6 +69,7 @@ type Config struct {
 	WriteTimeout              time.Duration
 	MaxPayload, MaxQueue      int64 // bytes
 	MaxHandshakes             int64 // at a time
+	Compression               int   // of messages of at least this many bytes; 0 means none
 
 	// Open is called for every new session before anything is read from it.
 	Open func(*Session) Receiver

@@ -20,6 +20,8 @@ func (s *Session) startHeartLocked() {
 // beat runs when the heartbeat is due: it sends a ping, or finds that the last
 // one was not answered in time, or that the session did not manage to close.
 func (s *Session) beat() {
+	s.srv.tasks.add()
+	defer s.srv.tasks.done()
 	cfg := &s.srv.cfg
 	s.mu.Lock()
 	switch {
@@ -27,7 +29,9 @@ func (s *Session) beat() {
 		s.mu.Unlock()
 		return
 	case s.state == closing:
-		s.finishLocked()
+		if !time.Now().Before(s.bound) { // else a heartbeat was due as it closed
+			s.finishLocked()
+		}
 		s.mu.Unlock()
 		return
 	case !s.paused.IsZero():

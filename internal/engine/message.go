@@ -14,8 +14,10 @@ import (
 // It is kept as the WebSocket frames to write (RFC 6455, section 5.2), from
 // which polling takes the payloads.
 type Message struct {
-	wire []byte
-	v3   atomic.Pointer[Message] // the frames for clients of Engine.IO 3, once one of them needs others
+	wire        []byte
+	compression Compression
+	deflated    atomic.Pointer[deflated] // nil until somebody needs it
+	v3          atomic.Pointer[Message]  // for clients of Engine.IO 3; likewise
 }
 
 // The opcodes of RFC 6455, section 11.8, that the engine writes itself.
@@ -56,6 +58,21 @@ func NewRawMessage(data []byte, binary bool) *Message {
 
 // Len returns the number of bytes that m takes in a queue.
 func (m *Message) Len() int { return len(m.wire) }
+
+// Parts iterates over the text and the attachments of m as NewMessage was given
+// them. They must not be modified.
+func (m *Message) Parts() iter.Seq2[[]byte, bool] {
+	return func(yield func(data []byte, binary bool) bool) {
+		for op, data := range m.frames() {
+			if op == opText {
+				data = data[1:]
+			}
+			if !yield(data, op == opBinary) {
+				return
+			}
+		}
+	}
+}
 
 // frame returns a message of one frame.
 func frame(op byte, payload string) *Message {

@@ -1,7 +1,8 @@
 package engine
 
 import (
-	"io"
+	"bytes"
+	"errors"
 	"net/http"
 	"strconv"
 	"sync"
@@ -13,7 +14,9 @@ import (
 // A poll is a GET that waits for something to send.
 type poll struct {
 	ready chan struct{}
-	noop  bool // it is to go home; guarded by the session's mu
+	abort func() // makes the writing of its response fail; called under the session's mu
+	noop  bool   // it is to go home; guarded by the session's mu
+	plain bool   // what it has taken is not to be compressed
 }
 
 // wake makes the poll look at its session again. It never blocks.
@@ -26,7 +29,7 @@ func (p *poll) wake() {
 
 // A post is a POST whose body is being read.
 type post struct {
-	abort func() // makes the reading fail; called under the session's mu
+	abort func() // makes the reading fail; called under the session's mu; nil once it has been read
 	done  chan struct{}
 }
 
@@ -37,7 +40,11 @@ const noopDelay = 100 * time.Millisecond
 // servePoll answers a GET with everything that is queued, as soon as there is
 // something.
 func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script string) {
-	p := &poll{ready: make(chan struct{}, 1)}
+	rc := http.NewResponseController(w)
+	p := &poll{
+		ready: make(chan struct{}, 1),
+		abort: func() { _ = rc.SetWriteDeadline(longAgo) },
+	}
 	s.mu.Lock()
 	switch {
 	case s.state == closed:
@@ -58,11 +65,12 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 	if len(s.queue) > 0 || s.state == closing {
 		s.wakeLocked()
 	}
-	upgrading := s.candidate != nil
+	upgrading := s.probed
 	s.mu.Unlock()
 
-	// The read deadline of an http.Server would look like an aborted poll.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	// The deadlines of an http.Server would look like an aborted poll.
+	_ = rc.SetReadDeadline(time.Time{})
+	_ = rc.SetWriteDeadline(time.Time{})
 	var noop <-chan time.Time
 	if upgrading {
 		timer := time.NewTimer(noopDelay)
@@ -73,15 +81,24 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 	case <-p.ready:
 	case <-noop:
 	case <-r.Context().Done():
-		s.Discard(TransportError)
-		return
+		s.mu.Lock()
+		released := p.noop // the session goes on without it
+		s.mu.Unlock()
+		if !released {
+			s.Discard(TransportError)
+		}
 	}
 
 	buf := payloads.Get().(*[]byte)
 	defer releasePayload(buf)
+	s.srv.limitWriting(rc) // from here on, so that it does not undo an abort
 	f, took := s.takePayload(p, script, buf)
-	err := s.srv.respond(w, f, script, *buf)
-	if err != nil {
+	body, contentType := bodyOf(w.Header(), f, script, *buf)
+	if !p.plain {
+		var packed bytes.Buffer
+		body = gzipInto(&packed, w.Header(), r, body, s.srv.cfg.Compression)
+	}
+	if err := respond(w, contentType, body); err != nil && took != nothing {
 		s.Discard(TransportClose)
 	}
 	s.pollDone(took)
@@ -105,18 +122,20 @@ func (s *Session) takePayload(p *poll, script string, buf *[]byte) (f eio.Framin
 	dst := (*buf)[:0]
 	defer func() { *buf = dst }()
 	switch {
-	case p.noop || s.candidate != nil || s.ws != nil || s.state == open && (s.flushing || len(s.queue) == 0):
+	case p.noop || s.probed || s.ws != nil || s.state == open && (s.flushing || len(s.queue) == 0):
 		dst = f.Append(dst, noopPacket)
 		return f, nothing
 	case s.state == closed:
 		dst = f.Append(dst, closePacket)
 		return f, nothing
 	}
+	s.answer = p
 	if s.hungUp {
 		dst = f.Append(dst, noopPacket)
 		return f, lastWord
 	}
 	for _, m := range s.queue {
+		p.plain = p.plain || m.compression == CompressNever
 		dst = m.appendPayload(dst, f)
 	}
 	s.clearQueueLocked()
@@ -136,7 +155,7 @@ func (s *Session) pollDone(took taken) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.flushing = false
+	s.flushing, s.answer = false, nil
 	if took == lastWord {
 		s.finishLocked()
 	} else if len(s.queue) > 0 || s.state == closing {
@@ -153,7 +172,7 @@ func (s *Session) hangUp() {
 		s.queue, s.queued = nil, 0
 		s.closeLocked()
 		s.hungUp = true
-		s.heart.Reset(closeWait)
+		s.boundLocked(closeWait)
 	}
 	s.mu.Unlock()
 	if first {
@@ -170,38 +189,35 @@ func releasePayload(buf *[]byte) {
 	}
 }
 
-// respond writes a polling response. If script is not empty, it is JavaScript.
-func (srv *Server) respond(w http.ResponseWriter, f eio.Framing, script string, body []byte) error {
-	// In place of the http.Server's own, which counts from the request on.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(srv.cfg.WriteTimeout))
+// limitWriting gives a response WriteTimeout, in place of the http.Server's
+// own deadline, which counts from the request on.
+func (srv *Server) limitWriting(rc *http.ResponseController) {
+	_ = rc.SetWriteDeadline(time.Now().Add(srv.cfg.WriteTimeout))
+}
+
+// respond writes a polling response as far as the network.
+func respond(w http.ResponseWriter, contentType []string, body []byte) error {
 	h := w.Header()
-	switch {
-	case script != "":
-		body = eio.AppendScript(nil, script, body)
-		h["Content-Type"] = javaScript
-		h["X-Content-Type-Options"] = noSniff
-	case f == eio.CountedBinary:
-		h["Content-Type"] = octetStream
-	default:
-		h["Content-Type"] = textPlain
-	}
+	h["Content-Type"] = contentType
 	h["Cache-Control"] = noStore
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	_, err := w.Write(body)
-	return err
+	if _, err := w.Write(body); err != nil {
+		return err
+	}
+	if err := http.NewResponseController(w).Flush(); !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
 }
 
 var (
 	textPlain   = []string{"text/plain; charset=UTF-8"}
 	textHTML    = []string{"text/html"}
-	javaScript  = []string{"text/javascript; charset=UTF-8"}
-	octetStream = []string{"application/octet-stream"}
-	noSniff     = []string{"nosniff"}
 	noStore     = []string{"no-store"}
-
 	okPayload   = []byte("ok")
 	noopPacket  = []byte{byte(eio.Noop)}
 	closePacket = []byte{byte(eio.Close)}
+	longAgo     = time.Unix(1, 0)
 )
 
 // servePost reads the packets that a client sends, in a form if it polls by
@@ -209,7 +225,7 @@ var (
 func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script string) {
 	rc := http.NewResponseController(w)
 	p := &post{
-		abort: func() { _ = rc.SetReadDeadline(time.Unix(1, 0)) },
+		abort: func() { _ = rc.SetReadDeadline(longAgo) },
 		done:  make(chan struct{}),
 	}
 	s.mu.Lock()
@@ -229,10 +245,11 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 		return
 	}
 	s.post = p
+	_ = rc.SetReadDeadline(time.Now().Add(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout))
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
-		s.post = nil // from here on nobody aborts
+		s.post = nil
 		s.mu.Unlock()
 		close(p.done)
 	}()
@@ -251,12 +268,14 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		return
 	}
-	_ = rc.SetReadDeadline(time.Now().Add(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout))
 	buf := payloads.Get().(*[]byte)
 	defer releasePayload(buf)
-	body, err := readAll(io.LimitReader(r.Body, max+1), (*buf)[:0])
+	body, err := readAll(r.Body, (*buf)[:0], max)
 	*buf = body
 	switch {
+	case errors.Is(err, errTooBig):
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return
 	case err != nil:
 		status := http.StatusBadRequest
 		if isTimeout(err) {
@@ -266,10 +285,10 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 		w.WriteHeader(status)
 		s.Close(TransportError)
 		return
-	case int64(len(body)) > max:
-		w.WriteHeader(http.StatusRequestEntityTooLarge)
-		return
 	}
+	s.mu.Lock()
+	p.abort = nil
+	s.mu.Unlock()
 	_ = rc.SetReadDeadline(time.Time{})
 	if script != "" {
 		if body, err = eio.DecodeForm(body); err != nil {
@@ -279,11 +298,8 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 	if err == nil {
 		s.receivePayload(f, body)
 	}
-	h := w.Header()
-	h["Content-Type"] = textHTML
-	h["Cache-Control"] = noStore
-	h["Content-Length"] = []string{"2"}
-	_, _ = w.Write(okPayload)
+	s.srv.limitWriting(rc)
+	_ = respond(w, textHTML, okPayload)
 }
 
 // receivePayload handles the packets of a body in order.

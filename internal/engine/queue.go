@@ -3,7 +3,6 @@ package engine
 import (
 	"slices"
 	"sync"
-	"time"
 )
 
 // Send queues m. A volatile message is dropped unless the transport can take
@@ -47,7 +46,7 @@ func (s *Session) slow() {
 
 // writableLocked reports whether a message would leave at once.
 func (s *Session) writableLocked() bool {
-	return len(s.queue) == 0 && !s.flushing && s.candidate == nil && (s.ws != nil || s.poll != nil)
+	return len(s.queue) == 0 && !s.flushing && !s.probed && (s.ws != nil || s.poll != nil)
 }
 
 func (s *Session) enqueueLocked(m *Message) {
@@ -66,7 +65,7 @@ func (s *Session) wakeLocked() {
 			s.flushing = true
 			s.srv.flushSoon(s)
 		}
-	case s.poll != nil && s.candidate == nil:
+	case s.poll != nil && !s.probed:
 		s.poll.wake()
 	}
 }
@@ -76,7 +75,7 @@ func (s *Session) wakeLocked() {
 // the network takes no more, a goroutine of the session goes on.
 func (s *Session) flush(f *flusher) {
 	for s.take(f) {
-		for f.fill() {
+		for f.fill(s.ws) {
 			n, err := s.ws.tryWrite(f.chunk)
 			f.chunk = f.chunk[n:]
 			if err == errWouldBlock {
@@ -96,9 +95,8 @@ func (s *Session) flush(f *flusher) {
 func (s *Session) flushBlocking(f *flusher) {
 	defer f.release()
 	for {
-		for f.fill() {
-			_ = s.ws.conn.SetWriteDeadline(time.Now().Add(s.srv.cfg.WriteTimeout))
-			if _, err := s.ws.conn.Write(f.chunk); err != nil {
+		for f.fill(s.ws) {
+			if _, err := s.ws.writeBlocking(f.chunk); err != nil {
 				if isTimeout(err) {
 					s.slow()
 				}
@@ -115,33 +113,26 @@ func (s *Session) flushBlocking(f *flusher) {
 
 // take moves the queue into f, or gives up flushing when it is empty.
 func (s *Session) take(f *flusher) bool {
-	if !s.takeQueue(f) {
-		return false
-	}
-	if s.v3 {
-		for i, m := range f.batch {
-			f.batch[i] = m.toV3(s.ws.base64)
-		}
-	}
-	return true
-}
-
-func (s *Session) takeQueue(f *flusher) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state == closed || len(s.queue) == 0 {
-		s.flushing = false
-		s.queued -= min(f.size, s.queued)
-		f.size = 0
-		if s.state == closing {
-			s.heart.Reset(min(closeWait, s.srv.cfg.WriteTimeout))
-		}
-		return false
+	if s.state != closed && len(s.queue) > 0 {
+		s.queued -= f.size
+		f.load(s.queue)
+		s.clearQueueLocked()
+		s.mu.Unlock()
+		return true
 	}
-	s.queued -= f.size
-	f.load(s.queue)
-	s.clearQueueLocked()
-	return true
+	s.flushing = false
+	s.queued -= min(f.size, s.queued)
+	f.size = 0
+	last := s.state == closing
+	if last {
+		s.boundLocked(closeWait)
+	}
+	s.mu.Unlock()
+	if last {
+		s.ws.closeWrite()
+	}
+	return false
 }
 
 // clearQueueLocked empties the queue and keeps a little room for the next.
@@ -178,27 +169,29 @@ func (f *flusher) load(queue []*Message) {
 	}
 }
 
-// fill puts the next bytes to be written into chunk. It reports whether there
-// are any.
-func (f *flusher) fill() bool {
+// fill puts the next bytes to be written to t into chunk. It reports whether
+// there are any.
+func (f *flusher) fill(t *wsConn) bool {
 	if len(f.chunk) > 0 {
 		return true
 	}
 	left := f.batch[f.next:]
-	switch {
-	case len(left) == 0:
+	if len(left) == 0 {
 		return false
-	case len(left) == 1 || left[0].Len() > largeFrame:
-		f.chunk = left[0].wire
+	}
+	first := t.wireOf(left[0])
+	if len(left) == 1 || len(first) > largeFrame {
+		f.chunk = first
 		f.next++
 		return true
 	}
 	f.buf = f.buf[:0]
 	for _, m := range left {
-		if m.Len() > largeFrame || len(f.buf)+m.Len() > chunkSize {
+		wire := t.wireOf(m)
+		if len(wire) > largeFrame || len(f.buf)+len(wire) > chunkSize {
 			break
 		}
-		f.buf = append(f.buf, m.wire...)
+		f.buf = append(f.buf, wire...)
 		f.next++
 	}
 	f.chunk = f.buf

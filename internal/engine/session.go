@@ -22,7 +22,9 @@ type Session struct {
 	state     state
 	ws        *wsConn // nil while the transport is polling
 	candidate *wsConn // the WebSocket an upgrade is being tried with
+	probed    bool    // the candidate works: what is sent waits for it
 	poll      *poll   // the GET that waits
+	answer    *poll   // the GET that is being answered
 	post      *post   // the POST that is being read
 	queue     []*Message
 	queued    int64 // bytes in queue and in the hands of the flusher
@@ -32,6 +34,7 @@ type Session struct {
 	watched   uint32
 	watchdog  *time.Timer // looks after turn; nil until the first
 	heart     *time.Timer // next heartbeat, and the bound on closing
+	bound     time.Time   // when closing has taken too long
 	awaitPong bool        // the client must be heard before the next heartbeat
 	ponged    bool        // an answer to the client's heartbeat is in queue
 	hungUp    bool        // the client has closed a polling session
@@ -181,6 +184,8 @@ func (s *Session) abort(reason Reason) bool {
 }
 
 func (s *Session) end(reason Reason, how func()) (first bool) {
+	s.srv.tasks.add() // the telling belongs to the session
+	defer s.srv.tasks.done()
 	s.mu.Lock()
 	first = s.state == open
 	how()
@@ -201,9 +206,7 @@ func (s *Session) closeLocked() {
 	}
 	s.state = closing
 	s.abandonLocked()
-	if s.post != nil {
-		s.post.abort()
-	}
+	s.abortPostLocked()
 	if s.ws != nil {
 		goodbye := s.ws.goodbye
 		if goodbye == nil {
@@ -213,7 +216,14 @@ func (s *Session) closeLocked() {
 		s.queued += int64(goodbye.Len())
 	}
 	s.wakeLocked()
-	s.heart.Reset(s.srv.cfg.WriteTimeout)
+	s.boundLocked(s.srv.cfg.WriteTimeout)
+}
+
+// boundLocked sets how long closing may still go on, WriteTimeout at most.
+func (s *Session) boundLocked(d time.Duration) {
+	d = min(d, s.srv.cfg.WriteTimeout)
+	s.bound = time.Now().Add(d)
+	s.heart.Reset(d)
 }
 
 // finishLocked frees what the session holds.
@@ -230,12 +240,19 @@ func (s *Session) finishLocked() {
 	if s.poll != nil {
 		s.poll.wake()
 	}
-	if s.post != nil {
-		s.post.abort()
+	if s.answer != nil {
+		s.answer.abort()
 	}
+	s.abortPostLocked()
 	s.heart.Stop()
 	if s.watchdog != nil {
 		s.watchdog.Stop()
 	}
 	s.srv.remove(s)
+}
+
+func (s *Session) abortPostLocked() {
+	if s.post != nil && s.post.abort != nil {
+		s.post.abort()
+	}
 }

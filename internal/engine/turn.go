@@ -77,7 +77,9 @@ func (s *Session) cork(t *Turn) {
 func (s *Session) uncork() {
 	s.mu.Lock()
 	s.corked, s.turn = false, nil
-	s.watchdog.Stop()
+	if s.watchdog != nil { // else it was closed before
+		s.watchdog.Stop()
+	}
 	if s.flushing || len(s.queue) == 0 || s.ws == nil || s.state == closed {
 		s.mu.Unlock()
 		return
@@ -121,6 +123,8 @@ func (s *Session) Yield() {
 }
 
 func (s *Session) takeOver(t *Turn) {
+	s.srv.tasks.add() // until the new reader is
+	defer s.srv.tasks.done()
 	if !t.state.CompareAndSwap(running, over) {
 		return
 	}

@@ -38,7 +38,7 @@ func (t *wsConn) probe() {
 	s := t.session
 	_ = t.conn.SetReadDeadline(time.Now().Add(s.srv.cfg.UpgradeTimeout))
 	if t.expect(eio.Ping, "probe") && t.writeNow(probeMessage) == nil {
-		s.releasePoll() // what is sent from now on waits for the new transport
+		s.hold(t)
 		if t.expect(eio.Upgrade, "") && s.moveTo(t) {
 			_ = t.conn.SetReadDeadline(time.Time{})
 			t.read()
@@ -47,7 +47,7 @@ func (t *wsConn) probe() {
 	}
 	s.mu.Lock()
 	if s.candidate == t {
-		s.candidate = nil
+		s.candidate, s.probed = nil, false
 		if len(s.queue) > 0 {
 			s.wakeLocked()
 		}
@@ -68,7 +68,7 @@ func (t *wsConn) expect(want eio.Type, data string) bool {
 		return false
 	}
 	var buf [16]byte // longer than any packet that is expected
-	b, err := readAll(r, buf[:0])
+	b, err := readAll(r, buf[:0], int64(len(buf)))
 	if err != nil {
 		return false
 	}
@@ -78,18 +78,22 @@ func (t *wsConn) expect(want eio.Type, data string) bool {
 
 // writeNow writes to a WebSocket that is not a session's transport.
 func (t *wsConn) writeNow(m *Message) error {
-	_ = t.conn.SetWriteDeadline(time.Now().Add(t.session.srv.cfg.WriteTimeout))
-	_, err := t.conn.Write(m.wire)
+	_, err := t.writeBlocking(m.wire)
 	return err
 }
 
-// releasePoll sends the waiting poll home.
-func (s *Session) releasePoll() {
+// hold sends the waiting poll home. What is sent from now on waits for t. Until
+// the probe it did not, as a proxy might swallow what goes over a WebSocket.
+func (s *Session) hold(t *wsConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.releasePollLocked()
+	if s.candidate == t {
+		s.probed = true
+		s.releasePollLocked()
+	}
 }
 
+// releasePollLocked sends the waiting poll home.
 func (s *Session) releasePollLocked() {
 	if s.poll != nil {
 		s.poll.noop = true
@@ -111,7 +115,7 @@ func (s *Session) moveTo(t *wsConn) bool {
 	if s.candidate != t {
 		return false
 	}
-	s.ws, s.candidate = t, nil
+	s.ws, s.candidate, s.probed = t, nil, false
 	s.releasePollLocked()
 	s.wakeLocked()
 	return true
@@ -120,7 +124,7 @@ func (s *Session) moveTo(t *wsConn) bool {
 // abandonLocked ends an upgrade that is under way.
 func (s *Session) abandonLocked() {
 	if t := s.candidate; t != nil {
-		s.candidate = nil
+		s.candidate, s.probed = nil, false
 		t.close()
 	}
 }

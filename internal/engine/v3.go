@@ -82,6 +82,25 @@ func (s *Session) framingLocked(script string) eio.Framing {
 	}
 }
 
+// bodyOf returns a payload as the body of a response, and its type.
+func bodyOf(h http.Header, f eio.Framing, script string, payload []byte) (body []byte, contentType []string) {
+	switch {
+	case script != "":
+		h["X-Content-Type-Options"] = noSniff
+		return eio.AppendScript(nil, script, payload), javaScript
+	case f == eio.CountedBinary:
+		return payload, octetStream
+	default:
+		return payload, textPlain
+	}
+}
+
+var (
+	javaScript  = []string{"text/javascript; charset=UTF-8"}
+	octetStream = []string{"application/octet-stream"}
+	noSniff     = []string{"nosniff"}
+)
+
 // framingOf returns how the body of a POST is framed, false if it can't be
 // read.
 func (s *Session) framingOf(r *http.Request) (f eio.Framing, ok bool) {
@@ -128,7 +147,7 @@ func (m *Message) toV3(base64 bool) *Message {
 		}
 		wire = append(wire, data...)
 	}
-	built := &Message{wire: wire}
+	built := &Message{wire: wire, compression: m.compression}
 	if !base64 {
 		m.v3.Store(built)
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -28,6 +29,7 @@ type wsConn struct {
 	ws       *websocket.Conn
 	turn     *Turn // the reader's; only used by the reader
 	upgraded bool  // the handshake is done: writes are frames
+	deflates bool  // permessage-deflate has been negotiated
 	base64   bool  // a client of Engine.IO 3 that takes no binary here
 	closing  sync.Once
 	goodbye  *Message // the close frame to end with; nil means one without a status; guarded by session.mu
@@ -49,7 +51,9 @@ var upgrader = websocket.Upgrader{
 // upgrade performs the WebSocket handshake. If it fails it has answered.
 func (s *Session) upgrade(w http.ResponseWriter, r *http.Request) (*wsConn, error) {
 	t := &wsConn{session: s, base64: takesNoBinary(r)}
-	ws, err := upgrader.Upgrade(&hijacker{ResponseWriter: w, t: t}, r, w.Header().Clone())
+	u := upgrader
+	u.EnableCompression = s.srv.cfg.Compression > 0
+	ws, err := u.Upgrade(&hijacker{ResponseWriter: w, t: t}, r, w.Header().Clone())
 	if err != nil {
 		if t.conn == nil {
 			return nil, err
@@ -105,7 +109,8 @@ func (t *wsConn) beforeWait() {
 // Write takes what gorilla writes: the handshake, then whole control frames.
 func (t *wsConn) Write(p []byte) (int, error) {
 	if !t.upgraded {
-		return t.conn.Write(p)
+		t.deflates = bytes.Contains(p, []byte("\r\nSec-WebSocket-Extensions: permessage-deflate"))
+		return t.writeBlocking(p)
 	}
 	t.control(&Message{wire: append([]byte(nil), p...)})
 	return len(p), nil
@@ -118,8 +123,29 @@ func (t *wsConn) SetWriteDeadline(time.Time) error { return nil }
 // Close is how gorilla closes the connection when the handshake fails.
 func (t *wsConn) Close() error { t.close(); return nil }
 
+// close closes the connection. It does so on a goroutine of its own, as it may
+// be called under locks, and Close waits for a read or write under way.
 func (t *wsConn) close() {
-	t.closing.Do(func() { _ = t.conn.Close() })
+	t.closing.Do(func() {
+		t.session.srv.Go(func() { _ = t.conn.Close() })
+	})
+}
+
+// closeWrite says that nothing comes behind the close frame, so that the peer
+// need not wait for the connection to be closed.
+func (t *wsConn) closeWrite() {
+	if c, ok := t.conn.(interface{ CloseWrite() error }); ok {
+		_ = c.CloseWrite()
+	}
+}
+
+// writeBlocking writes p within WriteTimeout. The deadline does not stay, as
+// tryWrite fails once it has passed.
+func (t *wsConn) writeBlocking(p []byte) (int, error) {
+	_ = t.conn.SetWriteDeadline(time.Now().Add(t.session.srv.cfg.WriteTimeout))
+	n, err := t.conn.Write(p)
+	_ = t.conn.SetWriteDeadline(time.Time{})
+	return n, err
 }
 
 // tryWrite writes as much of p as is possible without waiting.
@@ -139,7 +165,7 @@ func (t *wsConn) control(m *Message) {
 	switch {
 	case m.wire[0] == finalFrame|opClose:
 		t.goodbye = m
-	case s.state != closed && s.ws == t: // a candidate owes nobody a pong
+	case s.state == open && s.ws == t: // a candidate owes nobody a pong
 		s.enqueueLocked(m)
 	}
 }
@@ -219,7 +245,7 @@ func (t *wsConn) readPacket() (buf *[]byte, p eio.Packet, err error) {
 		return nil, p, err
 	}
 	buf = scratch.Get().(*[]byte)
-	*buf, err = readAll(r, (*buf)[:0])
+	*buf, err = readAll(r, (*buf)[:0], t.session.srv.cfg.MaxPayload)
 	if err == nil {
 		p, err = t.session.decode(*buf, kind == websocket.BinaryMessage)
 	}
@@ -230,9 +256,16 @@ func (t *wsConn) readPacket() (buf *[]byte, p eio.Packet, err error) {
 	return buf, p, nil
 }
 
-// readAll appends what r has to b, whose capacity it uses and grows.
-func readAll(r io.Reader, b []byte) ([]byte, error) {
+// errTooBig says that there was more than the limit.
+var errTooBig = errors.New("engine.io: message exceeds MaxPayload")
+
+// readAll appends what r has to b, whose capacity it uses and grows. It fails
+// beyond limit bytes, which gorilla counts before they are inflated.
+func readAll(r io.Reader, b []byte, limit int64) ([]byte, error) {
 	for {
+		if int64(len(b)) > limit {
+			return b, errTooBig
+		}
 		if len(b) == cap(b) {
 			b = slices.Grow(b, max(minScratch, len(b)))
 		}
@@ -264,6 +297,9 @@ func (t *wsConn) ended(err error) {
 	case errors.Is(err, eio.ErrUTF8):
 		t.control(frame(opClose, string(websocket.FormatCloseMessage(websocket.CloseInvalidFramePayloadData, ""))))
 		s.Close(TransportError)
+	case errors.Is(err, errTooBig):
+		t.control(frame(opClose, string(websocket.FormatCloseMessage(websocket.CloseMessageTooBig, ""))))
+		s.Close(TransportError)
 	case errors.Is(err, eio.ErrEmpty), errors.Is(err, eio.ErrType), errors.Is(err, eio.ErrBase64):
 		s.Close(ParseError)
 	default: // what gorilla makes of a broken frame or a message too big
@@ -279,6 +315,17 @@ func (t *wsConn) drain() {
 	_ = t.conn.SetReadDeadline(time.Now().Add(closeWait))
 	_, _ = io.Copy(io.Discard, t.conn)
 	t.session.Discard(TransportClose)
+}
+
+// wireOf returns the frames of m in the form that was negotiated.
+func (t *wsConn) wireOf(m *Message) []byte {
+	if t.session.v3 {
+		m = m.toV3(t.base64)
+	}
+	if t.deflates {
+		return m.compressed(t.session.srv.cfg.Compression)
+	}
+	return m.wire
 }
 
 func isTimeout(err error) bool {

@@ -25,13 +25,15 @@ type rawConn struct {
 	writeFunc func(fd uintptr) bool
 }
 
-// newRawConn returns nil if c isn't a plain network connection.
+// newRawConn returns nil if c isn't a plain network connection. One that wraps
+// another may do more than pass on its bytes.
 func newRawConn(c net.Conn, beforeWait func()) *rawConn {
-	sc, ok := c.(syscall.Conn)
-	if !ok {
+	switch c.(type) {
+	case *net.TCPConn, *net.UnixConn:
+	default:
 		return nil
 	}
-	conn, err := sc.SyscallConn()
+	conn, err := c.(syscall.Conn).SyscallConn()
 	if err != nil {
 		return nil
 	}

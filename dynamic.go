@@ -1,0 +1,119 @@
+package socketio
+
+import "slices"
+
+// A template is what a namespace made by OfMatch keeps: the predicate, and the
+// children that exist because of it.
+type template struct {
+	match    func(name string) bool
+	children map[string]*Namespace // guarded by the server's mu
+}
+
+// OfMatch returns the template of all namespaces whose name satisfies match
+// and that Of has not created before. A child is created when its first client
+// connects and dropped with its last; what is registered on the template holds
+// for every child, and what is emitted to it reaches the sockets of all
+// children. Of with a name that matches returns a child too, which stays.
+//
+//	io.OfMatch(regexp.MustCompile(`^/org-\d+$`).MatchString)
+//
+// match may be called concurrently and should be quick. The templates are
+// asked in the order of their creation.
+func (srv *Server) OfMatch(match func(name string) bool) *Namespace {
+	n := newNamespace(srv, "")
+	n.template = &template{match: match, children: make(map[string]*Namespace)}
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	srv.templates = append(slices.Clip(srv.templates), n)
+	return n
+}
+
+// templateOf returns the template that wants a namespace of that name, or nil.
+func (srv *Server) templateOf(name string) *Namespace {
+	srv.mu.RLock()
+	templates := srv.templates
+	srv.mu.RUnlock()
+	for _, t := range templates {
+		if t.matches(name) {
+			return t
+		}
+	}
+	return nil
+}
+
+func (n *Namespace) matches(name string) (ok bool) {
+	defer n.srv.recovered("", func(p *PanicError) { n.srv.report(nil, p) })
+	return n.template.match(name)
+}
+
+// acquire returns the namespace that a client asks for, which release gives
+// back, or nil.
+func (srv *Server) acquire(name []byte) *Namespace {
+	srv.mu.RLock()
+	n := srv.namespaces[string(name)]
+	srv.mu.RUnlock()
+	if n != nil && n.parent == nil {
+		return n // the ordinary case: it stays for ever
+	}
+	if len(name) > maxNamespaceName || len(name) == 0 || name[0] != '/' {
+		return nil
+	}
+	parent := srv.templateOf(string(name))
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	if n = srv.namespaces[string(name)]; n == nil {
+		if parent == nil {
+			return nil
+		}
+		n = srv.addChild(parent, string(name))
+	}
+	n.users++
+	return n
+}
+
+// acquireAgain keeps a namespace that acquire has returned for one user more.
+func (srv *Server) acquireAgain(n *Namespace) {
+	if n.parent == nil {
+		return
+	}
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	n.users++
+}
+
+// release gives back what acquire has returned. The last one drops a child.
+func (srv *Server) release(n *Namespace) {
+	if n.parent == nil {
+		return
+	}
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	if n.users--; n.users == 0 && !n.pinned {
+		delete(srv.namespaces, n.name)
+		delete(n.parent.template.children, n.name)
+	}
+}
+
+// addChild makes a namespace of a template. The caller holds mu.
+func (srv *Server) addChild(parent *Namespace, name string) *Namespace {
+	n := newNamespace(srv, name)
+	n.parent = parent
+	srv.namespaces[name] = n
+	parent.template.children[name] = n
+	return n
+}
+
+// members returns the namespaces that n stands for: itself, or the children of
+// a template.
+func (n *Namespace) members() []*Namespace {
+	if n.template == nil {
+		return []*Namespace{n}
+	}
+	n.srv.mu.RLock()
+	defer n.srv.mu.RUnlock()
+	list := make([]*Namespace, 0, len(n.template.children))
+	for _, child := range n.template.children {
+		list = append(list, child)
+	}
+	return list
+}

@@ -1,0 +1,215 @@
+package socketio
+
+import (
+	"context"
+	"slices"
+
+	"github.com/socketio-go/socketio/internal/engine"
+	"github.com/socketio-go/socketio/internal/sio"
+)
+
+// A Message is an event as interceptors and catch-all functions see it.
+type Message struct {
+	Event string
+	Args  Args
+	Ack   bool // the other side is asked for an answer
+}
+
+// A HandlerFunc handles one incoming event; its results answer the client.
+type HandlerFunc func(ctx context.Context, s *Socket, m *Message) ([]any, error)
+
+// An Interceptor wraps the handling of every event of a namespace. It may
+// change the message, answer in place of the handlers, refuse with an error, or
+// look at what comes back. The results that next returns are those of the
+// handlers; they are nil if there is none, or if an [AckFunc] will answer.
+type Interceptor func(next HandlerFunc) HandlerFunc
+
+// Intercept appends interceptors; the first is the outermost. They run for
+// events that have no handler, too.
+func (n *Namespace) Intercept(in ...Interceptor) {
+	n.observe(func(o *observers) { o.interceptors = append(slices.Clip(o.interceptors), in...) })
+}
+
+// OnAny adds a function told of every incoming event before its handlers, even
+// if it has none, and returns a function that removes it.
+func (n *Namespace) OnAny(fn func(s *Socket, m *Message)) (off func()) {
+	return addObserver(n, func(o *observers) *[]*func(*Socket, *Message) { return &o.incoming }, fn)
+}
+
+// OnAnyOutgoing adds a function told of every event sent to a socket, by
+// whatever emitter, and returns a function that removes it. It runs on the
+// goroutine that emits, once for each receiver.
+func (n *Namespace) OnAnyOutgoing(fn func(s *Socket, m *Message)) (off func()) {
+	return addObserver(n, func(o *observers) *[]*func(*Socket, *Message) { return &o.outgoing }, fn)
+}
+
+// OnJoin adds a function told when a socket has entered a room, and returns a
+// function that removes it. It runs on the goroutine that calls Join. The room
+// that every socket has by its id is not told of.
+func (n *Namespace) OnJoin(fn func(s *Socket, room string)) (off func()) {
+	return addObserver(n, func(o *observers) *[]*func(*Socket, string) { return &o.join }, fn)
+}
+
+// OnLeave adds a function told when a socket has left a room, by Leave or
+// because it disconnected, and returns a function that removes it.
+func (n *Namespace) OnLeave(fn func(s *Socket, room string)) (off func()) {
+	return addObserver(n, func(o *observers) *[]*func(*Socket, string) { return &o.leave }, fn)
+}
+
+// observers are the functions that see everything in a namespace. A namespace
+// without any pays with one look at a pointer.
+type observers struct {
+	interceptors []Interceptor
+	incoming     []*func(*Socket, *Message)
+	outgoing     []*func(*Socket, *Message)
+	join         []*func(*Socket, string)
+	leave        []*func(*Socket, string)
+}
+
+// observe changes a copy of the observers.
+func (n *Namespace) observe(change func(*observers)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	next := new(observers)
+	if old := n.observers.Load(); old != nil {
+		*next = *old
+	}
+	change(next)
+	n.observers.Store(next)
+}
+
+func addObserver[F any](n *Namespace, list func(*observers) *[]*F, fn F) (off func()) {
+	p := &fn // its identity
+	n.observe(func(o *observers) { l := list(o); *l = append(slices.Clip(*l), p) })
+	return func() {
+		n.observe(func(o *observers) {
+			l := list(o)
+			*l = slices.DeleteFunc(slices.Clone(*l), func(other *F) bool { return other == p })
+		})
+	}
+}
+
+// observed returns the observers of a namespace and of its template, either of
+// which may be nil.
+func (n *Namespace) observed() (own, inherited *observers) {
+	own = n.observers.Load()
+	if n.parent != nil {
+		inherited = n.parent.observers.Load()
+	}
+	return own, inherited
+}
+
+// each calls visit for the observers that exist, the template's first.
+func (n *Namespace) eachObservers(visit func(*observers)) {
+	own, inherited := n.observed()
+	if inherited != nil {
+		visit(inherited)
+	}
+	if own != nil {
+		visit(own)
+	}
+}
+
+// intercept tells the observers of an event and has it handled inside the
+// interceptors.
+func (s *Socket) intercept(c *call) outcome {
+	var chain []Interceptor
+	var incoming []*func(*Socket, *Message)
+	s.ns.eachObservers(func(o *observers) {
+		chain = append(chain, o.interceptors...)
+		incoming = append(incoming, o.incoming...)
+	})
+	if len(chain)+len(incoming) == 0 {
+		return s.handle(c, []byte(c.event))
+	}
+	m := &Message{Event: c.event, Args: c.args(0), Ack: c.id != noAck}
+	for _, fn := range incoming {
+		s.guard(c.event, func() { (*fn)(s, m) })
+	}
+	var inner outcome
+	next := func(_ context.Context, s *Socket, m *Message) ([]any, error) {
+		c.event, c.raw, c.bin, c.keeps = m.Event, m.Args.raw, m.Args.bin, true
+		inner = s.handle(c, []byte(m.Event))
+		return inner.results, inner.err
+	}
+	for _, in := range slices.Backward(chain) {
+		next = in(next)
+	}
+	results, err := s.invokeFunc(c, next, m)
+	return outcome{
+		handled:  inner.handled || results != nil || err != nil,
+		answered: err != nil || results != nil || inner.answered,
+		deferred: inner.deferred,
+		results:  results,
+		err:      err,
+	}
+}
+
+// invokeFunc calls a HandlerFunc. A panic is its error.
+func (s *Socket) invokeFunc(c *call, fn HandlerFunc, m *Message) (results []any, err error) {
+	defer s.ns.srv.recovered(c.event, func(p *PanicError) { err = p })
+	return fn(s.Context(), s, m)
+}
+
+// An outgoing tells observers of one event that is sent to any number of
+// sockets. It is nil if there are none.
+type outgoing struct {
+	message *Message
+	fns     []*func(*Socket, *Message)
+}
+
+func (n *Namespace) outgoing(event string, m *engine.Message, ack bool) *outgoing {
+	var out *outgoing
+	n.eachObservers(func(o *observers) {
+		if len(o.outgoing) == 0 {
+			return
+		}
+		if out == nil {
+			out = &outgoing{message: &Message{Event: event, Args: sentArgs(m), Ack: ack}}
+		}
+		out.fns = append(out.fns, o.outgoing...)
+	})
+	return out
+}
+
+func (o *outgoing) tell(s *Socket) {
+	if o == nil {
+		return
+	}
+	for _, fn := range o.fns {
+		s.guard(o.message.Event, func() { (*fn)(s, o.message) })
+	}
+}
+
+// sentArgs takes the arguments out of an encoded event.
+func sentArgs(m *engine.Message) Args {
+	var args Args
+	for data, binary := range m.Parts() {
+		if binary {
+			args.bin = append(args.bin, data)
+			continue
+		}
+		var p sio.Packet
+		if p.Decode(data, sio.Limits{Attachments: 1 << 20, Depth: 1 << 14, Args: 1 << 20}) == nil {
+			args.raw = p.Args
+		}
+	}
+	return args
+}
+
+// tellRooms tells of rooms that s has entered or left.
+func (s *Socket) tellRooms(rooms []string, list func(*observers) []*func(*Socket, string)) {
+	if len(rooms) == 0 {
+		return
+	}
+	s.ns.eachObservers(func(o *observers) {
+		for _, fn := range list(o) {
+			for _, name := range rooms {
+				s.guard("", func() { (*fn)(s, name) })
+			}
+		}
+	})
+}
+
+func joinObservers(o *observers) []*func(*Socket, string)  { return o.join }
+func leaveObservers(o *observers) []*func(*Socket, string) { return o.leave }
