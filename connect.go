@@ -1,11 +1,12 @@
 package socketio
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/socketio-go/socketio/internal/engine"
 	"github.com/socketio-go/socketio/internal/sio"
@@ -118,7 +119,7 @@ func (s *Socket) enter() bool {
 		}
 		payload = sio.AppendString(append(payload, `,"pid":`...), s.rec.pid)
 	}
-	_ = c.session.Send(encodeControl(sio.Connect, s.ns.name, append(payload, '}')), false)
+	_ = c.session.Send(c.srv.encodeControl(sio.Connect, s.ns.name, append(payload, '}')), false)
 	s.state.Store(connected)
 	return s.ns.index.add(s)
 }
@@ -149,11 +150,11 @@ func (s *Socket) refuse(err error) {
 
 // refuse sends a CONNECT_ERROR.
 func (c *conn) refuse(namespace string, e *Error) {
-	payload, err := json.Marshal(e)
+	payload, err := json.Marshal(e, jsonOptions)
 	if err != nil { // its Data is not JSON
-		payload, _ = json.Marshal(&Error{Message: e.Message})
+		payload, _ = json.Marshal(&Error{Message: e.Message}, jsonOptions)
 	}
-	_ = c.session.Send(encodeControl(sio.ConnectError, namespace, payload), false)
+	_ = c.session.Send(c.srv.encodeControl(sio.ConnectError, namespace, payload), false)
 }
 
 // expire runs when no namespace has been joined within ConnectTimeout.
@@ -186,7 +187,7 @@ func (s *Socket) leave(reason Reason, drop bool) bool {
 	case was == connecting:
 		c.refuse(s.ns.name, &Error{Message: "Connection refused"})
 	default:
-		_ = c.session.Send(encodeControl(sio.Disconnect, s.ns.name, nil), false)
+		_ = c.session.Send(c.srv.encodeControl(sio.Disconnect, s.ns.name, nil), false)
 	}
 	c.mu.Unlock()
 	keep := mayRecover(reason) && (was == connected || s.Recovered())
