@@ -20,7 +20,7 @@ func (a *answer) send(args ...any) error {
 	if a.id == noAck {
 		return nil
 	}
-	m, err := encodeAck(a.s.ns.name, a.id, args)
+	m, err := encodeAck(a.s.ns, a.id, args)
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (s *Socket) emitWithCallback(event string, args []any, fn func(Args, error)
 
 // emitAwaited emits an event with an id from awaitAck.
 func (s *Socket) emitAwaited(id int64, event string, args []any) error {
-	m, err := encodeEvent(s.ns.name, id, event, args)
+	m, err := encodeEvent(s.ns, id, event, args)
 	if err == nil {
 		s.ns.outgoing(event, m, true).tell(s)
 		err = s.send(m, false)

@@ -55,7 +55,7 @@ func (e Emitter) EmitWithAck(ctx context.Context, event string, args ...any) ([]
 // emitWithCallback is EmitWithAck for those who do not wait.
 func (e Emitter) emitWithCallback(event string, args []any, fn func([]Reply, error)) error {
 	// The arguments are encoded now, as they may be changed afterwards.
-	kept, err := encodedArgs(event, args)
+	kept, err := e.ns.encodedArgs(event, args)
 	if err != nil {
 		return err
 	}
@@ -68,18 +68,18 @@ func (e Emitter) emitWithCallback(event string, args []any, fn func([]Reply, err
 }
 
 // encodedArgs returns arguments in the form in which they can be kept.
-func encodedArgs(event string, args []any) (Args, error) {
-	m, err := encodeEvent("", noAck, event, args)
+func (n *Namespace) encodedArgs(event string, args []any) (Args, error) {
+	m, err := encodeEvent(n, noAck, event, args)
 	if err != nil {
 		return Args{}, err
 	}
-	return sentArgs(m), nil
+	return n.srv.sentArgs(m), nil
 }
 
 // ask sends the event in one namespace, as one packet for all receivers.
 func (e Emitter) ask(n *Namespace, c *collection, event string, args []any) error {
 	id := firstBroadcastAck + n.acks.Add(1)
-	m, err := encodeEvent(n.name, id, event, args)
+	m, err := encodeEvent(n, id, event, args)
 	if err != nil {
 		return err
 	}

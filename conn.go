@@ -71,6 +71,8 @@ var (
 // Receive implements [engine.Receiver].
 func (c *conn) Receive(turn *engine.Turn, data []byte, binary bool) {
 	switch {
+	case c.srv.opts.Codec != nil:
+		c.receiveEncoded(turn, data, binary)
 	case c.partial != nil && binary:
 		c.attach(turn, data)
 	case c.partial != nil:

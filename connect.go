@@ -119,7 +119,7 @@ func (s *Socket) enter() bool {
 			return false
 		}
 	}
-	_ = c.session.Send(encodeControl(sio.Connect, s.ns.name, s.connectPayload()), false)
+	_ = c.session.Send(c.srv.encodeControl(sio.Connect, s.ns.name, s.connectPayload()), false)
 	s.state.Store(connected)
 	return s.ns.index.add(s)
 }
@@ -150,7 +150,7 @@ func (s *Socket) refuse(err error) {
 
 // refuse sends a CONNECT_ERROR.
 func (c *conn) refuse(namespace string, e *Error) {
-	_ = c.session.Send(encodeControl(sio.ConnectError, namespace, c.refusalPayload(e)), false)
+	_ = c.session.Send(c.srv.encodeControl(sio.ConnectError, namespace, c.refusalPayload(e)), false)
 }
 
 // expire runs when no namespace has been joined within ConnectTimeout.
@@ -183,7 +183,7 @@ func (s *Socket) leave(reason Reason, drop bool) bool {
 	case was == connecting:
 		c.refuse(s.ns.name, &Error{Message: "Connection refused"})
 	default:
-		_ = c.session.Send(encodeControl(sio.Disconnect, s.ns.name, nil), false)
+		_ = c.session.Send(c.srv.encodeControl(sio.Disconnect, s.ns.name, nil), false)
 	}
 	c.mu.Unlock()
 	keep := mayRecover(reason) && (was == connected || s.Recovered()) && !c.v2

@@ -103,7 +103,7 @@ func (e Emitter) emit(n *Namespace, event string, args []any) error {
 	if n.recovery != nil {
 		return e.emitLogged(n, event, args)
 	}
-	m, err := encodeEvent(n.name, noAck, event, args)
+	m, err := encodeEvent(n, noAck, event, args)
 	if err != nil {
 		return err
 	}

@@ -21,13 +21,13 @@ import (
 const noAck = -1
 
 // encodeEvent builds an EVENT for any number of receivers.
-func encodeEvent(namespace string, id int64, event string, args []any) (*engine.Message, error) {
+func encodeEvent(n *Namespace, id int64, event string, args []any) (*engine.Message, error) {
 	e, err := beginEvent(event, args)
 	if err != nil {
 		return nil, err
 	}
 	defer e.release()
-	return e.message(sio.Event, sio.BinaryEvent, namespace, id), nil
+	return e.message(n, sio.Event, sio.BinaryEvent, id)
 }
 
 // beginEvent encodes the payload of an EVENT. The caller makes a message of it
@@ -51,13 +51,13 @@ func (e *encoder) endsInString() bool { return e.json[len(e.json)-1] == '"' }
 
 // eventWithOffset is the message of an event that has an offset behind its
 // arguments.
-func (e *encoder) eventWithOffset(namespace, offset string) *engine.Message {
+func (e *encoder) eventWithOffset(n *Namespace, offset string) (*engine.Message, error) {
 	e.json = sio.AppendString(append(e.json, ','), offset)
-	return e.message(sio.Event, sio.BinaryEvent, namespace, noAck)
+	return e.message(n, sio.Event, sio.BinaryEvent, noAck)
 }
 
 // encodeAck builds an ACK.
-func encodeAck(namespace string, id int64, args []any) (*engine.Message, error) {
+func encodeAck(n *Namespace, id int64, args []any) (*engine.Message, error) {
 	e := encoders.Get().(*encoder)
 	defer e.release()
 	e.json = append(e.json, '[')
@@ -69,13 +69,17 @@ func encodeAck(namespace string, id int64, args []any) (*engine.Message, error) 
 			return nil, fmt.Errorf("socketio: answer, argument %d: %w", i, err)
 		}
 	}
-	return e.message(sio.Ack, sio.BinaryAck, namespace, id), nil
+	return e.message(n, sio.Ack, sio.BinaryAck, id)
 }
 
 // encodeControl builds a packet without arguments; payload is JSON or nil.
-func encodeControl(t sio.Type, namespace string, payload []byte) *engine.Message {
+func (srv *Server) encodeControl(t sio.Type, namespace string, payload []byte) *engine.Message {
 	text := sio.AppendHeader(make([]byte, 0, 64), t, namespace, 0, noAck)
-	return engine.NewMessage(append(text, payload...), nil)
+	m, err := srv.newMessage(append(text, payload...), nil)
+	if err != nil {
+		panic(err) // a codec that can't encode what every connection needs
+	}
+	return m
 }
 
 // An encoder turns arguments into JSON and attachments.
@@ -119,15 +123,15 @@ func (e *encoder) release() {
 }
 
 // message puts the packet together.
-func (e *encoder) message(text, binary sio.Type, namespace string, id int64) *engine.Message {
+func (e *encoder) message(n *Namespace, text, binary sio.Type, id int64) (*engine.Message, error) {
 	e.json = append(e.json, ']')
 	t := text
 	if len(e.bin) > 0 {
 		t = binary
 	}
-	e.text = sio.AppendHeader(e.text, t, namespace, len(e.bin), id)
+	e.text = sio.AppendHeader(e.text, t, n.name, len(e.bin), id)
 	e.text = append(e.text, e.json...)
-	return engine.NewMessage(e.text, e.bin)
+	return n.srv.newMessage(e.text, e.bin)
 }
 
 // attach appends the placeholder of a new attachment.

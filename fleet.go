@@ -1,8 +1,6 @@
 package socketio
 
-import (
-	"context"
-)
+import "context"
 
 // A RemoteSocket describes a socket that may be on another server.
 type RemoteSocket struct {
@@ -75,7 +73,7 @@ func (n *Namespace) ServerSideEmit(event string, args ...any) error {
 	if err := checkEvent(event); err != nil {
 		return err
 	}
-	_, err := encodedArgs(event, args)
+	_, err := encodeEvent(n, noAck, event, args)
 	return err
 }
 

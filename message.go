@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"github.com/socketio-go/socketio/internal/engine"
@@ -165,7 +166,7 @@ func (n *Namespace) outgoing(event string, m *engine.Message, ack bool) *outgoin
 			return
 		}
 		if out == nil {
-			out = &outgoing{message: &Message{Event: event, Args: sentArgs(m), Ack: ack}}
+			out = &outgoing{message: &Message{Event: event, Args: n.srv.sentArgs(m), Ack: ack}}
 		}
 		out.fns = append(out.fns, o.outgoing...)
 	})
@@ -182,19 +183,11 @@ func (o *outgoing) tell(s *Socket) {
 }
 
 // sentArgs takes the arguments out of an encoded event.
-func sentArgs(m *engine.Message) Args {
-	var args Args
-	for data, binary := range m.Parts() {
-		if binary {
-			args.bin = append(args.bin, data)
-			continue
-		}
-		var p sio.Packet
-		if p.Decode(data, sio.Limits{Attachments: 1 << 20, Depth: 1 << 14, Args: 1 << 20}) == nil {
-			args.raw = p.Args
-		}
-	}
-	return args
+func (srv *Server) sentArgs(m *engine.Message) Args {
+	packet, bin := srv.packetOf(m)
+	var p sio.Packet
+	_ = p.Decode(packet, sio.Limits{Attachments: math.MaxInt32, Depth: math.MaxInt32, Args: math.MaxInt32}) // it is our own
+	return Args{p.Args, bin}
 }
 
 // tellRooms tells of rooms that s has entered or left.

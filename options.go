@@ -92,6 +92,10 @@ type Options struct {
 	// means no compression.
 	Compression int
 
+	// Codec, if set, replaces the protocol's own encoding of packets, for
+	// clients that use the same, such as that of package msgpack.
+	Codec Codec
+
 	// Recovery, if set, keeps what a client missed across a short
 	// disconnection.
 	Recovery *Recovery

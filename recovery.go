@@ -137,14 +137,16 @@ func (r *recovery) position(offset string) (int64, bool) {
 
 // append gives an event its position and returns the message with its offset.
 // The caller holds mu until the message is in the queues.
-func (r *recovery) append(enc *encoder, namespace string, l logged) *engine.Message {
+func (r *recovery) append(enc *encoder, n *Namespace, l logged) (_ *engine.Message, err error) {
+	if l.m, err = enc.eventWithOffset(n, r.offset(r.last+1)); err != nil {
+		return nil, err
+	}
 	r.last++
-	l.m = enc.eventWithOffset(namespace, r.offset(r.last))
 	l.at = time.Now()
 	r.log = append(r.log, l)
 	r.bytes += int64(l.m.Len())
 	r.trim(l.at)
-	return l.m
+	return l.m, nil
 }
 
 // trim drops what the bounds do not allow to be kept.
@@ -465,11 +467,16 @@ func (r *recovery) emit(e Emitter, n *Namespace, enc *encoder, list *[]*Socket) 
 	}
 	switch {
 	case !e.volatile:
-		m, offset = r.append(enc, n.name, l), true
+		offset = true
+		m, err = r.append(enc, n, l)
 	case enc.endsInString():
-		m, offset = enc.eventWithOffset(n.name, r.offset(r.last)), true
+		offset = true
+		m, err = enc.eventWithOffset(n, r.offset(r.last))
 	default:
-		m = enc.message(sio.Event, sio.BinaryEvent, n.name, noAck)
+		m, err = enc.message(n, sio.Event, sio.BinaryEvent, noAck)
+	}
+	if err != nil {
+		return nil, false, err
 	}
 	m.SetCompression(e.compress)
 	if e.only != nil {

@@ -2,8 +2,9 @@ package socketio
 
 import (
 	"bytes"
-	"encoding/json"
 	"net/url"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/socketio-go/socketio/internal/sio"
 )
@@ -45,7 +46,7 @@ func cutQuery(p *sio.Packet) {
 	for name, list := range values {
 		auth[name] = list[len(list)-1]
 	}
-	p.Data, _ = json.Marshal(auth) // strings can't fail
+	p.Data, _ = json.Marshal(auth, jsonOptions) // strings can't fail
 }
 
 // connectPayload returns what a client is told when s is connected.
@@ -70,9 +71,9 @@ func (c *conn) refusalPayload(e *Error) []byte {
 			whole = e.Message
 		}
 	}
-	payload, err := json.Marshal(whole)
+	payload, err := json.Marshal(whole, jsonOptions)
 	if err != nil { // its Data is not JSON
-		payload, _ = json.Marshal(message)
+		payload, _ = json.Marshal(message, jsonOptions)
 	}
 	return payload
 }

@@ -117,7 +117,7 @@ func (s *Session) openPacket() []byte {
 	return eio.AppendOpen(nil, h)
 }
 
-// ID returns the session id. Who knows it is the client.
+// ID returns the session id, a secret: whoever knows it is taken for the client.
 func (s *Session) ID() string { return s.id }
 
 // Protocol returns the version of Engine.IO that the client speaks, 3 or 4.

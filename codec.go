@@ -1,0 +1,76 @@
+package socketio
+
+import (
+	"errors"
+
+	"github.com/socketio-go/socketio/internal/engine"
+	"github.com/socketio-go/socketio/internal/sio"
+)
+
+// A Codec is a wire format in place of the protocol's own, which every client
+// of the server must speak. Package msgpack has one.
+//
+// It translates between the protocol's own encoding of a packet and one message
+// of its own: so everything else, handlers, limits and checks included, is the
+// same with every codec. Its methods are called concurrently, and must neither
+// keep nor modify their arguments.
+type Codec interface {
+	// Encode translates a packet, such as `51-["hi",{"_placeholder":true,"num":0}]`
+	// and its attachments, into one text or binary message.
+	Encode(packet []byte, attachments [][]byte) (message []byte, binary bool, err error)
+	// Decode is the inverse. What it returns may alias message. The packet is
+	// checked by the caller; an error closes the connection that it came from.
+	Decode(message []byte, binary bool) (packet []byte, attachments [][]byte, err error)
+}
+
+// newMessage builds what the clients of the server are sent for a packet.
+func (srv *Server) newMessage(packet []byte, attachments [][]byte) (*engine.Message, error) {
+	if srv.opts.Codec == nil {
+		return engine.NewMessage(packet, attachments), nil
+	}
+	message, binary, err := srv.opts.Codec.Encode(packet, attachments)
+	if err != nil {
+		return nil, err
+	}
+	return engine.NewRawMessage(message, binary), nil
+}
+
+// packetOf is the inverse of newMessage.
+func (srv *Server) packetOf(m *engine.Message) (packet []byte, attachments [][]byte) {
+	for data, binary := range m.Parts() {
+		switch {
+		case srv.opts.Codec != nil:
+			packet, attachments, _ = srv.opts.Codec.Decode(data, binary)
+		case binary:
+			attachments = append(attachments, data)
+		default:
+			packet = data
+		}
+	}
+	return packet, attachments
+}
+
+var errAttachmentCount = errors.New("socketio: codec: attachments are not those of the packet")
+
+// receiveEncoded handles a message of a codec.
+func (c *conn) receiveEncoded(turn *engine.Turn, data []byte, binary bool) {
+	packet, attachments, err := c.srv.opts.Codec.Decode(data, binary)
+	if err != nil {
+		c.fail(engine.ParseError, err)
+		return
+	}
+	p := packets.Get().(*sio.Packet)
+	defer packets.Put(p)
+	err = p.Decode(packet, sio.Limits{Attachments: c.srv.opts.MaxAttachments})
+	if err == nil && p.Attachments != len(attachments) {
+		err = errAttachmentCount
+	}
+	if err != nil {
+		c.fail(engine.ParseError, err)
+		return
+	}
+	for i, b := range attachments {
+		attachments[i] = append(make([]byte, 0, len(b)), b...)
+	}
+	c.handle(turn, p, attachments)
+}
