@@ -253,7 +253,7 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 		close(p.done)
 	}()
 
-	max := s.srv.cfg.MaxPayload
+	limit := s.srv.cfg.MaxPayload
 	switch {
 	case r.Header.Get("Content-Encoding") != "":
 		w.WriteHeader(http.StatusUnsupportedMediaType)
@@ -262,13 +262,13 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		s.Close(TransportError)
 		return
-	case r.ContentLength > max:
+	case r.ContentLength > limit:
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		return
 	}
 	buf := payloads.Get().(*[]byte)
 	defer releasePayload(buf)
-	body, err := readAll(r.Body, (*buf)[:0], max)
+	body, err := readAll(r.Body, (*buf)[:0], limit)
 	*buf = body
 	switch {
 	case errors.Is(err, errTooBig):
