@@ -36,7 +36,7 @@ func (e Emitter) EmitWithAck(ctx context.Context, event string, args ...any) ([]
 	c := &collection{changed: make(chan struct{}, 1)}
 	for _, n := range e.ns.members() {
 		if err := e.ask(n, c, event, args); err != nil {
-			c.abandon(err)
+			_, _ = c.abandon(err) // none of the answers is of use
 			return nil, err
 		}
 	}

@@ -135,7 +135,7 @@ func (s *Socket) refuse(err error) {
 	}
 	s.leaveLocked(ReasonServer)
 	s.dropInboxLocked()
-	close := c.expired && len(c.sockets) == 0
+	last := c.expired && len(c.sockets) == 0
 	c.mu.Unlock()
 	s.tellRooms(s.gone(ReasonServer, false), leaveObservers)
 
@@ -143,7 +143,7 @@ func (s *Socket) refuse(err error) {
 		c.srv.report(s, err)
 	}
 	c.refuse(s.ns.name, publicError(err, "Connection refused"))
-	if close {
+	if last {
 		c.session.Close(engine.Reason(ReasonTimeout))
 	}
 }

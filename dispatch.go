@@ -94,7 +94,8 @@ func (s *Socket) reportHandler(err error) {
 
 // neutralText is what the client reads in place of an error.
 func neutralText(err error) string {
-	if _, ok := err.(*DecodeError); ok {
+	var decode *DecodeError
+	if errors.As(err, &decode) {
 		return "bad arguments"
 	}
 	return "internal error"

@@ -254,7 +254,7 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 		close(p.done)
 	}()
 
-	max := s.srv.cfg.MaxPayload
+	limit := s.srv.cfg.MaxPayload
 	f, readable := s.framingOf(r)
 	switch {
 	case r.Header.Get("Content-Encoding") != "":
@@ -264,13 +264,13 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 		w.WriteHeader(http.StatusBadRequest)
 		s.Close(TransportError)
 		return
-	case r.ContentLength > max:
+	case r.ContentLength > limit:
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		return
 	}
 	buf := payloads.Get().(*[]byte)
 	defer releasePayload(buf)
-	body, err := readAll(r.Body, (*buf)[:0], max)
+	body, err := readAll(r.Body, (*buf)[:0], limit)
 	*buf = body
 	switch {
 	case errors.Is(err, errTooBig):

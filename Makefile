@@ -1,0 +1,76 @@
+# What a developer runs. `make help` lists it; CI runs `make test`.
+
+SHELL         := bash
+.SHELLFLAGS   := -euo pipefail -c
+MAKEFLAGS     += --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+LINT_VERSION := v2.15.0
+LINT         := $(CURDIR)/.build/golangci-lint-$(LINT_VERSION)
+
+FUZZTIME ?= 30s
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: test
+test: setup vet lint docs race ## everything CI runs, after installing what is missing
+	@modules=$$(go list -m | sed 's|.*/||' | paste -sd ' '); \
+	echo "make test: passed: vet, lint with the import walls, docs, go test -race in: $$modules"
+
+.PHONY: test-go
+test-go: ## the library's own tests, without the race detector: quick
+	go test -shuffle=on ./...
+
+.PHONY: race
+race: ## the tests of every module, under the race detector
+	@scripts/each-module go test -race -shuffle=on -timeout=5m ./...
+
+.PHONY: vet
+vet: ## go vet in every module
+	@scripts/each-module go vet ./...
+
+.PHONY: lint
+lint: $(LINT) ## golangci-lint in every module, with the import walls; go.mod is tidy
+	@scripts/each-module go mod tidy -diff
+	@scripts/each-module $(LINT) run ./...
+
+.PHONY: fmt
+fmt: $(LINT) ## format the Go code
+	@scripts/each-module $(LINT) fmt ./...
+
+.PHONY: docs
+docs: ## what the documents say is so: the README's program, links, the layout
+	@scripts/check-docs
+
+.PHONY: fuzz
+fuzz: ## every fuzz target in turn, FUZZTIME=30s each
+	@scripts/fuzz $(FUZZTIME)
+
+.PHONY: cover
+cover: ## statement coverage of the library, as a page in .build
+	@mkdir -p .build
+	go test -shuffle=on -coverpkg=./... -coverprofile=.build/cover.out ./...
+	@go tool cover -html=.build/cover.out -o .build/cover.html
+	@go tool cover -func=.build/cover.out | tail -n 1
+	@echo "page: .build/cover.html"
+
+.PHONY: bench
+bench: ## measure beside plain gorilla and the Node server: takes long, wants an idle machine
+	go run ./bench run
+
+.PHONY: setup
+setup: ## install what the tests need and this machine lacks
+	@scripts/setup
+
+.PHONY: clean
+clean: ## remove what these targets made
+	rm -rf .build e2e/artifacts e2e/node_modules bench/fixtures/node/node_modules
+
+$(LINT):
+	@echo "installing golangci-lint $(LINT_VERSION) from source, once: a minute or two"
+	@mkdir -p $(@D)
+	@GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	@mv $(@D)/golangci-lint $@
