@@ -168,11 +168,6 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, s *Sess
 		t.close()
 		return
 	}
-	s.mu.Lock()
-	if s.state == open {
-		s.enqueueLocked(frame(opText, string(s.openPacket())))
-	}
-	s.mu.Unlock()
 	srv.Go(t.read)
 }
 
