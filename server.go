@@ -76,7 +76,7 @@ func (srv *Server) allowRequest() func(*http.Request) error {
 		defer srv.recovered("", func(p *PanicError) { err = p })
 		if err = allow(r); err != nil {
 			if e, ok := asError(err); ok {
-				err = &engine.Refusal{Message: e.Message}
+				err = &engine.Refusal{Message: e.Message, Err: err}
 			}
 		}
 		return err

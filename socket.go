@@ -30,6 +30,7 @@ type Socket struct {
 	values map[string]any           // guarded by conn.mu, as is all that follows
 
 	busy     bool   // somebody runs the handlers
+	finished bool   // it has left, and nothing of it runs
 	dropping bool   // what waits is not to be handled any more
 	inbox    []task // what waits for the handlers
 	acks     map[int64]*pendingAck

@@ -246,12 +246,13 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	s.post = p
 	_ = rc.SetReadDeadline(time.Now().Add(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout))
 	s.mu.Unlock()
-	defer func() {
+	finish := sync.OnceFunc(func() {
 		s.mu.Lock()
 		s.post = nil
 		s.mu.Unlock()
 		close(p.done)
-	}()
+	})
+	defer finish()
 
 	limit := s.srv.cfg.MaxPayload
 	switch {
@@ -289,6 +290,7 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	_ = rc.SetReadDeadline(time.Time{})
 	s.receivePayload(body)
+	finish() // first, as the next POST may come as soon as the client has read "ok"
 	s.srv.limitWriting(rc)
 	_ = respond(w, textHTML, okPayload)
 }
