@@ -55,13 +55,14 @@ const maxPendingAcks = 1024
 // A pendingAck is an answer that a socket awaits. It is settled once.
 type pendingAck struct {
 	settle func(Args, error)
-	timer  *time.Timer // nil if somebody waits with a context
+	fn     func(Args, error) // what settle has the handlers' goroutine call; nil if somebody waits
+	timer  *time.Timer       // nil if somebody waits with a context
 }
 
 // awaitAck reserves an id for an answer: the socket's next one, or the given id
-// of a broadcast. settle is called once, unless forgetAck is called before; it
-// must not block.
-func (s *Socket) awaitAck(id int64, timeout time.Duration, settle func(Args, error)) (int64, error) {
+// of a broadcast. p.settle is called once, unless forgetAck is called before; it
+// must not block. The answer is awaited as long as it takes if timeout is 0.
+func (s *Socket) awaitAck(id int64, timeout time.Duration, p *pendingAck) (int64, error) {
 	c := s.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -75,7 +76,6 @@ func (s *Socket) awaitAck(id int64, timeout time.Duration, settle func(Args, err
 		id = s.nextAck
 		s.nextAck++
 	}
-	p := &pendingAck{settle: settle}
 	if timeout > 0 {
 		p.timer = time.AfterFunc(timeout, func() { s.settleAck(id, Args{}, context.DeadlineExceeded) })
 	}
@@ -108,26 +108,27 @@ func (s *Socket) settleAck(id int64, args Args, err error) {
 
 // emitWithCallback emits an event whose answer goes to fn.
 func (s *Socket) emitWithCallback(event string, args []any, fn func(Args, error)) error {
-	id, err := s.awaitAck(noAck, s.ns.srv.opts.AckTimeout, func(args Args, err error) {
-		s.conn.enqueue(s, task{fn: func() { fn(args, err) }})
-	})
+	settle := func(args Args, err error) { s.conn.enqueue(s, task{fn: func() { fn(args, err) }}) }
+	id, err := s.awaitAck(noAck, s.ns.srv.opts.AckTimeout, &pendingAck{settle: settle, fn: fn})
 	if err != nil {
 		return err
 	}
-	return s.emitAwaited(id, event, args)
+	if err := s.emitAwaited(id, event, args); err != nil {
+		if _, ok := s.forgetAck(id); ok {
+			return err
+		} // else the callback hears of it
+	}
+	return nil
 }
 
 // emitAwaited emits an event with an id from awaitAck.
 func (s *Socket) emitAwaited(id int64, event string, args []any) error {
 	m, err := encodeEvent(s.ns, id, event, args)
-	if err == nil {
-		s.ns.outgoing(event, m, true).tell(s)
-		err = s.send(m, false)
-	}
 	if err != nil {
-		s.forgetAck(id)
+		return err
 	}
-	return err
+	s.ns.outgoing(event, m, true).tell(s)
+	return s.send(m, false)
 }
 
 // EmitWithAck sends an event and waits for the client's answer until ctx ends,
@@ -152,11 +153,13 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (Ar
 		err  error
 	}
 	replies := make(chan reply, 1)
-	id, err := s.awaitAck(noAck, 0, func(args Args, err error) { replies <- reply{args, err} })
+	settle := func(args Args, err error) { replies <- reply{args, err} }
+	id, err := s.awaitAck(noAck, 0, &pendingAck{settle: settle})
 	if err != nil {
 		return Args{}, err
 	}
 	if err := s.emitAwaited(id, event, args); err != nil {
+		s.forgetAck(id)
 		return Args{}, err
 	}
 	s.conn.session.Yield() // we may be in a handler that the reader runs

@@ -71,6 +71,18 @@ func retain(raw, bin [][]byte) Args {
 	return Args{kept, bin}
 }
 
+// size returns what keeping the arguments costs in bytes, one at least.
+func (a Args) size() int64 {
+	const sliceHeader = 24
+	n := 1
+	for _, list := range [][][]byte{a.raw, a.bin} {
+		for _, b := range list {
+			n += len(b) + sliceHeader
+		}
+	}
+	return int64(n)
+}
+
 // appendRenumbered appends raw with every placeholder's number raised by
 // offset, for arguments that are emitted behind other attachments.
 func appendRenumbered(dst, raw []byte, offset int) []byte {

@@ -89,7 +89,8 @@ func (e Emitter) ask(n *Namespace, c *collection, event string, args []any) erro
 	out := n.outgoing(event, m, true)
 	for _, s := range one.local() {
 		i := c.expect(s, id)
-		_, err := s.awaitAck(id, 0, func(args Args, err error) { c.settle(i, args, err) })
+		settle := func(args Args, err error) { c.settle(i, args, err) }
+		_, err := s.awaitAck(id, 0, &pendingAck{settle: settle})
 		if err == nil {
 			out.tell(s)
 			err = s.send(m, e.volatile)

@@ -17,27 +17,28 @@ import (
 type conn struct {
 	srv     *Server
 	session *engine.Session
-	since   time.Time
+	opened  time.Time
 	v2      bool // the client is one of Socket.IO v2
 
 	partial      *partial     // the event whose attachments are being read; the reader's
 	partialBeats atomic.Int32 // 0 if there is none, else 1 and the heartbeats since
 
-	mu      sync.Mutex // guards the following, and parts of the sockets
-	sockets []*Socket  // connecting or connected, few
-	ended   bool
-	expired bool          // ConnectTimeout is over
-	timer   *time.Timer   // ConnectTimeout; nil once a socket has connected
-	waiting int           // events in the inboxes
-	bytes   int64         // what these hold
-	space   chan struct{} // closed when there is room in the inboxes; nil unless the reader waits
+	mu         sync.Mutex // guards the following, and parts of the sockets
+	sockets    []*Socket  // connecting or connected, few
+	unfinished int        // sockets that are among these, or whose last handler still runs
+	ended      bool
+	expired    bool          // ConnectTimeout is over
+	timer      *time.Timer   // ConnectTimeout; nil once a socket has connected
+	waiting    int           // events in the inboxes
+	bytes      int64         // what these hold
+	space      chan struct{} // closed when there is room in the inboxes; nil unless the reader waits
 }
 
 // A task is what waits for a socket's handlers: an event, or a function.
 type task struct {
 	call *call
-	size int64
 	fn   func()
+	size int64 // what it is counted as; 0 for what no client can cause
 }
 
 // A partial is an event or answer whose attachments have not all come.
@@ -48,10 +49,13 @@ type partial struct {
 }
 
 func newConn(srv *Server, session *engine.Session) *conn {
-	c := &conn{srv: srv, session: session, since: time.Now(), v2: session.Protocol() == 3}
+	c := &conn{srv: srv, session: session, opened: time.Now(), v2: session.Protocol() == 3}
 	c.mu.Lock()
 	c.timer = time.AfterFunc(srv.opts.ConnectTimeout, c.expire)
 	c.mu.Unlock()
+	if c.v2 {
+		c.connectMain()
+	}
 	return c
 }
 
@@ -71,6 +75,8 @@ var (
 // Receive implements [engine.Receiver].
 func (c *conn) Receive(turn *engine.Turn, data []byte, binary bool) {
 	switch {
+	case int64(len(data)) > c.srv.opts.MaxEvent: // which may be less than MaxPayload
+		c.fail(engine.ParseError, errEventTooBig)
 	case c.srv.opts.Codec != nil:
 		c.receiveEncoded(turn, data, binary)
 	case c.partial != nil && binary:
@@ -151,10 +157,30 @@ func (c *conn) handle(turn *engine.Turn, p *sio.Packet, bin [][]byte) {
 		if s := c.socket(p.Namespace); s == nil {
 			c.fail(engine.ForcedClose, errNotJoined)
 		} else if p.Data != nil || bin != nil {
-			s.settleAck(p.ID, retain(p.Args, bin), nil)
+			c.answered(turn, s, p, bin)
 		}
 	default:
 		c.fail(engine.ForcedClose, errClientOnly)
+	}
+}
+
+// answered gives an answer to who awaits it. One for a callback waits for the
+// handlers like an event, and is counted like one.
+func (c *conn) answered(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]byte) {
+	pending, ok := s.forgetAck(p.ID)
+	if !ok {
+		return // it has come too late, or twice
+	}
+	args := retain(p.Args, bin)
+	if pending.fn == nil {
+		pending.settle(args, nil)
+		return
+	}
+	t := task{fn: func() { pending.fn(args, nil) }, size: args.size()}
+	if c.waitForSpace(turn, t.size) {
+		c.enqueue(s, t)
+	} else {
+		pending.settle(Args{}, ErrClosed)
 	}
 }
 
@@ -207,9 +233,11 @@ func (c *conn) runOnTurn(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]by
 			c.srv.engine.Go(s.drain)
 		}
 	}()
-	call := call{s: s, raw: p.Args, bin: bin, id: p.ID}
-	s.run(&call, p.Name)
+	on := calls.Get().(*call)
+	*on = call{s: s, raw: p.Args, bin: bin, id: p.ID}
+	s.run(on, p.Name)
 	returned = true
+	on.release()
 	if !turn.End() {
 		s.drain()
 		return
@@ -229,12 +257,7 @@ func (c *conn) post(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]byte) {
 	args := retain(p.Args, bin)
 	t := task{
 		call: &call{s: s, event: string(p.Name), raw: args.raw, bin: bin, id: p.ID, keeps: true},
-		size: int64(len(p.Name)),
-	}
-	for _, list := range [][][]byte{args.raw, bin} {
-		for _, b := range list {
-			t.size += int64(len(b))
-		}
+		size: int64(len(p.Name)) + args.size(),
 	}
 	if !c.waitForSpace(turn, t.size) {
 		return
@@ -284,7 +307,7 @@ func (c *conn) enqueue(s *Socket, t task) {
 }
 
 func (c *conn) enqueueLocked(s *Socket, t task) {
-	if t.call != nil {
+	if t.size > 0 {
 		c.waiting++
 		c.bytes += t.size
 	}
@@ -292,6 +315,15 @@ func (c *conn) enqueueLocked(s *Socket, t task) {
 	if !s.busy {
 		s.busy = true
 		c.srv.engine.Go(s.drain)
+	}
+}
+
+// takenLocked is the opposite of enqueueing.
+func (c *conn) takenLocked(t task) {
+	if t.size > 0 {
+		c.waiting--
+		c.bytes -= t.size
+		c.freeLocked()
 	}
 }
 

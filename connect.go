@@ -19,7 +19,7 @@ func (c *conn) connect(p *sio.Packet) {
 		return
 	}
 	c.mu.Lock()
-	if c.ended || c.find(p.Namespace) != nil || len(c.sockets) >= c.srv.opts.MaxNamespaces {
+	if c.ended || c.find(p.Namespace) != nil || len(c.sockets) >= c.srv.opts.MaxNamespaces || c.unfinished >= 2*c.srv.opts.MaxNamespaces {
 		twice := c.find(p.Namespace) != nil
 		c.mu.Unlock()
 		c.srv.release(ns)
@@ -47,10 +47,11 @@ func (c *conn) connect(p *sio.Packet) {
 	c.mu.Lock()
 	timeout := c.srv.opts.ConnectTimeout
 	if c.timer != nil { // the first namespace: counted from the beginning
-		timeout -= time.Since(c.since)
+		timeout -= time.Since(c.opened)
 	}
 	s.deadline = time.AfterFunc(timeout, func() { s.refuse(errMiddlewareTimeout) })
 	c.sockets = append(c.sockets, s)
+	c.unfinished++
 	c.srv.engine.Go(s.connect)
 	ended := c.ended
 	c.mu.Unlock()
@@ -215,8 +216,7 @@ func (s *Socket) dropInboxLocked() {
 		if t.call == nil {
 			return false
 		}
-		s.conn.waiting--
-		s.conn.bytes -= t.size
+		s.conn.takenLocked(t)
 		return true
 	})
 }

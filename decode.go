@@ -28,31 +28,8 @@ var decodeNumber = json.UnmarshalFromFunc(func(dec *jsontext.Decoder, n *stdjson
 // decodeArg decodes one argument into what dst points to. What is stored never
 // aliases raw.
 func decodeArg(raw []byte, bin [][]byte, dst any) error {
-	switch dst := dst.(type) {
-	case *string:
-		if s, ok := plainString(raw); ok {
-			*dst = s
-			return nil
-		}
-	case *[]byte:
-		if num, ok := sio.Placeholder(raw); ok && num < len(bin) {
-			*dst = bin[num]
-			return nil
-		}
-	case *stdjson.RawMessage:
-		*dst = append((*dst)[:0], raw...)
+	if decodePlain(raw, bin, dst) {
 		return nil
-	case *int:
-		if n, err := strconv.Atoi(string(raw)); err == nil {
-			*dst = n
-			return nil
-		}
-	case *bool:
-		switch string(raw) {
-		case "true", "false":
-			*dst = len(raw) == len("true")
-			return nil
-		}
 	}
 	if len(bin) == 0 {
 		return json.Unmarshal(raw, dst, jsonOptions)
@@ -63,6 +40,34 @@ func decodeArg(raw []byte, bin [][]byte, dst any) error {
 	d.bin = nil
 	binaryDecoders.Put(d)
 	return err
+}
+
+// decodePlain is decodeArg for common types and plain values. It reports
+// whether there was a value of that kind. It does not let dst escape.
+func decodePlain(raw []byte, bin [][]byte, dst any) (ok bool) {
+	switch dst := dst.(type) {
+	case *string:
+		*dst, ok = plainString(raw)
+	case *[]byte:
+		num, found := sio.Placeholder(raw)
+		if ok = found && num < len(bin); ok {
+			*dst = bin[num]
+		}
+	case *Args:
+		*dst, ok = retain([][]byte{raw}, bin), true
+	case *stdjson.RawMessage:
+		*dst, ok = append((*dst)[:0], raw...), true
+	case *int:
+		if n, err := strconv.Atoi(string(raw)); err == nil {
+			*dst, ok = n, true
+		}
+	case *bool:
+		switch string(raw) {
+		case "true", "false":
+			*dst, ok = len(raw) == len("true"), true
+		}
+	}
+	return ok
 }
 
 // plainString decodes a JSON string that has no escapes.

@@ -63,7 +63,7 @@ func (s *Socket) handle(c *call, name []byte) (o outcome) {
 	for _, list := range lists {
 		for _, h := range list {
 			if c.event == "" {
-				c.event = string(name)
+				c.event = h.event
 			}
 			o.handled = true
 			o.deferred = o.deferred || h.acks
@@ -150,17 +150,16 @@ func (s *Socket) next() (task, bool) {
 		t := s.inbox[0]
 		s.inbox[0] = task{}
 		s.inbox = s.inbox[1:]
-		if t.call == nil {
-			return t, true
-		}
-		c.waiting--
-		c.bytes -= t.size
-		c.freeLocked()
-		if !s.dropping {
+		c.takenLocked(t)
+		if t.call == nil || !s.dropping {
 			return t, true
 		}
 	}
 	s.inbox = nil
 	s.busy = false
+	if s.state.Load() == left && !s.finished {
+		s.finished = true
+		c.unfinished--
+	}
 	return task{}, false
 }

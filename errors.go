@@ -13,8 +13,8 @@ import (
 var (
 	// ErrClosed is returned when the socket or the server is closed.
 	ErrClosed = errors.New("socketio: closed")
-	// ErrSlow is returned when a queue is full; the client is being
-	// disconnected.
+	// ErrSlow is returned when a queue is full, which disconnects the client,
+	// or when a socket awaits 1024 answers already, which does not.
 	ErrSlow = errors.New("socketio: client too slow")
 	// ErrAnswered is returned by the second call of an AckFunc.
 	ErrAnswered = errors.New("socketio: already answered")
@@ -35,7 +35,7 @@ func checkEvent(event string) error {
 // clients receive it.
 type Error struct {
 	Message string          `json:"message"`
-	Data    json.RawMessage `json:"data,omitempty"`
+	Data    json.RawMessage `json:"data,omitempty"` // valid JSON, or nothing
 }
 
 // Error returns the message.
@@ -76,7 +76,8 @@ func (e *DecodeError) Error() string {
 // Unwrap returns the decoder's error.
 func (e *DecodeError) Unwrap() error { return e.Err }
 
-// A PanicError is a recovered panic of a handler.
+// A PanicError is a recovered panic of a handler, a middleware, or another
+// function of the application.
 type PanicError struct {
 	Event string // empty if the panic was in a function that handles no event
 	Value any    // what panic was called with

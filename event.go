@@ -40,8 +40,8 @@ func (e Event[T]) Emit(to Target, v T) error { return to.Emit(string(e), v) }
 func (e Event[T]) On(r Registrar, fn func(ctx context.Context, s *Socket, v T) error) (off func()) {
 	checkHandlerName(string(e))
 	return r.register(string(e), &handler{run: func(c *call) ([]any, error) {
-		var v T
-		if err := c.decode(0, &v); err != nil {
+		v, err := first[T](c)
+		if err != nil {
 			return nil, err
 		}
 		return nil, fn(c.s.Context(), c.s, v)
@@ -73,8 +73,8 @@ func (c Call[Req, Res]) Do(ctx context.Context, to Caller, req Req) (res Res, er
 func (c Call[Req, Res]) On(r Registrar, fn func(ctx context.Context, s *Socket, req Req) (Res, error)) (off func()) {
 	checkHandlerName(string(c))
 	return r.register(string(c), &handler{result: true, run: func(c *call) ([]any, error) {
-		var req Req
-		if err := c.decode(0, &req); err != nil {
+		req, err := first[Req](c)
+		if err != nil {
 			return nil, err
 		}
 		res, err := fn(c.s.Context(), c.s, req)

@@ -16,6 +16,7 @@ import (
 // A handler is a registered function, compiled: run decodes the arguments into
 // the function's parameters and calls it.
 type handler struct {
+	event  string // set when it is registered
 	run    func(*call) (results []any, err error)
 	result bool // the function has a result, which answers
 	acks   bool // the function has an AckFunc: the answer is its business
@@ -29,7 +30,19 @@ type call struct {
 	bin   [][]byte // the attachments
 	id    int64    // of the answer; noAck if none was asked for
 	keeps bool     // raw is ours to keep, it aliases no buffer
+	kept  bool     // by a function that interceptors may keep
 	ack   *answer  // nil until somebody needs it
+}
+
+// calls holds calls for reuse.
+var calls = sync.Pool{New: func() any { return new(call) }}
+
+// release gives a call back when it has been handled.
+func (c *call) release() {
+	if !c.kept {
+		*c = call{}
+		calls.Put(c)
+	}
 }
 
 // args returns arguments that outlive the call.
@@ -54,6 +67,16 @@ func (c *call) decode(i int, dst any) error {
 	return nil
 }
 
+// first decodes the first argument. A plain value allocates no T.
+func first[T any](c *call) (v T, err error) {
+	if len(c.raw) == 0 || decodePlain(c.raw[0], c.bin, &v) {
+		return v, nil
+	}
+	slow := new(T)
+	err = c.decode(0, slow)
+	return *slow, err
+}
+
 // answer returns the call's answer, shared by its handlers.
 func (c *call) answer() *answer {
 	if c.ack == nil {
@@ -71,6 +94,7 @@ type handlers struct {
 
 // add registers h and returns a function that removes it.
 func (hs *handlers) add(event string, h *handler) (off func()) {
+	h.event = event
 	hs.change(event, func(list []*handler) []*handler { return append(slices.Clip(list), h) })
 	return func() {
 		hs.change(event, func(list []*handler) []*handler {
@@ -168,8 +192,8 @@ func compileFast(fn any) *handler {
 
 func compileOne[T any](fn func(*Socket, T)) *handler {
 	return &handler{run: func(c *call) ([]any, error) {
-		var v T
-		if err := c.decode(0, &v); err != nil {
+		v, err := first[T](c)
+		if err != nil {
 			return nil, err
 		}
 		fn(c.s, v)
@@ -179,8 +203,8 @@ func compileOne[T any](fn func(*Socket, T)) *handler {
 
 func compileCall[T, R any](fn func(*Socket, T) R) *handler {
 	return &handler{result: true, run: func(c *call) ([]any, error) {
-		var v T
-		if err := c.decode(0, &v); err != nil {
+		v, err := first[T](c)
+		if err != nil {
 			return nil, err
 		}
 		return []any{fn(c.s, v)}, nil

@@ -128,6 +128,7 @@ func (s *Socket) intercept(c *call) outcome {
 		s.guard(c.event, func() { (*fn)(s, m) })
 	}
 	var inner outcome
+	c.kept = true
 	next := func(_ context.Context, s *Socket, m *Message) ([]any, error) {
 		c.event, c.raw, c.bin, c.keeps = m.Event, m.Args.raw, m.Args.bin, true
 		inner = s.handle(c, []byte(m.Event))

@@ -32,18 +32,15 @@ func newOriginPolicy(origins []string) *originPolicy {
 			p.any = true
 			continue
 		}
-		prefix, suffix, wild := strings.Cut(o, "*")
-		if wild && strings.HasPrefix(suffix, ".") {
-			o = prefix + "wildcard" + suffix
-		}
 		canonical, err := canonicalOrigin(o)
-		if err != nil {
+		prefix, suffix, wild := strings.Cut(canonical, "*")
+		w := originPattern{prefix, suffix}
+		switch {
+		case err != nil || wild && !w.valid():
 			panic("socketio: Options.Origins: " + o + " is not an origin such as https://example.com or https://*.example.com")
-		}
-		if wild {
-			prefix, suffix, _ = strings.Cut(canonical, "wildcard")
-			p.patterns = append(p.patterns, originPattern{prefix, suffix})
-		} else {
+		case wild:
+			p.patterns = append(p.patterns, w)
+		default:
 			p.listed = append(p.listed, canonical)
 		}
 	}
@@ -127,6 +124,12 @@ func (p *originPolicy) preflight(r *http.Request, h http.Header) {
 	}
 }
 
+// valid reports whether the wildcard is a label of its own, before others.
+func (w originPattern) valid() bool {
+	return (strings.HasSuffix(w.prefix, "://") || strings.HasSuffix(w.prefix, ".")) &&
+		strings.HasPrefix(w.suffix, ".") && len(w.suffix) > 1 && !strings.Contains(w.suffix, "*")
+}
+
 // match reports whether whole labels stand in place of the wildcard.
 func (w originPattern) match(origin string) bool {
 	if len(origin) <= len(w.prefix)+len(w.suffix) || !strings.HasPrefix(origin, w.prefix) || !strings.HasSuffix(origin, w.suffix) {
@@ -142,7 +145,7 @@ var errNoOrigin = errors.New("socketio: not an origin")
 // scheme's own port.
 func canonicalOrigin(s string) (string, error) {
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme == "" || u.Host == "" || u.User != nil || u.Opaque != "" ||
+	if err != nil || u.Scheme == "" || u.Hostname() == "" || u.User != nil || u.Opaque != "" ||
 		u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery {
 		return "", errNoOrigin
 	}

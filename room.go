@@ -7,7 +7,8 @@ import (
 
 // A Room is a named set of sockets of a namespace. It is a small comparable
 // value: keep it, copy it, use it as a map key. The room itself exists while
-// somebody is in it.
+// somebody is in it. A Room comes from [Namespace.Room]; its zero value can't
+// be used.
 type Room struct {
 	ns   *Namespace
 	name string
@@ -72,7 +73,8 @@ func (r Room) Volatile() Emitter { return r.Broadcast().Volatile() }
 // Emit sends an event to the room.
 func (r Room) Emit(event string, args ...any) error { return r.Broadcast().Emit(event, args...) }
 
-// EmitWithAck sends an event to the room and collects the answers.
+// EmitWithAck sends an event to the room and collects the answers; see
+// [Emitter.EmitWithAck].
 func (r Room) EmitWithAck(ctx context.Context, event string, args ...any) ([]Reply, error) {
 	return r.Broadcast().EmitWithAck(ctx, event, args...)
 }

@@ -63,7 +63,6 @@ func NewServer(opts *Options) *Server {
 		MaxHandshakes:  int64(srv.opts.MaxHandshakes),
 		Compression:    srv.opts.Compression,
 		Open:           func(s *engine.Session) engine.Receiver { return newConn(srv, s) },
-		Opened:         func(r engine.Receiver) { r.(*conn).opened() },
 		Report:         func(_ *engine.Session, err error) { srv.report(nil, err) },
 	})
 	return srv
@@ -79,7 +78,7 @@ func (srv *Server) allowRequest() func(*http.Request) error {
 		defer srv.recovered("", func(p *PanicError) { err = p })
 		if err = allow(r); err != nil {
 			if e, ok := asError(err); ok {
-				err = &engine.Refusal{Message: e.Message}
+				err = &engine.Refusal{Message: e.Message, Err: err}
 			}
 		}
 		return err

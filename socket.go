@@ -30,6 +30,7 @@ type Socket struct {
 	values map[string]any           // guarded by conn.mu, as is all that follows
 
 	busy     bool   // somebody runs the handlers
+	finished bool   // it has left, and nothing of it runs
 	dropping bool   // what waits is not to be handled any more
 	inbox    []task // what waits for the handlers
 	acks     map[int64]*pendingAck
@@ -71,7 +72,7 @@ func (s *Socket) Namespace() *Namespace { return s.ns }
 // A Handshake describes how a client connected: the first request of its
 // connection, and what it sent when it joined this namespace.
 type Handshake struct {
-	Header     http.Header // not to be modified
+	Header     http.Header // without what only the WebSocket handshake needs
 	Host       string
 	URL        *url.URL // as requested, with its query
 	RemoteAddr string   // the network peer's; a proxy's headers are not looked at
@@ -80,7 +81,8 @@ type Handshake struct {
 	Auth       Args // what the client passed as auth to this namespace; Len is 0 or 1
 }
 
-// Handshake describes the request that opened the connection.
+// Handshake describes the request that opened the connection. It is put
+// together at every call.
 func (s *Socket) Handshake() *Handshake {
 	r := s.conn.session.Request()
 	u, err := url.ParseRequestURI(r.URI)

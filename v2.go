@@ -12,11 +12,9 @@ import (
 // What clients of Socket.IO v2 expect otherwise: to be in "/" without asking,
 // ids made of the connection's, and no objects in the answers to CONNECT.
 
-// opened joins a v2 client to "/", which it takes for granted.
-func (c *conn) opened() {
-	if c.v2 {
-		c.connect(&sio.Packet{Type: sio.Connect, Namespace: []byte("/")})
-	}
+// connectMain joins a v2 client to "/", which it takes for granted.
+func (c *conn) connectMain() {
+	c.connect(&sio.Packet{Type: sio.Connect, Namespace: []byte("/")})
 }
 
 // socketID returns the id of a new socket. A v2 client is not told but makes

@@ -30,9 +30,15 @@ var refusals = [...]string{
 }
 
 // A Refusal is an error whose text the client may see.
-type Refusal struct{ Message string }
+type Refusal struct {
+	Message string
+	Err     error // what is reported in its place, if not nil
+}
 
 func (e *Refusal) Error() string { return e.Message }
+
+// Unwrap returns Err.
+func (e *Refusal) Unwrap() error { return e.Err }
 
 // refuse answers with Engine.IO's error object. An empty message means the
 // code's own.
@@ -60,6 +66,9 @@ func (srv *Server) refuseError(w http.ResponseWriter, err error) {
 	var refusal *Refusal
 	if errors.As(err, &refusal) {
 		message = refusal.Message
+		if refusal.Err != nil {
+			err = refusal.Err
+		}
 	}
 	srv.report(nil, err)
 	refuse(w, http.StatusForbidden, forbidden, message)

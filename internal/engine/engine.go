@@ -48,8 +48,8 @@ var (
 	ErrSlow = errors.New("engine.io: queue full")
 )
 
-// Config says how a [Server] behaves. Every field but Cookie, Opened, Report
-// and AllowRequest must be set.
+// Config says how a [Server] behaves. Every field but Cookie, Report and
+// AllowRequest must be set.
 type Config struct {
 	Transports     Transport
 	DisableUpgrade bool
@@ -73,9 +73,6 @@ type Config struct {
 
 	// Open is called for every new session before anything is read from it.
 	Open func(*Session) Receiver
-	// Opened is called when what the receiver sends to a new session comes
-	// behind its handshake, still before anything is read.
-	Opened func(Receiver)
 	// Report is told of what an operator may want to know. s may be nil.
 	Report func(s *Session, err error)
 }

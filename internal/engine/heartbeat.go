@@ -54,8 +54,11 @@ func (s *Session) beat() {
 	s.awaitPong = true
 	s.enqueueLocked(pingMessage)
 	s.heart.Reset(cfg.PingTimeout)
+	recv := s.recv
 	s.mu.Unlock()
-	s.recv.Heartbeat()
+	if recv != nil {
+		recv.Heartbeat()
+	}
 }
 
 func (s *Session) pong() {

@@ -247,12 +247,13 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 	s.post = p
 	_ = rc.SetReadDeadline(time.Now().Add(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout))
 	s.mu.Unlock()
-	defer func() {
+	finish := sync.OnceFunc(func() {
 		s.mu.Lock()
 		s.post = nil
 		s.mu.Unlock()
 		close(p.done)
-	}()
+	})
+	defer finish()
 
 	limit := s.srv.cfg.MaxPayload
 	f, readable := s.framingOf(r)
@@ -298,6 +299,7 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 	if err == nil {
 		s.receivePayload(f, body)
 	}
+	finish() // first, as the next POST may come as soon as the client has read "ok"
 	s.srv.limitWriting(rc)
 	_ = respond(w, textHTML, okPayload)
 }

@@ -35,7 +35,10 @@ func (s *Session) slow() {
 		return
 	}
 	s.srv.slow.Add(1)
-	s.srv.Go(func() { s.recv.Closed(SlowClient) })
+	s.reason = SlowClient
+	if recv := s.recv; recv != nil {
+		s.srv.Go(func() { recv.Closed(SlowClient) })
+	}
 	if s.ws != nil {
 		s.finishLocked()
 	} else {
@@ -91,19 +94,22 @@ func (s *Session) flush(f *flusher) {
 	}
 }
 
-// flushBlocking is flush with patience: each write may take WriteTimeout.
+// flushBlocking is flush with patience: each write may take WriteTimeout. None
+// is so large that a slow network could not take it in that time.
 func (s *Session) flushBlocking(f *flusher) {
 	defer f.release()
 	for {
 		for f.fill(s.ws) {
-			if _, err := s.ws.writeBlocking(f.chunk); err != nil {
+			n := min(len(f.chunk), chunkSize)
+			if _, err := s.ws.writeBlocking(f.chunk[:n]); err != nil {
 				if isTimeout(err) {
 					s.slow()
 				}
 				s.Discard(TransportClose)
 				f.forget()
+				continue
 			}
-			f.chunk = nil
+			f.chunk = f.chunk[n:]
 		}
 		if !s.take(f) {
 			return

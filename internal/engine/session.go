@@ -13,13 +13,14 @@ import (
 type Session struct {
 	srv     *Server
 	id      string
-	recv    Receiver
-	request Request
+	recv    Receiver // set under mu when Open has returned
+	request packedRequest
 	v3      bool // the client speaks Engine.IO 3
 	base64  bool // and takes no binary by polling
 
 	mu        sync.Mutex // guards the following
 	state     state
+	reason    Reason  // why it is not open any more
 	ws        *wsConn // nil while the transport is polling
 	candidate *wsConn // the WebSocket an upgrade is being tried with
 	probed    bool    // the candidate works: what is sent waits for it
@@ -41,16 +42,6 @@ type Session struct {
 	paused    time.Time   // since when the receiver has not let us read
 }
 
-// A Request is what remains of the request that opened a session.
-type Request struct {
-	Header     http.Header
-	Host       string
-	URI        string
-	RemoteAddr string
-	Time       time.Time
-	TLS        bool
-}
-
 type state uint8
 
 const (
@@ -64,43 +55,37 @@ const closeWait = time.Second
 
 func newSession(srv *Server, r *http.Request) *Session {
 	return &Session{
-		srv:    srv,
-		id:     newID(),
-		v3:     queryValue(r, "EIO") == "3",
-		base64: takesNoBinary(r),
-		request: Request{
-			Header:     r.Header,
-			Host:       r.Host,
-			URI:        r.RequestURI,
-			RemoteAddr: r.RemoteAddr,
-			Time:       time.Now(),
-			TLS:        r.TLS != nil,
-		},
+		srv:     srv,
+		id:      newID(),
+		request: packRequest(r),
+		v3:      queryValue(r, "EIO") == "3",
+		base64:  takesNoBinary(r),
 	}
 }
 
 // start opens the session with ws as its transport, or polling if it is nil.
 func (s *Session) start(ws *wsConn) bool {
 	s.ws = ws
-	s.recv = s.srv.cfg.Open(s)
 	s.mu.Lock()
-	ok := s.srv.add(s)
-	if ok {
-		s.startHeartLocked()
-		if ws != nil {
-			s.enqueueLocked(frame(opText, string(s.openPacket())))
-		}
-	} else {
-		s.state = closed
+	if !s.srv.add(s) {
+		s.mu.Unlock()
+		return false
+	}
+	s.startHeartLocked()
+	if ws != nil {
+		s.enqueueLocked(frame(opText, string(s.openPacket())))
 	}
 	s.mu.Unlock()
-	switch {
-	case !ok:
-		s.recv.Closed(ShuttingDown)
-	case s.srv.cfg.Opened != nil:
-		s.srv.cfg.Opened(s.recv)
+
+	recv := s.srv.cfg.Open(s)
+	s.mu.Lock()
+	s.recv = recv
+	ended := s.state != open
+	s.mu.Unlock()
+	if ended { // nobody has told it
+		recv.Closed(s.reason)
 	}
-	return ok
+	return true
 }
 
 func (s *Session) openPacket() []byte {
@@ -129,7 +114,7 @@ func (s *Session) Protocol() int {
 }
 
 // Request describes the request that opened the session.
-func (s *Session) Request() *Request { return &s.request }
+func (s *Session) Request() *Request { return s.request.unpack() }
 
 // Transport returns the transport in use.
 func (s *Session) Transport() Transport {
@@ -188,10 +173,14 @@ func (s *Session) end(reason Reason, how func()) (first bool) {
 	defer s.srv.tasks.done()
 	s.mu.Lock()
 	first = s.state == open
-	how()
-	s.mu.Unlock()
 	if first {
-		s.recv.Closed(reason)
+		s.reason = reason
+	}
+	how()
+	recv := s.recv
+	s.mu.Unlock()
+	if first && recv != nil {
+		recv.Closed(reason)
 	}
 	return first
 }

@@ -35,8 +35,13 @@ type wsConn struct {
 	goodbye  *Message // the close frame to end with; nil means one without a status; guarded by session.mu
 }
 
-// readBufferSize is what an idle WebSocket costs in buffers.
-const readBufferSize = 1 << 10
+const (
+	// smallBuffer is what gorilla reads into where a rawConn holds what has
+	// come from the network: room for a frame header or a control frame.
+	smallBuffer = 128
+	// readBuffer is what it reads into otherwise.
+	readBuffer = 1 << 10
+)
 
 var errWouldBlock = errors.New("engine.io: write would block")
 
@@ -53,7 +58,7 @@ func (s *Session) upgrade(w http.ResponseWriter, r *http.Request) (*wsConn, erro
 	t := &wsConn{session: s, base64: takesNoBinary(r)}
 	u := upgrader
 	u.EnableCompression = s.srv.cfg.Compression > 0
-	ws, err := u.Upgrade(&hijacker{ResponseWriter: w, t: t}, r, w.Header().Clone())
+	ws, err := u.Upgrade(&hijacker{w, t, &u}, r, w.Header().Clone())
 	if err != nil {
 		if t.conn == nil {
 			return nil, err
@@ -68,11 +73,12 @@ func (s *Session) upgrade(w http.ResponseWriter, r *http.Request) (*wsConn, erro
 	return t, nil
 }
 
-// A hijacker hands gorilla the connection of a response wrapped in t, with a
-// small buffer to read from.
+// A hijacker hands gorilla the connection of a response wrapped in t, without
+// the buffers of net/http.
 type hijacker struct {
 	http.ResponseWriter
-	t *wsConn
+	t        *wsConn
+	upgrader *websocket.Upgrader
 }
 
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -85,8 +91,12 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		// A client that didn't await the handshake: its first bytes are there.
 		return h.t, brw, nil
 	}
-	h.t.raw = newRawConn(conn, h.t.beforeWait)
-	brw.Reader = bufio.NewReaderSize(h.t, readBufferSize)
+	if h.t.raw = newRawConn(conn, h.t.beforeWait); h.t.raw != nil {
+		h.upgrader.ReadBufferSize = smallBuffer
+		brw.Reader = bufio.NewReaderSize(h.t, 0) // not used: gorilla makes one of that size
+	} else {
+		brw.Reader = bufio.NewReaderSize(h.t, readBuffer)
+	}
 	return h.t, brw, nil
 }
 
@@ -263,18 +273,17 @@ var errTooBig = errors.New("engine.io: message exceeds MaxPayload")
 // beyond limit bytes, which gorilla counts before they are inflated.
 func readAll(r io.Reader, b []byte, limit int64) ([]byte, error) {
 	for {
-		if int64(len(b)) > limit {
-			return b, errTooBig
-		}
 		if len(b) == cap(b) {
 			b = slices.Grow(b, max(minScratch, len(b)))
 		}
 		n, err := r.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
-		if err == io.EOF {
+		switch {
+		case int64(len(b)) > limit:
+			return b, errTooBig
+		case err == io.EOF:
 			return b, nil
-		}
-		if err != nil {
+		case err != nil:
 			return b, err
 		}
 	}

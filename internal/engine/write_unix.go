@@ -5,6 +5,7 @@ package engine
 import (
 	"io"
 	"net"
+	"sync"
 	"syscall"
 )
 
@@ -13,8 +14,8 @@ import (
 type rawConn struct {
 	conn syscall.RawConn
 
-	readBuf    []byte
-	readN      int
+	in         *[]byte // what has been read and not been asked for; nil if nothing
+	unread     []byte  // the rest of it
 	readErr    error
 	beforeWait func() // called when there is nothing to read yet
 	readFunc   func(fd uintptr) bool
@@ -42,37 +43,52 @@ func newRawConn(c net.Conn, beforeWait func()) *rawConn {
 	return r
 }
 
+// received holds buffers for what comes from the network. A connection has one
+// only while there is something in it.
+var received = sync.Pool{New: func() any { b := make([]byte, receiveSize); return &b }}
+
+const receiveSize = 8 << 10
+
 // read waits for something to read, like net.Conn's Read.
 func (r *rawConn) read(p []byte) (int, error) {
-	r.readBuf, r.readN, r.readErr = p, 0, nil
-	err := r.conn.Read(r.readFunc)
-	r.readBuf = nil
-	switch {
-	case err != nil:
-		return 0, err
-	case r.readErr != nil:
-		return 0, r.readErr
-	case r.readN == 0 && len(p) > 0:
-		return 0, io.EOF
+	if r.in == nil {
+		r.readErr = nil
+		if err := r.conn.Read(r.readFunc); err != nil {
+			return 0, err
+		}
+		if r.readErr != nil {
+			return 0, r.readErr
+		}
 	}
-	return r.readN, nil
+	n := copy(p, r.unread)
+	if r.unread = r.unread[n:]; len(r.unread) == 0 {
+		received.Put(r.in)
+		r.in = nil
+	}
+	return n, nil
 }
 
 func (r *rawConn) readOnce(fd uintptr) bool {
+	buf := received.Get().(*[]byte)
 	for {
-		n, err := syscall.Read(int(fd), r.readBuf)
-		switch err {
-		case nil:
-			r.readN = n
+		n, err := syscall.Read(int(fd), *buf)
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case n > 0:
+			r.in, r.unread = buf, (*buf)[:n]
 			return true
-		case syscall.EINTR:
+		}
+		received.Put(buf)
+		switch err {
 		case syscall.EAGAIN:
 			r.beforeWait()
 			return false
-		default:
-			r.readErr = err
-			return true
+		case nil:
+			err = io.EOF
 		}
+		r.readErr = err
+		return true
 	}
 }
 

@@ -1,0 +1,73 @@
+package engine
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// A Request is what remains of the request that opened a session.
+type Request struct {
+	Header     http.Header // without what only the WebSocket handshake needs
+	Host       string
+	URI        string
+	RemoteAddr string
+	Time       time.Time
+	TLS        bool
+}
+
+// A packedRequest is a Request in one piece of memory, as it is kept for every
+// session and seldom asked for.
+type packedRequest struct {
+	text string // host, URI, address, and every name and value, each ended by a NUL
+	time time.Time
+	tls  bool
+}
+
+// handshakeOnly are the headers that mean nothing after the handshake.
+var handshakeOnly = map[string]bool{
+	"Connection":               true,
+	"Upgrade":                  true,
+	"Sec-Websocket-Key":        true,
+	"Sec-Websocket-Version":    true,
+	"Sec-Websocket-Extensions": true,
+}
+
+// packRequest keeps r. net/http lets no NUL into any of it.
+func packRequest(r *http.Request) packedRequest {
+	var b strings.Builder
+	add := func(s string) {
+		b.WriteString(s)
+		b.WriteByte(0)
+	}
+	b.Grow(256)
+	add(r.Host)
+	add(r.RequestURI)
+	add(r.RemoteAddr)
+	for name, values := range r.Header {
+		if handshakeOnly[name] {
+			continue
+		}
+		for _, v := range values {
+			add(name)
+			add(v)
+		}
+	}
+	return packedRequest{strings.Clone(b.String()), time.Now(), r.TLS != nil}
+}
+
+func (p *packedRequest) unpack() *Request {
+	parts := strings.Split(p.text, "\x00")
+	r := &Request{
+		Header:     make(http.Header),
+		Host:       parts[0],
+		URI:        parts[1],
+		RemoteAddr: parts[2],
+		Time:       p.time,
+		TLS:        p.tls,
+	}
+	for list := parts[3:]; len(list) >= 2; list = list[2:] {
+		r.Header[list[0]] = append(r.Header[list[0]], list[1])
+	}
+	return r
+}
