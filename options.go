@@ -18,14 +18,9 @@ type Options struct {
 	Transports Transport
 	// DisableUpgrade keeps polling clients on polling.
 	DisableUpgrade bool
-	// AllowEIO3 admits clients of Socket.IO v2, which speak Engine.IO 3. The
-	// default refuses them.
-	//
-	// Such a client makes its socket id out of the secret that its connection
-	// is known by: Socket.ID is that secret, behind the name of any namespace
-	// but "/". As long as the client is on polling, whoever learns the id can
-	// speak for it, so do not show the ids of such sockets to others, nor log
-	// them, unless Transports is WebSocket alone.
+	// AllowEIO3 admits clients of Socket.IO 2, which speak Engine.IO 3. The
+	// default refuses them. Mind that their [Socket.ID] is a secret: see the
+	// package documentation.
 	AllowEIO3 bool
 
 	// Origins lists the browser origins that may connect besides the

@@ -230,7 +230,7 @@ func (srv *Server) report(s *Socket, err error) {
 	defer func() { _ = recover() }() // there is nobody left to tell
 	if srv.opts.Logger != nil {
 		if s != nil {
-			srv.opts.Logger.Warn(err.Error(), "socket", s.id, "namespace", s.ns.name)
+			srv.opts.Logger.Warn(err.Error(), "socket", s.logID(), "namespace", s.ns.name)
 		} else {
 			srv.opts.Logger.Warn(err.Error())
 		}

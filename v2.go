@@ -30,6 +30,15 @@ func (c *conn) socketID(n *Namespace) string {
 	}
 }
 
+// logID returns the id of s for logs, where that of a v2 client is cut short: the
+// whole of it is the secret of its connection.
+func (s *Socket) logID() string {
+	if s.conn.v2 {
+		return s.id[:len(s.id)-16] + "…"
+	}
+	return s.id
+}
+
 // cutQuery moves the query behind a namespace, where a v2 client puts what
 // later clients send as auth, to where it is expected: each value is a string,
 // the last of its name.
