@@ -21,6 +21,33 @@ type Args struct {
 	bin [][]byte // the attachments
 }
 
+// ArgsOf returns arguments as Emit would send them, for an [Interceptor] that
+// changes a message. They are encoded, and binary data is copied, before it
+// returns. The error says which of them can't be encoded.
+func ArgsOf(args ...any) (Args, error) {
+	e := encoders.Get().(*encoder)
+	defer e.release()
+	var a Args
+	for i, arg := range args {
+		if whole, ok := arg.(Args); ok {
+			for _, raw := range whole.raw {
+				a.raw = append(a.raw, appendRenumbered(nil, raw, len(e.bin)))
+			}
+			e.bin = append(e.bin, whole.bin...)
+			continue
+		}
+		e.json = e.json[:0]
+		if err := e.append(arg); err != nil {
+			return Args{}, fmt.Errorf("socketio: argument %d: %w", i, err)
+		}
+		a.raw = append(a.raw, bytes.Clone(e.json))
+	}
+	for _, b := range e.bin {
+		a.bin = append(a.bin, append(make([]byte, 0, len(b)), b...))
+	}
+	return a, nil
+}
+
 // Len counts the arguments.
 func (a Args) Len() int { return len(a.raw) }
 

@@ -3,6 +3,7 @@ package socketio
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // A Reply is one receiver's answer to a broadcast or to a server-side event.
@@ -28,52 +29,43 @@ func (e Emitter) EmitWithAck(ctx context.Context, event string, args ...any) ([]
 	if err := checkEvent(event); err != nil {
 		return nil, err
 	}
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, e.ns.srv.opts.AckTimeout)
-		defer cancel()
+	c, err := e.askAll(event, args)
+	if err != nil {
+		return nil, err
 	}
-	c := &collection{changed: make(chan struct{}, 1)}
-	for _, n := range e.ns.members() {
-		if err := e.ask(n, c, event, args); err != nil {
-			_, _ = c.abandon(err) // none of the answers is of use
-			return nil, err
-		}
-	}
-	for {
-		if c.complete() {
-			return c.replies, nil
-		}
-		select {
-		case <-c.changed:
-		case <-ctx.Done():
-			return c.abandon(ctx.Err())
-		}
-	}
+	return c.wait(ctx, e.ns.srv.opts.AckTimeout)
 }
 
-// emitWithCallback is EmitWithAck for those who do not wait.
+// emitWithCallback is EmitWithAck for those who do not wait: the event takes its
+// place among what they emit before and after.
 func (e Emitter) emitWithCallback(event string, args []any, fn func([]Reply, error)) error {
-	// The arguments are encoded now, as they may be changed afterwards.
-	kept, err := e.ns.encodedArgs(event, args)
+	c, err := e.askAll(event, args)
 	if err != nil {
 		return err
 	}
-	e.ns.srv.engine.Go(func() {
-		replies, err := e.EmitWithAck(context.Background(), event, kept)
-		defer e.ns.srv.recovered(event, func(p *PanicError) { e.ns.srv.report(nil, p) })
+	srv := e.ns.srv
+	srv.engine.Go(func() {
+		replies, err := c.wait(context.Background(), srv.opts.AckTimeout)
+		defer srv.recovered(event, func(p *PanicError) { srv.report(nil, p) })
 		fn(replies, err)
 	})
 	return nil
 }
 
-// encodedArgs returns arguments in the form in which they can be kept.
-func (n *Namespace) encodedArgs(event string, args []any) (Args, error) {
-	m, err := encodeEvent(n, noAck, event, args)
-	if err != nil {
-		return Args{}, err
+// askAll sends the event in every namespace that the emitter stands for.
+func (e Emitter) askAll(event string, args []any) (*collection, error) {
+	c := &collection{changed: make(chan struct{}, 1)}
+	members := e.ns.members()
+	if len(members) == 0 {
+		return c, e.ns.checkArgs(event, args)
 	}
-	return n.srv.sentArgs(m), nil
+	for _, n := range members {
+		if err := e.ask(n, c, event, args); err != nil {
+			_, _ = c.abandon(err) // none of the answers is of use
+			return nil, err
+		}
+	}
+	return c, nil
 }
 
 // ask sends the event in one namespace, as one packet for all receivers.
@@ -143,6 +135,23 @@ func (c *collection) settle(i int, args Args, err error) {
 	case c.changed <- struct{}{}:
 	default:
 	}
+}
+
+// wait returns the replies when all have come, or when ctx ends.
+func (c *collection) wait(ctx context.Context, timeout time.Duration) ([]Reply, error) {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	for !c.complete() {
+		select {
+		case <-c.changed:
+		case <-ctx.Done():
+			return c.abandon(ctx.Err())
+		}
+	}
+	return c.replies, nil
 }
 
 func (c *collection) complete() bool {

@@ -22,6 +22,7 @@ type conn struct {
 
 	partial      *partial     // the event whose attachments are being read; the reader's
 	partialBeats atomic.Int32 // 0 if there is none, else 1 and the heartbeats since
+	replayed     int64        // bytes that resumed sockets have missed; the reader's
 
 	mu         sync.Mutex // guards the following, and parts of the sockets
 	sockets    []*Socket  // connecting or connected, few

@@ -73,6 +73,9 @@ func (s *Socket) connect() {
 		}
 	}()
 	middleware, onConnect, _ := s.ns.hooks()
+	if s.Recovered() && (!s.waitForPredecessor() || s.ns.recovery.opts.SkipMiddleware) {
+		middleware = nil
+	}
 	var err error
 	for _, mw := range middleware {
 		if err = s.runMiddleware(mw); err != nil || s.state.Load() != connecting {
@@ -129,6 +132,7 @@ func (s *Socket) enter() bool {
 // if it is an *Error.
 func (s *Socket) refuse(err error) {
 	c := s.conn
+	public := publicError(err, "Connection refused")
 	c.mu.Lock()
 	if s.state.Load() != connecting {
 		c.mu.Unlock()
@@ -136,14 +140,14 @@ func (s *Socket) refuse(err error) {
 	}
 	s.leaveLocked(ReasonServer)
 	s.dropInboxLocked()
+	c.refuse(s.ns.name, public) // under the lock, so that expire can't close before the client hears of it
 	last := c.expired && len(c.sockets) == 0
 	c.mu.Unlock()
-	s.tellRooms(s.gone(ReasonServer, false), leaveObservers)
+	s.tellLeft(s.gone(ReasonServer, false))
 
 	if _, ok := asError(err); !ok {
 		c.srv.report(s, err)
 	}
-	c.refuse(s.ns.name, publicError(err, "Connection refused"))
 	if last {
 		c.session.Close(engine.Reason(ReasonTimeout))
 	}
@@ -189,9 +193,14 @@ func (s *Socket) leave(reason Reason, drop bool) bool {
 	c.mu.Unlock()
 	keep := mayRecover(reason) && (was == connected || s.Recovered()) && !c.v2
 	rooms := s.gone(reason, keep)
-	if was == connected {
-		c.enqueue(s, task{fn: func() { s.disconnected(rooms) }})
-	}
+	c.enqueue(s, task{fn: func() {
+		defer s.ended()
+		if was == connected {
+			s.disconnected(rooms)
+		} else { // they were joined by middleware
+			s.tellLeft(rooms)
+		}
+	}})
 	return true
 }
 

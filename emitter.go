@@ -90,7 +90,11 @@ func (e Emitter) Emit(event string, args ...any) error {
 			return e.emitWithCallback(event, args[:last], fn)
 		}
 	}
-	for _, n := range e.ns.members() {
+	members := e.ns.members()
+	if len(members) == 0 {
+		return e.ns.checkArgs(event, args)
+	}
+	for _, n := range members {
 		if err := e.emit(n, event, args); err != nil {
 			return err
 		}
@@ -108,6 +112,9 @@ func (e Emitter) emit(n *Namespace, event string, args []any) error {
 		return err
 	}
 	m.SetCompression(e.compress)
+	if e.only != nil && !e.only.Connected() {
+		return ErrClosed
+	}
 	out := n.outgoing(event, m, false)
 	if e.only != nil {
 		out.tell(e.only)

@@ -47,7 +47,10 @@ func beginEvent(event string, args []any) (*encoder, error) {
 }
 
 // endsInString reports whether the last element of the payload is a string.
-func (e *encoder) endsInString() bool { return e.json[len(e.json)-1] == '"' }
+func (e *encoder) endsInString() bool {
+	json := bytes.TrimRight(e.json, " \t\r\n") // there may be space behind raw JSON
+	return json[len(json)-1] == '"'
+}
 
 // eventWithOffset is the message of an event that has an offset behind its
 // arguments.

@@ -44,7 +44,7 @@ func (e Event[T]) On(r Registrar, fn func(ctx context.Context, s *Socket, v T) e
 		if err != nil {
 			return nil, err
 		}
-		return nil, fn(c.s.Context(), c.s, v)
+		return nil, fn(c.context(), c.s, v)
 	}})
 }
 
@@ -77,7 +77,7 @@ func (c Call[Req, Res]) On(r Registrar, fn func(ctx context.Context, s *Socket, 
 		if err != nil {
 			return nil, err
 		}
-		res, err := fn(c.s.Context(), c.s, req)
+		res, err := fn(c.context(), c.s, req)
 		if err != nil {
 			return nil, err
 		}

@@ -73,6 +73,11 @@ func (n *Namespace) ServerSideEmit(event string, args ...any) error {
 	if err := checkEvent(event); err != nil {
 		return err
 	}
+	return n.checkArgs(event, args)
+}
+
+// checkArgs says what can't be sent when there is nobody to send it to.
+func (n *Namespace) checkArgs(event string, args []any) error {
 	_, err := encodeEvent(n, noAck, event, args)
 	return err
 }

@@ -26,16 +26,25 @@ type handler struct {
 type call struct {
 	s     *Socket
 	event string
-	raw   [][]byte // the arguments as JSON
-	bin   [][]byte // the attachments
-	id    int64    // of the answer; noAck if none was asked for
-	keeps bool     // raw is ours to keep, it aliases no buffer
-	kept  bool     // by a function that interceptors may keep
-	ack   *answer  // nil until somebody needs it
+	raw   [][]byte        // the arguments as JSON
+	bin   [][]byte        // the attachments
+	id    int64           // of the answer; noAck if none was asked for
+	keeps bool            // raw is ours to keep, it aliases no buffer
+	kept  bool            // by a function that interceptors may keep
+	ctx   context.Context // an interceptor's; nil for the socket's own
+	ack   *answer         // nil until somebody needs it
 }
 
 // calls holds calls for reuse.
 var calls = sync.Pool{New: func() any { return new(call) }}
+
+// context returns what the handlers run with.
+func (c *call) context() context.Context {
+	if c.ctx != nil {
+		return c.ctx
+	}
+	return c.s.Context()
+}
 
 // release gives a call back when it has been handled.
 func (c *call) release() {
@@ -297,7 +306,7 @@ func decodable(t reflect.Type) bool {
 func (p *plan) run(c *call) ([]any, error) {
 	in := make([]reflect.Value, 0, 8)
 	if p.ctx {
-		in = append(in, reflect.ValueOf(c.s.Context()))
+		in = append(in, reflect.ValueOf(c.context()))
 	}
 	if p.socket {
 		in = append(in, reflect.ValueOf(c.s))

@@ -201,6 +201,9 @@ func (x *index) collect(dst []*Socket, rooms, except []string, sender *Socket) [
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	out := x.exceptions(except)
+	if sender != nil && sender.member.gone {
+		sender = x.sockets[sender.id] // it may have recovered
+	}
 	take := func(s *Socket) {
 		if s != sender && (out == nil || !out(s)) {
 			dst = append(dst, s)

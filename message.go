@@ -20,9 +20,11 @@ type Message struct {
 type HandlerFunc func(ctx context.Context, s *Socket, m *Message) ([]any, error)
 
 // An Interceptor wraps the handling of every event of a namespace. It may
-// change the message, answer in place of the handlers, refuse with an error, or
-// look at what comes back. The results that next returns are those of the
-// handlers; they are nil if there is none, or if an [AckFunc] will answer.
+// change the message, with [ArgsOf], answer in place of the handlers, refuse
+// with an error, or look at what comes back. The handlers run with the context
+// that next is given, for the socket that has received the event. The results
+// that next returns are theirs; they are nil if there is none, or if an
+// [AckFunc] will answer.
 type Interceptor func(next HandlerFunc) HandlerFunc
 
 // Intercept appends interceptors; the first is the outermost. They run for
@@ -129,8 +131,8 @@ func (s *Socket) intercept(c *call) outcome {
 	}
 	var inner outcome
 	c.kept = true
-	next := func(_ context.Context, s *Socket, m *Message) ([]any, error) {
-		c.event, c.raw, c.bin, c.keeps = m.Event, m.Args.raw, m.Args.bin, true
+	next := func(ctx context.Context, _ *Socket, m *Message) ([]any, error) {
+		c.ctx, c.event, c.raw, c.bin, c.keeps = ctx, m.Event, m.Args.raw, m.Args.bin, true
 		inner = s.handle(c, []byte(m.Event))
 		return inner.results, inner.err
 	}

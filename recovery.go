@@ -1,12 +1,15 @@
 package socketio
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/socketio-go/socketio/internal/engine"
@@ -57,13 +60,14 @@ type recovery struct {
 	opts  Recovery
 	epoch string // tells offsets of this log from those of another
 
-	mu       sync.Mutex // guards the following, and the trails of sockets
+	mu       sync.Mutex // guards the following, and what sockets keep
 	log      []logged   // by position, without gaps
 	last     int64      // the position given last; they begin at 1
 	bytes    int64
 	sessions map[string]*lostSession // by private id
 	order    []*lostSession          // the oldest first
-	live     map[string]*Socket      // by private id
+	live     map[string]*Socket      // connected, by private id
+	gone     sync.Cond               // one of live has gone
 	sweeper  *time.Timer             // runs while there are sessions
 	stopped  bool
 }
@@ -80,33 +84,36 @@ type logged struct {
 
 // A lostSession is what is kept of a socket that was cut off.
 type lostSession struct {
-	pid, sid string
-	at       time.Time
-	trail    trail
-	values   map[string]any
-	ns       *Namespace
+	record
+	sid    string
+	at     time.Time
+	values map[string]any
+	over   <-chan struct{} // of the socket
+	ns     *Namespace
 }
 
-// A recoverable is what a socket keeps for recovery, guarded by the recovery's
-// mu.
+// A recoverable is what a socket keeps for recovery.
 type recoverable struct {
-	pid     string // what the client comes back with; a secret, unlike the id
-	trail   trail
+	record // guarded by the recovery's mu
+
 	resumed bool
-	after   int64 // the position from which on a resumed socket has missed events
+	rooms   []string        // those that a resumed socket found itself in
+	told    atomic.Bool     // the observers know that it is in rooms
+	before  <-chan struct{} // closed when the predecessor's last function has returned
+	over    chan struct{}   // closed when its own has
 }
 
-// A trail knows in which rooms a socket was at which position.
-type trail struct {
-	since int64            // the position after which it connected
-	open  map[string]int64 // room → the position after which it joined
-	past  []stay
+// A record is what passes from a socket to the one that resumes it.
+type record struct {
+	pid   string // what the client comes back with; a secret, unlike the id
+	trail trail
+	sent  int64  // the position of the last event sent to it
+	until int64  // the position up to which it was sent what was for it
+	alien string // the offset with which the client came when it was new; empty if none
 }
 
-type stay struct {
-	room     string
-	from, to int64 // after from, up to and including to
-}
+// longestAlien bounds the offsets of others that are remembered, in bytes.
+const longestAlien = 64
 
 func newRecovery(opts *Recovery) *recovery {
 	if opts == nil {
@@ -114,12 +121,14 @@ func newRecovery(opts *Recovery) *recovery {
 	}
 	var epoch [3]byte
 	_, _ = rand.Read(epoch[:]) // never fails
-	return &recovery{
+	r := &recovery{
 		opts:     *opts,
 		epoch:    strconv.FormatUint(uint64(epoch[0])<<16|uint64(epoch[1])<<8|uint64(epoch[2]), 36) + "-",
 		sessions: make(map[string]*lostSession),
 		live:     make(map[string]*Socket),
 	}
+	r.gone.L = &r.mu
+	return r
 }
 
 // offset returns the position at as clients know it.
@@ -154,7 +163,7 @@ func (r *recovery) trim(now time.Time) {
 	n := 0
 	for n < len(r.log) {
 		over := len(r.log)-n > r.opts.MaxPackets || r.bytes > r.opts.MaxBytes
-		if !over && now.Sub(r.log[n].at) <= r.opts.Window {
+		if !over && now.Sub(r.log[n].at) < r.opts.Window {
 			break
 		}
 		r.bytes -= int64(r.log[n].m.Len())
@@ -168,21 +177,20 @@ func (r *recovery) trim(now time.Time) {
 // one will have.
 func (r *recovery) first() int64 { return r.last - int64(len(r.log)) + 1 }
 
-// missed returns what a session has not received after a position, or false if
-// some of it is not kept any more, or if it is more than half of what its queue
-// may hold.
-func (r *recovery) missed(after int64, sid string, t *trail, maxQueue int64) (list []*engine.Message, ok bool) {
-	if after+1 < r.first() {
-		return nil, false
+// missed returns what a session has not received, with the position of the last
+// and the bytes of all, or false if some of it may not be kept any more.
+func (r *recovery) missed(sid string, t *trail) (list []*engine.Message, last, size int64, ok bool) {
+	if t.since+1 < r.first() {
+		return nil, 0, 0, false
 	}
-	size := int64(0)
-	for i := max(after, t.since) + 1 - r.first(); i < int64(len(r.log)); i++ {
+	for i := t.since + 1 - r.first(); i < int64(len(r.log)); i++ {
 		if l := &r.log[i]; l.isFor(sid, r.first()+i, t) {
 			list = append(list, l.m)
+			last = r.first() + i
 			size += int64(l.m.Len())
 		}
 	}
-	return list, size <= maxQueue/2
+	return list, last, size, true
 }
 
 // isFor reports whether the event at a position was for a socket.
@@ -195,37 +203,88 @@ func (l *logged) isFor(sid string, at int64, t *trail) bool {
 		(len(l.rooms) == 0 || slices.ContainsFunc(l.rooms, in))
 }
 
+// A trail knows in which rooms a socket was at which position.
+type trail struct {
+	since   int64             // the position up to which its client has all that was for it
+	stays   map[string][]stay // by room, in order, without touching each other
+	ended   int               // how many of them have
+	pruneAt int               // how many of those are worth a look at what can be forgotten
+}
+
+// A stay in a room is after one position, up to and including another.
+type stay struct{ from, to int64 }
+
+// stillIn is the end of a stay that has not ended.
+const stillIn = math.MaxInt64
+
 func (t *trail) in(room string, at int64) bool {
-	if from, ok := t.open[room]; ok && at > from {
-		return true
+	stays := t.stays[room]
+	i, _ := slices.BinarySearchFunc(stays, at, func(s stay, at int64) int { return cmp.Compare(s.to, at) })
+	return i < len(stays) && stays[i].from < at
+}
+
+// rooms returns those that the socket is in.
+func (t *trail) rooms() (names []string) {
+	for name, stays := range t.stays {
+		if stays[len(stays)-1].to == stillIn {
+			names = append(names, name)
+		}
 	}
-	return slices.ContainsFunc(t.past, func(s stay) bool { return s.room == room && at > s.from && at <= s.to })
+	return names
 }
 
 // joined notes that a socket has entered rooms.
 func (t *trail) joined(rooms []string, at int64) {
-	if t.open == nil {
-		t.open = make(map[string]int64)
+	if t.stays == nil {
+		t.stays = make(map[string][]stay)
 	}
 	for _, room := range rooms {
-		if _, ok := t.open[room]; !ok {
-			t.open[room] = at
+		stays := t.stays[room]
+		n := len(stays)
+		switch {
+		case n > 0 && stays[n-1].to == stillIn:
+		case n > 0 && stays[n-1].to == at: // nothing has happened since it left
+			stays[n-1].to = stillIn
+			t.ended--
+		default:
+			t.stays[room] = append(stays, stay{at, stillIn})
 		}
 	}
 }
 
 // left notes that a socket has left rooms, and forgets stays that ended before
-// the log begins.
+// the log begins, now and then.
 func (t *trail) left(rooms []string, at, first int64) {
 	for _, room := range rooms {
-		if from, ok := t.open[room]; ok {
-			delete(t.open, room)
-			t.past = append(t.past, stay{room, from, at})
+		stays := t.stays[room]
+		n := len(stays)
+		switch {
+		case n == 0 || stays[n-1].to != stillIn:
+		case stays[n-1].from < at:
+			stays[n-1].to = at
+			t.ended++
+		case n > 1: // nothing has happened since it joined
+			t.stays[room] = stays[:n-1]
+		default:
+			delete(t.stays, room)
 		}
 	}
-	if n := len(t.past); n > 16 && n&(n-1) == 0 { // now and then
-		t.past = slices.DeleteFunc(t.past, func(s stay) bool { return s.to < first })
+	if t.ended < max(t.pruneAt, 16) {
+		return
 	}
+	t.ended = 0
+	for room, stays := range t.stays {
+		stays = slices.DeleteFunc(stays, func(s stay) bool { return s.to < first })
+		for _, s := range stays {
+			if s.to != stillIn {
+				t.ended++
+			}
+		}
+		if t.stays[room] = stays; len(stays) == 0 {
+			delete(t.stays, room)
+		}
+	}
+	t.pruneAt = 2 * t.ended
 }
 
 // A claim is what a client says of the session it had.
@@ -238,7 +297,7 @@ type claim struct {
 // and makes the socket its heir. It returns why that is not possible. A
 // predecessor that does not know yet that it was cut off is ended first.
 func (r *recovery) resume(s *Socket, auth []byte) (why string) {
-	s.rec = &recoverable{pid: newSocketID()}
+	s.rec = &recoverable{record: record{pid: newSocketID()}, over: make(chan struct{})}
 	var c claim
 	if len(auth) == 0 || json.Unmarshal(auth, &c) != nil || c.PID == "" {
 		return "" // a new client
@@ -247,39 +306,75 @@ func (r *recovery) resume(s *Socket, auth []byte) (why string) {
 	old := r.live[c.PID]
 	r.mu.Unlock()
 	if old != nil {
-		old.leave(ReasonTransport, false)
+		old.leave(ReasonTransport, false) // or somebody else is about to
 		old.conn.session.Discard(engine.TransportClose)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	lost := r.sessions[c.PID]
-	if lost == nil {
-		return "unknown or expired session"
+	for old != nil && r.live[c.PID] == old {
+		r.gone.Wait()
 	}
+	lost := r.sessions[c.PID]
+	if why = r.claimed(lost, c.Offset); why == "" {
+		why = r.affordable(s.conn, lost)
+	}
+	if why == "" {
+		r.inherit(s, lost)
+		return ""
+	}
+	if c.Offset != nil && len(*c.Offset) <= longestAlien {
+		s.rec.alien = *c.Offset
+	}
+	return why
+}
+
+// claimed checks a client's claim to a session, and notes the position up to
+// which it has received everything.
+func (r *recovery) claimed(lost *lostSession, offset *string) (why string) {
 	now := time.Now()
 	r.trim(now)
-	after := lost.trail.since
-	if c.Offset != nil {
-		var ok bool
-		if after, ok = r.position(*c.Offset); !ok {
+	switch {
+	case lost == nil:
+		return "unknown or expired session"
+	case now.Sub(lost.at) >= r.opts.Window:
+		return "expired session"
+	case offset == nil || *offset == lost.alien && lost.alien != "":
+		// It has not received a single event: clients keep the offset of an
+		// earlier session until they do.
+	default:
+		at, ok := r.position(*offset)
+		if !ok {
 			return "unknown offset"
 		}
+		lost.trail.since = max(lost.trail.since, at)
 	}
-	if now.Sub(lost.at) > r.opts.Window {
-		return "expired session"
+	if lost.trail.since >= lost.sent {
+		lost.trail.since = max(lost.trail.since, lost.until) // the rest was for others
 	}
-	if _, ok := r.missed(after, lost.sid, &lost.trail, s.ns.srv.opts.MaxQueue); !ok {
+	return ""
+}
+
+// affordable checks that what a session has missed is kept, and does not
+// overflow the queue of the connection that resumes it.
+func (r *recovery) affordable(c *conn, lost *lostSession) (why string) {
+	_, _, size, ok := r.missed(lost.sid, &lost.trail)
+	if !ok || c.replayed+size > c.srv.opts.MaxQueue/2 {
 		return "missed events are not kept any more, or too many"
 	}
+	c.replayed += size
+	return ""
+}
+
+// inherit makes a socket the heir of a session.
+func (r *recovery) inherit(s *Socket, lost *lostSession) {
 	r.forget(lost)
 	s.id, s.values = lost.sid, lost.values
-	s.rec = &recoverable{pid: lost.pid, trail: lost.trail, resumed: true, after: after}
-	var rooms []string
-	for room := range lost.trail.open {
-		rooms = append(rooms, room)
+	s.rec.record, s.rec.resumed, s.rec.before = lost.record, true, lost.over
+	rooms := lost.trail.rooms()
+	s.rec.rooms, _ = s.ns.index.join(s, rooms)
+	if !slices.Contains(rooms, s.id) {
+		s.ns.index.leave(s, []string{s.id})
 	}
-	s.ns.index.join(s, rooms)
-	return ""
 }
 
 // forget drops a session.
@@ -305,11 +400,10 @@ func (r *recovery) save(s *Socket, values map[string]any) {
 	if r.stopped {
 		return
 	}
-	now := time.Now()
-	for len(r.order) >= r.opts.MaxSessions {
+	for len(r.order) > 0 && len(r.order) >= r.opts.MaxSessions {
 		r.forget(r.order[0])
 	}
-	lost := &lostSession{pid: s.rec.pid, sid: s.id, at: now, trail: s.rec.trail, values: values, ns: s.ns}
+	lost := &lostSession{record: s.rec.record, sid: s.id, at: time.Now(), values: values, over: s.rec.over, ns: s.ns}
 	s.ns.srv.acquireAgain(s.ns)
 	r.sessions[lost.pid] = lost
 	r.order = append(r.order, lost)
@@ -350,25 +444,63 @@ func (r *recovery) stop() {
 	r.order, r.log, r.bytes = nil, nil, 0
 }
 
-// enter sends a socket what it has missed, then the answer to its CONNECT. The
+// enter sends a socket what it has missed, before the answer to its CONNECT. The
 // caller holds mu, and makes the socket part of the namespace under it. It fails
 // if what was missed is not kept any more.
 func (r *recovery) enter(s *Socket) bool {
 	rec := s.rec
 	if rec.resumed {
-		missed, ok := r.missed(rec.after, s.id, &rec.trail, s.ns.srv.opts.MaxQueue)
-		if !ok {
+		missed, last, size, ok := r.missed(s.id, &rec.trail)
+		if !ok || size > s.ns.srv.opts.MaxQueue/2 {
 			return false
 		}
 		for _, m := range missed {
 			_ = s.conn.session.Send(m, false)
 		}
+		rec.sent = max(rec.sent, last)
 	} else {
 		rec.trail.since = r.last
 		rec.trail.joined([]string{s.id}, r.last)
 	}
 	r.live[rec.pid] = s
 	return true
+}
+
+// waitForPredecessor waits until the functions of the predecessor have returned, so that
+// those of one id run one after another, and tells observers of the rooms that s
+// is in again. It gives up when s has left.
+func (s *Socket) waitForPredecessor() bool {
+	select {
+	case <-s.rec.before:
+	default:
+		select {
+		case <-s.rec.before:
+		case <-s.Context().Done():
+			return false
+		}
+	}
+	s.rec.told.Store(true)
+	s.tellRooms(s.rec.rooms, joinObservers)
+	return true
+}
+
+// tellLeft tells observers of the rooms that s was in, unless they have not heard
+// that it was.
+func (s *Socket) tellLeft(rooms []string) {
+	if !s.Recovered() || s.rec.told.Load() {
+		s.tellRooms(rooms, leaveObservers)
+	}
+}
+
+// ended says that the last function of s has returned.
+func (s *Socket) ended() {
+	if s.rec == nil {
+		return
+	}
+	if s.rec.before != nil { // s may have given up waiting for it
+		<-s.rec.before
+	}
+	close(s.rec.over)
 }
 
 // Recovered reports whether s resumed an earlier session: it has that one's id,
@@ -416,6 +548,8 @@ func (n *Namespace) remove(s *Socket, keep bool) (left []string) {
 	left = n.index.remove(s)
 	if r.live[s.rec.pid] == s {
 		delete(r.live, s.rec.pid)
+		r.gone.Broadcast()
+		s.rec.until = r.last
 	}
 	if keep {
 		r.save(s, values)
@@ -481,11 +615,16 @@ func (r *recovery) emit(e Emitter, n *Namespace, enc *encoder, list *[]*Socket) 
 	m.SetCompression(e.compress)
 	if e.only != nil {
 		*list = append(*list, e.only)
-		return m, offset, e.only.send(m, e.volatile)
+	} else {
+		*list = n.index.collect(*list, e.rooms, e.except, e.sender)
 	}
-	*list = n.index.collect(*list, e.rooms, e.except, e.sender)
 	for _, s := range *list {
-		_ = s.send(m, e.volatile) // who has left or is slow is not the emitter's concern
+		if !e.volatile {
+			s.rec.sent = r.last
+		}
+		if fail := s.send(m, e.volatile); e.only != nil {
+			err = fail
+		} // else who has left or is slow is not the emitter's concern
 	}
-	return m, offset, nil
+	return m, offset, err
 }

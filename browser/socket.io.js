@@ -699,20 +699,25 @@
     "connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener",
   ]);
 
-  // encode returns the messages of one packet: a text and its attachments.
-  function encode(type, nsp, data, id) {
+  // detach turns the data of a packet into JSON and takes the binary data out of it.
+  function detach(data) {
     const attachments = [];
     // The replacer sees a value after its toJSON; its holder has the value itself.
-    function detach(key, value) {
+    const json = JSON.stringify(data, function (key, value) {
       if (!isBinary(this[key])) return value;
       return { _placeholder: true, num: attachments.push(this[key]) - 1 };
-    }
-    const mayDetach = type === EVENT || type === ACK;
-    const json = data === undefined ? "" : JSON.stringify(data, mayDetach ? detach : undefined);
+    });
+    return { json, attachments };
+  }
+
+  // encode returns the messages of one packet: a text and its attachments.
+  function encode(type, nsp, { json, attachments }, id) {
     const head = attachments.length > 0 ? `${type + BINARY}${attachments.length}-` : `${type}`;
     const space = nsp === "/" ? "" : nsp + ",";
     return [head + space + (id === undefined ? "" : id) + json].concat(attachments);
   }
+
+  const NOTHING = { json: "", attachments: [] };
 
   function malformed(what) {
     throw new Error("malformed packet: " + what);
@@ -867,8 +872,9 @@
         this._unsubscribe();
         this._readyState = "closed";
         engine.close();
+        const sockets = this._activeSockets();
         this._fire("error", err);
-        for (const socket of this._sockets.values()) socket._onunreachable(err);
+        for (const socket of sockets) socket._onunreachable(err);
         if (fn) fn(err);
         else this._reconnect();
       };
@@ -877,7 +883,7 @@
         this._readyState = "open";
         this._remember(engine.transport.name);
         this._fire("open");
-        for (const socket of this._sockets.values()) socket._onopen();
+        for (const socket of this._activeSockets()) socket._onopen();
         if (fn) fn();
       };
 
@@ -938,15 +944,20 @@
       this._unsubscribe();
       this._readyState = "closed";
       this._attempts = 0;
+      for (const socket of this._sockets.values()) socket._forgetConnect();
+      const sockets = this._activeSockets();
       this._fire("close", reason, details);
-      for (const socket of this._sockets.values()) socket._onclose(reason, details);
+      for (const socket of sockets) socket._onclose(reason, details);
       this._reconnect();
     }
 
     // _release closes the connection when the last socket has no use for it.
     _release() {
-      for (const socket of this._sockets.values()) if (socket.active) return;
-      this._close();
+      if (this._activeSockets().length === 0) this._close();
+    }
+
+    _activeSockets() {
+      return Array.from(this._sockets.values()).filter((socket) => socket.active);
     }
 
     // _close ends the connection, or the attempts to get one. What was sent still leaves.
@@ -1072,7 +1083,7 @@
 
     disconnect() {
       const wasConnected = this.connected;
-      if (wasConnected) this.io._write(encode(DISCONNECT, this.nsp));
+      if (wasConnected) this.io._write(encode(DISCONNECT, this.nsp, NOTHING));
       this._abandoned = this._awaitsConnect;
       this._deactivate();
       if (wasConnected) this._closed("io client disconnect");
@@ -1081,16 +1092,18 @@
 
     // emit sends an event. A function as the last argument receives the server's answer.
     emit(name, ...args) {
-      if (RESERVED.has(name)) throw new Error(`"${name}" is a reserved event name`);
       const flags = this._flags;
       this._flags = {};
+      if (RESERVED.has(name)) throw new Error(`"${name}" is a reserved event name`);
       const ack = typeof args[args.length - 1] === "function" ? args.pop() : undefined;
       const event = [name].concat(args);
+      // Encoded now: it is the state of the arguments at this moment that counts.
+      const data = detach(event);
       if (this._options.retries > 0 && !flags.volatile) {
-        this._queue.push({ event, ack, flags, tries: 0, waiting: false });
+        this._queue.push({ event, data, ack, flags, tries: 0, waiting: false });
         this._drainQueue();
       } else {
-        this._emit(event, ack, flags);
+        this._emit(event, data, ack, flags);
       }
       return this;
     }
@@ -1128,7 +1141,7 @@
 
     // -- sending --
 
-    _emit(event, ack, flags) {
+    _emit(event, data, ack, flags) {
       // May find the connection dead and close it, in which case the packet is kept.
       if (this.connected) this.io.engine.checkAlive();
       const timeout = flags.timeout === undefined ? this._options.ackTimeout : flags.timeout;
@@ -1139,8 +1152,7 @@
         return;
       }
       const id = ack ? this._nextId++ : undefined;
-      // Encoded now: it is the state of the arguments at this moment that counts.
-      const packet = { event, id, messages: encode(EVENT, this.nsp, event, id), sent: false };
+      const packet = { event, id, messages: encode(EVENT, this.nsp, data, id), sent: false };
       if (ack) this._awaitAck(packet, ack, errorFirst, timeout);
       if (this.connected) this._transmit(packet);
       else this.sendBuffer.push(packet);
@@ -1188,7 +1200,7 @@
         this._drainQueue();
       };
       ack.errorFirst = true;
-      this._emit(head.event, ack, head.flags);
+      this._emit(head.event, head.data, ack, head.flags);
     }
 
     // -- receiving --
@@ -1200,7 +1212,7 @@
       if (answer && this._abandoned) {
         // disconnect() came before the answer, and perhaps connect() again after it.
         this._abandoned = false;
-        if (packet.type === CONNECT) this.io._write(encode(DISCONNECT, this.nsp));
+        if (packet.type === CONNECT) this.io._write(encode(DISCONNECT, this.nsp, NOTHING));
         if (this.active) this._onopen();
         return;
       }
@@ -1262,7 +1274,7 @@
       let answered = false;
       return (...args) => {
         if (answered || !this.connected || session !== this._session) return;
-        this.io._write(encode(ACK, this.nsp, args, id));
+        this.io._write(encode(ACK, this.nsp, detach(args), id));
         answered = true;
       };
     }
@@ -1279,11 +1291,12 @@
         if (!due || session !== this._session || this.io._readyState !== "open") return;
         const recover = this._pid ? { pid: this._pid, offset: this._offset } : undefined;
         const data = recover || auth ? Object.assign({}, recover, auth) : undefined;
+        const payload = data ? { json: JSON.stringify(data), attachments: [] } : NOTHING;
+        this.io._write(encode(CONNECT, this.nsp, payload));
         this._awaitsConnect = true;
-        this.io._write(encode(CONNECT, this.nsp, data));
       };
-      if (typeof this.auth === "function") invoke(this.auth, this, [connect]);
-      else connect(this.auth);
+      const auth = typeof this.auth === "function" ? this.auth : (reply) => reply(this.auth);
+      invoke(auth, this, [connect]);
     }
 
     // _onunreachable hears of a connection that could not be opened; the manager tries again.
@@ -1291,9 +1304,13 @@
       if (this.active) this._fire("connect_error", err);
     }
 
+    // _forgetConnect says that a CONNECT, if one was sent, will not be answered.
+    _forgetConnect() {
+      this._awaitsConnect = this._abandoned = false;
+    }
+
     // _onclose hears that the manager's connection is gone.
     _onclose(reason, details) {
-      this._awaitsConnect = this._abandoned = false;
       if (!this.active) return;
       if (this.connected) this._closed(reason, details);
       else this._fire("connect_error", details || new Error(reason));
@@ -1357,14 +1374,15 @@
   // nothing, means the server that the page came from.
   function resolve(uri) {
     let text = uri === undefined || uri === null ? "/" : String(uri);
-    const page = typeof location === "object" && /^http/.test(location.origin) ? location : undefined;
+    const page = typeof location === "object" && /^http/.test(location.origin) && location.origin;
+    const pageScheme = page ? page.split("/", 1)[0] : "https:";
     if (/^\/(?!\/)/.test(text)) {
       if (!page) throw new Error("io: the address of the server is needed here");
-      text = page.origin + text;
+      text = page + text;
     } else if (/^\/\//.test(text)) {
-      text = (page ? page.protocol : "https:") + text;
+      text = pageScheme + text;
     } else if (!/^(https?|wss?):\/\//.test(text)) {
-      text = (page ? page.protocol : "https:") + "//" + text;
+      text = pageScheme + "//" + text;
     }
     const [, scheme, host, path, query] = /^(\w+):\/\/([^/?#]*)([^?#]*)\??([^#]*)/.exec(text);
     const origin = new URL(scheme.replace("ws", "http") + "://" + host).origin;

@@ -126,8 +126,9 @@ func acceptsGzip(r *http.Request) bool {
 	for _, line := range r.Header["Accept-Encoding"] {
 		for coding := range strings.SplitSeq(line, ",") {
 			name, params, _ := strings.Cut(coding, ";")
-			q := strings.ReplaceAll(params, " ", "")
-			if strings.EqualFold(strings.TrimSpace(name), "gzip") && q != "q=0" && !strings.HasPrefix(q, "q=0.000") {
+			weight, weighted := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q=")
+			refused := weighted && strings.Trim(weight, "0.") == ""
+			if strings.EqualFold(strings.TrimSpace(name), "gzip") && !refused {
 				return true
 			}
 		}

@@ -29,7 +29,7 @@ func (p *poll) wake() {
 
 // A post is a POST whose body is being read.
 type post struct {
-	abort func() // makes the reading fail; called under the session's mu; nil once it has been read
+	abort func() // makes the reading fail; called under the session's mu; nil once it has been read, as it would end the connection
 	done  chan struct{}
 }
 
@@ -93,6 +93,10 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 	defer releasePayload(buf)
 	s.srv.limitWriting(rc) // from here on, so that it does not undo an abort
 	f, took := s.takePayload(p, script, buf)
+	if took == refused {
+		refuse(w, http.StatusBadRequest, badRequest, "")
+		return
+	}
 	body, contentType := bodyOf(w.Header(), f, script, *buf)
 	if !p.plain {
 		var packed bytes.Buffer
@@ -109,6 +113,7 @@ type taken uint8
 
 const (
 	nothing  taken = iota
+	refused        // an upgrade has been completed while the poll waited
 	queued         // it is the session's flusher until pollDone
 	lastWord       // and nothing comes after it
 )
@@ -122,16 +127,24 @@ func (s *Session) takePayload(p *poll, script string, buf *[]byte) (f eio.Framin
 	dst := (*buf)[:0]
 	defer func() { *buf = dst }()
 	switch {
-	case p.noop || s.probed || s.ws != nil || s.state == open && (s.flushing || len(s.queue) == 0):
-		dst = f.Append(dst, noopPacket)
-		return f, nothing
 	case s.state == closed:
 		dst = f.Append(dst, closePacket)
 		return f, nothing
+	case s.ws != nil:
+		return f, refused
+	case s.state == open && (s.flushing || len(s.queue) == 0):
+		dst = f.Append(dst, noopPacket)
+		return f, nothing
 	}
 	s.answer = p
-	if s.hungUp {
-		dst = f.Append(dst, noopPacket)
+	if len(s.queue) == 0 {
+		// In a payload of its own: clients act on it before they have handled
+		// the messages of the same payload.
+		last := closePacket
+		if s.hungUp {
+			last = noopPacket
+		}
+		dst = f.Append(dst, last)
 		return f, lastWord
 	}
 	for _, m := range s.queue {
@@ -141,11 +154,7 @@ func (s *Session) takePayload(p *poll, script string, buf *[]byte) (f eio.Framin
 	s.clearQueueLocked()
 	s.queued = 0
 	s.flushing = true
-	if s.state == open {
-		return f, queued
-	}
-	dst = f.Append(dst, closePacket)
-	return f, lastWord
+	return f, queued
 }
 
 // pollDone says that what a poll has taken is on its way.
@@ -204,10 +213,13 @@ func respond(w http.ResponseWriter, contentType []string, body []byte) error {
 	if _, err := w.Write(body); err != nil {
 		return err
 	}
-	if err := http.NewResponseController(w).Flush(); !errors.Is(err, http.ErrNotSupported) {
-		return err
+	rc := http.NewResponseController(w)
+	err := rc.Flush()
+	_ = rc.SetWriteDeadline(time.Time{}) // the connection's next request may be for somebody else
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 var (

@@ -49,7 +49,7 @@ func (s *Session) slow() {
 
 // writableLocked reports whether a message would leave at once.
 func (s *Session) writableLocked() bool {
-	return len(s.queue) == 0 && !s.flushing && !s.probed && (s.ws != nil || s.poll != nil)
+	return len(s.queue) == 0 && !s.flushing && (s.ws != nil || s.poll != nil)
 }
 
 func (s *Session) enqueueLocked(m *Message) {
@@ -68,7 +68,7 @@ func (s *Session) wakeLocked() {
 			s.flushing = true
 			s.srv.flushSoon(s)
 		}
-	case s.poll != nil && !s.probed:
+	case s.poll != nil:
 		s.poll.wake()
 	}
 }

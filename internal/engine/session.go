@@ -23,7 +23,7 @@ type Session struct {
 	reason    Reason  // why it is not open any more
 	ws        *wsConn // nil while the transport is polling
 	candidate *wsConn // the WebSocket an upgrade is being tried with
-	probed    bool    // the candidate works: what is sent waits for it
+	probed    bool    // the candidate works: polls are not to wait any more
 	poll      *poll   // the GET that waits
 	answer    *poll   // the GET that is being answered
 	post      *post   // the POST that is being read

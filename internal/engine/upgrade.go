@@ -38,7 +38,7 @@ func (t *wsConn) probe() {
 	s := t.session
 	_ = t.conn.SetReadDeadline(time.Now().Add(s.srv.cfg.UpgradeTimeout))
 	if t.expect(eio.Ping, "probe") && t.writeNow(probeMessage) == nil {
-		s.hold(t)
+		s.hurry(t)
 		if t.expect(eio.Upgrade, "") && s.moveTo(t) {
 			_ = t.conn.SetReadDeadline(time.Time{})
 			t.read()
@@ -82,9 +82,9 @@ func (t *wsConn) writeNow(m *Message) error {
 	return err
 }
 
-// hold sends the waiting poll home. What is sent from now on waits for t. Until
-// the probe it did not, as a proxy might swallow what goes over a WebSocket.
-func (s *Session) hold(t *wsConn) {
+// hurry sends the waiting poll home, as its client waits for that before it
+// moves. Polls that come nevertheless get what there is, until it has moved.
+func (s *Session) hurry(t *wsConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.candidate == t {

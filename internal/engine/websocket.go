@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -48,8 +49,8 @@ var errWouldBlock = errors.New("engine.io: write would block")
 var upgrader = websocket.Upgrader{
 	WriteBufferPool: &sync.Pool{},
 	CheckOrigin:     func(*http.Request) bool { return true }, // done in admission
-	Error: func(w http.ResponseWriter, r *http.Request, status int, reason error) {
-		refuse(w, status, badRequest, reason.Error())
+	Error: func(w http.ResponseWriter, _ *http.Request, _ int, reason error) {
+		refuse(w, http.StatusBadRequest, badRequest, reason.Error())
 	},
 }
 
@@ -84,6 +85,8 @@ type hijacker struct {
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, brw, err := http.NewResponseController(h.ResponseWriter).Hijack()
 	if err != nil {
+		err = fmt.Errorf("engine.io: no WebSocket over HTTP/2, or through a ResponseWriter without Unwrap: %w", err)
+		h.t.session.srv.report(nil, err)
 		return nil, nil, err
 	}
 	h.t.Conn, h.t.conn = conn, conn

@@ -63,7 +63,7 @@ func (r *rawConn) read(p []byte) (int, error) {
 	n := copy(p, r.unread)
 	if r.unread = r.unread[n:]; len(r.unread) == 0 {
 		received.Put(r.in)
-		r.in = nil
+		r.in, r.unread = nil, nil // an empty slice would keep the buffer
 	}
 	return n, nil
 }

@@ -1,0 +1,460 @@
+package socketio_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/socketio-go/socketio"
+)
+
+// replies is what an EmitWithAck returns.
+type replies struct {
+	list []socketio.Reply
+	err  error
+}
+
+// of returns the reply of a socket, of which there must be one.
+func (r replies) of(t *testing.T, s *socketio.Socket) socketio.Reply {
+	t.Helper()
+	var found []socketio.Reply
+	for _, reply := range r.list {
+		if reply.From == s.ID() {
+			found = append(found, reply)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d replies of one socket", len(found))
+	}
+	return found[0]
+}
+
+// ask calls EmitWithAck in the background.
+func ask(ctx context.Context, to interface {
+	EmitWithAck(ctx context.Context, event string, args ...any) ([]socketio.Reply, error)
+}, event string, args ...any) <-chan replies {
+	done := make(chan replies, 1)
+	go func() {
+		list, err := to.EmitWithAck(ctx, event, args...)
+		done <- replies{list, err}
+	}()
+	return done
+}
+
+var questionID = regexp.MustCompile(`^4[25](?:\d+-)?(\d+)\[`)
+
+// wantQuestion reads an event and returns the id for its answer.
+func (c *client) wantQuestion(event string) (id string) {
+	c.t.Helper()
+	text, _ := c.read().(string)
+	m := questionID.FindStringSubmatch(text)
+	if m == nil || !strings.Contains(text, event) {
+		c.t.Fatalf("got %s, want the question %s", text, event)
+	}
+	return m[1]
+}
+
+func TestOneReplyPerReceiver(t *testing.T) {
+	t.Parallel()
+	onEachTransport(t, func(t *testing.T, transport string) {
+		srv := serve(t, nil)
+		g := gather(t, srv, transport, "ann: lobby", "bob: lobby games", "cid:")
+		done := ask(t.Context(), srv.To("lobby", "games"), "who?", []byte{1})
+		for _, name := range []string{"bob", "ann"} {
+			c := g.clients[name]
+			id := c.wantQuestion(`"who?"`)
+			c.want([]byte{1})
+			c.write("461-"+id+`["`+name+`",{"_placeholder":true,"num":0}]`, []byte(name))
+		}
+		r := receive(t, done)
+		if r.err != nil || len(r.list) != 2 {
+			t.Fatalf("%d replies, %v", len(r.list), r.err)
+		}
+		for _, name := range []string{"ann", "bob"} {
+			reply := r.of(t, g.sockets[name])
+			var text string
+			var data []byte
+			if err := reply.Args.Decode(&text, &data); err != nil || reply.Err != nil {
+				t.Error(err, reply.Err)
+			}
+			wantEqual(t, "text", text, name)
+			wantEqual(t, "data", string(data), name)
+		}
+		g.clients["cid"].wantNothing()
+	})
+}
+
+func TestWhoIsAsked(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	g := gather(t, srv, webSocket, "ann: lobby", "bob: lobby", "cid:")
+	tests := []struct {
+		name string
+		to   interface {
+			EmitWithAck(ctx context.Context, event string, args ...any) ([]socketio.Reply, error)
+		}
+		want string
+	}{
+		{"everybody", srv.Namespace, "ann bob cid"},
+		{"a room", srv.Room("lobby"), "ann bob"},
+		{"but one", srv.Except(g.sockets["ann"].ID()), "bob cid"},
+		{"others", g.sockets["ann"].Broadcast(), "bob cid"},
+		{"others in a room", g.sockets["ann"].To("lobby"), "bob"},
+		{"oneself", g.sockets["ann"].Compress(true), "ann"},
+		{"local", srv.Local(), "ann bob cid"},
+	}
+	for _, test := range tests {
+		done := ask(t.Context(), test.to, "q")
+		want := strings.Fields(test.want)
+		for _, name := range want {
+			c := g.clients[name]
+			c.write("43" + c.wantQuestion(`"q"`) + "[]")
+		}
+		r := receive(t, done)
+		wantEqual(t, test.name, len(r.list), len(want))
+		wantEqual(t, test.name, r.err, nil)
+		for name, c := range g.clients {
+			if !slices.Contains(want, name) {
+				c.wantNothing()
+			}
+		}
+	}
+}
+
+func TestLeaversAreNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	onEachTransport(t, func(t *testing.T, transport string) {
+		srv := serve(t, nil)
+		g := gather(t, srv, transport, "ann:", "bob:", "cid:")
+		done := ask(context.Background(), srv.Namespace, "q")
+		for _, name := range []string{"ann", "bob", "cid"} {
+			id := g.clients[name].wantQuestion(`"q"`)
+			switch name {
+			case "ann":
+				g.clients[name].write("41")
+			case "bob":
+				g.sockets[name].Close()
+			case "cid":
+				g.clients[name].write("43" + id + "[1]")
+			}
+		}
+		r := receive(t, done)
+		wantEqual(t, "error", r.err, nil)
+		wantEqual(t, "ann", r.of(t, g.sockets["ann"]).Err, socketio.ErrClosed)
+		wantEqual(t, "bob", r.of(t, g.sockets["bob"]).Err, socketio.ErrClosed)
+		wantEqual(t, "cid", r.of(t, g.sockets["cid"]).Err, nil)
+	})
+}
+
+func TestRepliesThatDoNotCome(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		opts *socketio.Options
+		ctx  func(context.Context) (context.Context, context.CancelFunc)
+		wait time.Duration
+		err  error
+	}{
+		{"AckTimeout is 20s", nil, context.WithCancel, 20 * time.Second, context.DeadlineExceeded},
+		{"AckTimeout", &socketio.Options{AckTimeout: time.Second}, context.WithCancel, time.Second, context.DeadlineExceeded},
+		{"the context's deadline", &socketio.Options{AckTimeout: time.Second}, func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, 3*time.Second)
+		}, 3 * time.Second, context.DeadlineExceeded},
+		{"the context's end", nil, func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			time.AfterFunc(2*time.Second, cancel)
+			return ctx, cancel
+		}, 2 * time.Second, context.Canceled},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				srv := serveInMemory(t, test.opts)
+				a, ann := srv.joinSocket(t, webSocket)
+				b, bob := srv.joinSocket(t, webSocket)
+				ctx, cancel := test.ctx(t.Context())
+				defer cancel()
+				start := time.Now()
+				done := ask(ctx, srv.Namespace, "q")
+				a.write("43" + a.wantQuestion(`"q"`) + `["in time"]`)
+				late := b.wantQuestion(`"q"`)
+				r := <-done
+				wantEqual(t, "waited", time.Since(start), test.wait)
+				wantEqual(t, "error", r.err, test.err)
+				wantEqual(t, "replies", len(r.list), 2)
+				wantEqual(t, "ann", r.of(t, ann).Args.String(), `["in time"]`)
+				wantEqual(t, "ann", r.of(t, ann).Err, nil)
+				wantEqual(t, "bob", r.of(t, bob).Err, test.err)
+				b.write("43" + late + `["too late"]`)
+				b.wantNothing()
+				wantEqual(t, "bob, afterwards", r.of(t, bob).Args.Len(), 0)
+			})
+		})
+	}
+}
+
+// What Volatile drops is not answered.
+func TestVolatileQuestions(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := serveInMemory(t, nil)
+		a, ann := srv.joinSocket(t, webSocket)
+		b, bob := srv.joinSocket(t, polling) // and does not poll now
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		done := ask(ctx, srv.Volatile(), "q")
+		a.write("43" + a.wantQuestion(`"q"`) + "[]")
+		r := <-done
+		wantEqual(t, "error", r.err, context.DeadlineExceeded)
+		wantEqual(t, "ann", r.of(t, ann).Err, nil)
+		wantEqual(t, "bob", r.of(t, bob).Err, context.DeadlineExceeded)
+		b.wantNothing()
+	})
+}
+
+func TestNobodyToAsk(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	list, err := srv.EmitWithAck(context.Background(), "q")
+	wantEqual(t, "replies", len(list), 0)
+	wantEqual(t, "error", err, nil)
+	done := make(chan replies, 1)
+	if err := srv.To("nowhere").Emit("q", func(list []socketio.Reply, err error) { done <- replies{list, err} }); err != nil {
+		t.Fatal(err)
+	}
+	r := receive(t, done)
+	wantEqual(t, "replies", len(r.list), 0)
+	wantEqual(t, "error", r.err, nil)
+
+	_, s := srv.joinSocket(t, webSocket)
+	s.Disconnect()
+	list, err = s.Volatile().EmitWithAck(context.Background(), "q")
+	wantEqual(t, "error", err, nil)
+	wantEqual(t, "reply", list[0].Err, socketio.ErrClosed)
+}
+
+func TestQuestionsThatCannotBeAsked(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	c := srv.join(t, webSocket)
+	c.wantNothing()
+	if _, err := srv.EmitWithAck(t.Context(), "connect"); !errors.Is(err, socketio.ErrReserved) {
+		t.Errorf("a reserved name: %v", err)
+	}
+	if list, err := srv.EmitWithAck(t.Context(), "q", make(chan int)); err == nil || list != nil {
+		t.Errorf("a channel: %v %v", list, err)
+	}
+	never := func([]socketio.Reply, error) { t.Error("called") }
+	if err := srv.Emit("connect", never); !errors.Is(err, socketio.ErrReserved) {
+		t.Errorf("a reserved name: %v", err)
+	}
+	if err := srv.Emit("q", make(chan int), never); err == nil {
+		t.Error("a channel was sent")
+	}
+	c.wantNothing()
+}
+
+func TestSocketThatAwaitsTooMuch(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	g := gather(t, srv, webSocket, "ann:", "bob:")
+	ann, bob := g.sockets["ann"], g.sockets["bob"]
+	for range 1024 {
+		if err := ann.Emit("first", func(socketio.Args, error) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done := ask(t.Context(), srv.Namespace, "q")
+	g.clients["bob"].write("43" + g.clients["bob"].wantQuestion(`"q"`) + "[]")
+	r := receive(t, done)
+	wantEqual(t, "error", r.err, nil)
+	wantEqual(t, "ann", r.of(t, ann).Err, socketio.ErrSlow)
+	wantEqual(t, "bob", r.of(t, bob).Err, nil)
+	for range 1024 {
+		g.clients["ann"].wantQuestion(`"first"`)
+	}
+	g.clients["ann"].wantNothing() // and is still there
+}
+
+func TestBroadcastCallback(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	g := gather(t, srv, webSocket, "ann:", "bob:")
+	done := make(chan replies, 1)
+	arg := []int{1}
+	err := srv.Emit("q", arg, func(list []socketio.Reply, err error) { done <- replies{list, err} })
+	arg[0] = 2
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ann", "bob"} {
+		c := g.clients[name]
+		c.write("43" + c.wantQuestion(`"q",[1]`) + `["` + name + `"]`)
+	}
+	r := receive(t, done)
+	wantEqual(t, "error", r.err, nil)
+	for name, s := range g.sockets {
+		wantEqual(t, name, r.of(t, s).Args.String(), `["`+name+`"]`)
+	}
+
+	if err := srv.To("nowhere").Emit("q", func([]socketio.Reply, error) { panic("oops") }); err != nil {
+		t.Fatal(err)
+	}
+	p := wantError[*socketio.PanicError](t, srv)
+	wantEqual(t, "value", p.Value, any("oops"))
+	wantEqual(t, "event", p.Event, "q")
+}
+
+// An event with a callback keeps its place among the others.
+func TestBroadcastCallbackKeepsTheOrder(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	c := srv.join(t, webSocket)
+	c.wantNothing()
+	const n = 100
+	for i := range n {
+		if err := srv.Emit("q", i, func([]socketio.Reply, error) {}); err != nil {
+			t.Fatal(err)
+		}
+		if err := srv.Emit("e", i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range n {
+		c.write("43" + c.wantQuestion(fmt.Sprintf(`["q",%d]`, i)) + "[]")
+		c.want(fmt.Sprintf(`42["e",%d]`, i))
+	}
+}
+
+// A handler may ask everybody, its own client included.
+func TestHandlerAsksEverybody(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	srv.On("poll", func(ctx context.Context) (int, error) {
+		list, err := srv.EmitWithAck(ctx, "q")
+		return len(list), err
+	})
+	g := gather(t, srv, webSocket, "ann:", "bob:")
+	ann, bob := g.clients["ann"], g.clients["bob"]
+	ann.write(`427["poll"]`)
+	for _, c := range []*client{bob, ann} {
+		c.write("43" + c.wantQuestion(`"q"`) + "[]")
+	}
+	ann.want(`437[2]`)
+}
+
+// The ids of a socket's own questions and of broadcasts do not meet.
+func TestIDsOfQuestions(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	g := gather(t, srv, webSocket, "ann:", "bob:")
+	ann, bob := g.clients["ann"], g.clients["bob"]
+	seen := make(map[string]bool)
+	for range 20 {
+		broadcast := ask(t.Context(), srv.Namespace, "all")
+		all := ann.wantQuestion(`"all"`)
+		single := make(chan string, 1)
+		go func() {
+			args, err := g.sockets["ann"].EmitWithAck(t.Context(), "one")
+			single <- fmt.Sprint(args, err)
+		}()
+		one := ann.wantQuestion(`"one"`)
+		for _, id := range []string{all, one} {
+			if n, err := strconv.ParseInt(id, 10, 64); err != nil || n >= 1<<53 || seen[id] {
+				t.Errorf("id %s", id)
+			}
+			seen[id] = true
+		}
+		other := bob.wantQuestion(`"all"`)
+		bob.write("43"+one+`["not asked"]`, "43"+other+`["bob"]`, "43"+other+`["bob again"]`)
+		ann.write("43"+one+`["one"]`, "43"+all+`["all"]`)
+		wantEqual(t, "answer", receive(t, single), `["one"] <nil>`)
+		r := receive(t, broadcast)
+		wantEqual(t, "ann", r.of(t, g.sockets["ann"]).Args.String(), `["all"]`)
+		wantEqual(t, "bob", r.of(t, g.sockets["bob"]).Args.String(), `["bob"]`)
+	}
+}
+
+// Everybody is asked again and again while everybody leaves.
+func TestQuestionsWhileClientsLeave(t *testing.T) {
+	t.Parallel()
+	const clients = 20
+	srv := serve(t, nil)
+	var wg sync.WaitGroup
+	for i := range clients {
+		c, s := srv.joinSocket(t, webSocket)
+		wg.Go(func() { // answers some questions, and leaves in one of three ways
+			for n := range i {
+				packet, err := c.next()
+				text, _ := packet.(string)
+				m := questionID.FindStringSubmatch(text)
+				if err != nil || m == nil {
+					t.Errorf("question %d: %s, %v", n, text, err)
+					return
+				}
+				if err := c.wire.write("43" + m[1] + "[1]"); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+			switch i % 3 {
+			case 0:
+				c.wire.close()
+			case 1:
+				if err := c.wire.write("41"); err != nil {
+					t.Error(err)
+				}
+			case 2:
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for {
+		r := receive(t, ask(context.Background(), srv.Namespace, "q"))
+		if r.err != nil {
+			t.Fatal(r.err)
+		}
+		for _, reply := range r.list {
+			if reply.Err == nil && reply.Args.Len() != 1 || reply.Err != nil && reply.Err != socketio.ErrClosed {
+				t.Fatalf("reply %v, %v", reply.Args, reply.Err)
+			}
+		}
+		if len(r.list) == 0 {
+			break
+		}
+	}
+	wg.Wait()
+}
+
+// Shutdown ends questions.
+func TestShutdownEndsQuestions(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	c, s := srv.joinSocket(t, webSocket)
+	done := ask(context.Background(), srv.Namespace, "q")
+	called := make(chan replies, 1)
+	c.wantQuestion(`"q"`)
+	if err := srv.Emit("q", func(list []socketio.Reply, err error) { called <- replies{list, err} }); err != nil {
+		t.Fatal(err)
+	}
+	if err := srv.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, ch := range []<-chan replies{done, called} {
+		r := receive(t, ch)
+		wantEqual(t, "error", r.err, nil)
+		wantEqual(t, "reply", r.of(t, s).Err, socketio.ErrClosed)
+	}
+}

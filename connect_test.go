@@ -1,0 +1,606 @@
+package socketio_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/socketio-go/socketio"
+)
+
+func TestConnect(t *testing.T) {
+	t.Parallel()
+	onEachTransport(t, func(t *testing.T, transport string) {
+		srv := serve(t, nil)
+		srv.Of("/custom")
+		seen := make(map[string]bool)
+		for _, connect := range []string{`40`, `40{}`, `40{"token":"x"}`, `40/,`, `40123`, `40 {"a":1} `} {
+			c := srv.open(t, transport)
+			c.write(connect)
+			seen[c.wantJoined("/")] = true
+		}
+		for _, connect := range []string{`40/custom`, `40/custom,`, `40/custom,{}`, `40/custom,7{"a":1}`} {
+			c := srv.open(t, transport)
+			c.write(connect)
+			seen[c.wantJoined("/custom")] = true
+		}
+		c := srv.open(t, transport) // several on one connection
+		seen[c.join("/custom", "")] = true
+		seen[c.join("/", "")] = true
+		wantEqual(t, "different ids", len(seen), 12)
+	})
+}
+
+func TestAuth(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	auth := func(s *socketio.Socket) { s.Emit("auth", s.Handshake().Auth.Len(), s.Handshake().Auth) }
+	srv.OnConnect(auth)
+	srv.Of("/custom").OnConnect(auth)
+	onEachTransport(t, func(t *testing.T, transport string) {
+		c := srv.open(t, transport)
+		c.join("/", `{"token": "x", "n": [1.0]}`)
+		c.want(`42["auth",1,{"token": "x", "n": [1.0]}]`)
+		c.join("/custom", "")
+		c.want(`42/custom,["auth",0]`)
+
+		big := `{"token":"` + strings.Repeat("x", 500_000) + `"}`
+		c = srv.open(t, transport)
+		c.join("/custom", big)
+		c.want(`42/custom,["auth",1,` + big + `]`)
+	})
+}
+
+func TestHandshake(t *testing.T) {
+	t.Parallel()
+	onEachTransport(t, func(t *testing.T, transport string) {
+		srv := serve(t, nil)
+		got := make(chan *socketio.Handshake, 2)
+		srv.OnConnect(func(s *socketio.Socket) { got <- s.Handshake() })
+		srv.Of("/custom").OnConnect(func(s *socketio.Socket) { got <- s.Handshake() })
+		srv.url += "sub/path"
+		before := time.Now()
+		c := srv.open(t, transport, http.Header{"X-Token": {"secret"}, "X-Forwarded-For": {"6.6.6.6"}, "Cookie": {"a=b"}})
+		c.join("/", `{"a":1}`)
+		c.join("/custom", `{"b":2}`)
+		for _, auth := range []string{`[{"a":1}]`, `[{"b":2}]`} {
+			h := receive(t, got)
+			wantEqual(t, "header", h.Header.Get("X-Token"), "secret")
+			wantEqual(t, "cookie", h.Header.Get("Cookie"), "a=b")
+			wantEqual(t, "host", "http://"+h.Host+"/socket.io/sub/path", srv.url)
+			wantEqual(t, "path", h.URL.Path, "/socket.io/sub/path")
+			wantEqual(t, "query", h.URL.Query().Get("EIO")+h.URL.Query().Get("transport"), "4"+transport)
+			wantEqual(t, "address", strings.HasPrefix(h.RemoteAddr, "127.0.0.1:"), true)
+			wantEqual(t, "time", h.Time.Before(before) || h.Time.After(time.Now()), false)
+			wantEqual(t, "secure", h.Secure, false)
+			wantEqual(t, "auth", h.Auth.String(), auth)
+		}
+	})
+}
+
+func TestTransport(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	_, s := srv.joinSocket(t, polling)
+	wantEqual(t, "transport", s.Transport(), socketio.Polling)
+	wantEqual(t, "name", s.Transport().String(), "polling")
+	_, s = srv.joinSocket(t, webSocket)
+	wantEqual(t, "transport", s.Transport(), socketio.WebSocket)
+	wantEqual(t, "name", s.Transport().String(), "websocket")
+	wantEqual(t, "names", (socketio.Polling | socketio.WebSocket).String(), "polling,websocket")
+	wantEqual(t, "no name", socketio.Transport(0).String(), "")
+}
+
+func TestUnknownNamespace(t *testing.T) {
+	t.Parallel()
+	onEachTransport(t, func(t *testing.T, transport string) {
+		srv := serve(t, nil)
+		srv.Of("/custom").On("sync", func() {})
+		c := srv.open(t, transport)
+		for _, name := range []string{"/unknown", "/custom?x=1", "/custom/", "/Custom", "/../", "//", "/" + strings.Repeat("x", 1000)} {
+			c.write("40" + name + ",{}")
+			c.want("44" + name + `,{"message":"Invalid namespace"}`)
+			c.write("40" + name)
+			c.want("44" + name + `,{"message":"Invalid namespace"}`)
+		}
+		c.join("/custom", "") // the connection is as good as before
+		c.write(`42/custom,7["sync"]`)
+		c.want(`43/custom,7[]`)
+	})
+}
+
+func TestMaxNamespaces(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := serveInMemory(t, &socketio.Options{MaxNamespaces: 2})
+		for _, name := range []string{"/a", "/b", "/c"} {
+			srv.Of(name).On("sync", func() {})
+		}
+		c := srv.open(t, webSocket)
+		c.join("/a", "")
+		c.join("/b", "")
+		c.write(`40/c,`)
+		c.want(`44/c,{"message":"Too many namespaces"}`)
+		c.write(`41/a,`)
+		synctest.Wait()
+		c.join("/c", "") // in the place of the other
+		c.write(`42/b,7["sync"]`)
+		c.want(`43/b,7[]`)
+		other := srv.open(t, webSocket) // another connection has places of its own
+		other.join("/a", "")
+	})
+}
+
+// Who leaves and comes back while its handlers still run can't do so without
+// end.
+func TestNamespacesThatDoNotFinish(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := serveInMemory(t, &socketio.Options{MaxNamespaces: 2})
+		release := make(chan struct{})
+		srv.Of("/a").On("block", func() { <-release })
+		c := srv.join(t, webSocket)
+		for range 3 {
+			c.join("/a", "")
+			c.write(`42/a,["block"]`, `41/a,`)
+		}
+		c.write(`40/a,`)
+		c.want(`44/a,{"message":"Too many namespaces"}`)
+		c.wantNothing()
+		close(release)
+		synctest.Wait()
+		c.join("/a", "")
+	})
+}
+
+func TestMiddleware(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	var order []string
+	step := func(name string) socketio.Middleware {
+		return func(ctx context.Context, s *socketio.Socket) error {
+			order = append(order, name)
+			if ctx != s.Context() || ctx.Err() != nil {
+				t.Error("the context is not the socket's")
+			}
+			wantEqual(t, "connected", s.Connected(), false)
+			wantEqual(t, "found", func() bool { _, ok := srv.Socket(s.ID()); return ok }(), false)
+			if err := s.Emit("early"); !errors.Is(err, socketio.ErrClosed) {
+				t.Errorf("Emit: %v", err)
+			}
+			if _, err := s.EmitWithAck(ctx, "early"); !errors.Is(err, socketio.ErrClosed) {
+				t.Errorf("EmitWithAck: %v", err)
+			}
+			srv.Emit("to those who are connected")
+			userKey.Set(s, profile{name})
+			return s.Join("room", "of "+name)
+		}
+	}
+	srv.Use(step("first"), step("second"))
+	srv.Use(step("third"))
+	srv.OnConnect(func(s *socketio.Socket) {
+		order = append(order, "connect")
+		wantEqual(t, "connected", s.Connected(), true)
+		user, _ := userKey.Get(s)
+		s.Emit("welcome", user.Name, srv.Room("room").Len())
+		srv.To("of second").Emit("room")
+	})
+	srv.OnConnect(func(s *socketio.Socket) { s.Emit("again") })
+	c := srv.open(t, webSocket)
+	c.join("/", "")
+	c.want(`42["welcome","third",1]`, `42["room"]`, `42["again"]`)
+	c.wantNothing()
+	wantEqual(t, "order", strings.Join(order, " "), "first second third connect")
+}
+
+func TestMiddlewareRefuses(t *testing.T) {
+	t.Parallel()
+	secret := errors.New("password is 1234")
+	tests := []struct {
+		name    string
+		fn      socketio.Middleware
+		payload string
+		told    func(error) bool // what OnError hears, if anything
+	}{
+		{"an *Error", func(context.Context, *socketio.Socket) error { return socketio.Errorf("not %q", "you") },
+			`{"message":"not \"you\""}`, nil},
+		{"data", func(context.Context, *socketio.Socket) error {
+			return &socketio.Error{Message: "no <&>", Data: json.RawMessage(`{"retry":[5]}`)}
+		}, `{"message":"no <&>","data":{"retry":[5]}}`, nil},
+		{"a wrapped *Error", func(context.Context, *socketio.Socket) error {
+			return fmt.Errorf("%w since %w", socketio.Errorf("no"), secret)
+		}, `{"message":"no"}`, nil},
+		{"data that is no JSON", func(context.Context, *socketio.Socket) error {
+			return &socketio.Error{Message: "no", Data: json.RawMessage(`{`)}
+		}, `{"message":"no"}`, nil},
+		{"another error", func(context.Context, *socketio.Socket) error { return secret },
+			`{"message":"Connection refused"}`, func(err error) bool { return errors.Is(err, secret) }},
+		{"a panic", func(context.Context, *socketio.Socket) error { panic(secret) },
+			`{"message":"Connection refused"}`, func(err error) bool {
+				var p *socketio.PanicError
+				return errors.As(err, &p) && p.Value == any(secret) && p.Event == "" && strings.Contains(string(p.Stack), "TestMiddlewareRefuses")
+			}},
+		{"Goexit", func(context.Context, *socketio.Socket) error { runtime.Goexit(); return nil },
+			`{"message":"Connection refused"}`, func(err error) bool { return err != nil }},
+		{"a disconnection", func(_ context.Context, s *socketio.Socket) error { return s.Disconnect() },
+			`{"message":"Connection refused"}`, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			onEachTransport(t, func(t *testing.T, transport string) {
+				srv := serve(t, nil)
+				admin := srv.Of("/admin")
+				let := make(chan bool, 1)
+				refused := make(chan *socketio.Socket, 1)
+				admin.Use(func(ctx context.Context, s *socketio.Socket) error {
+					if <-let {
+						return nil
+					}
+					s.Join("room")
+					refused <- s
+					return tt.fn(ctx, s)
+				}, func(_ context.Context, s *socketio.Socket) error {
+					if len(let) != 0 || s == nil {
+						t.Error("went on after a refusal")
+					}
+					return nil
+				})
+				admin.OnConnect(func(s *socketio.Socket) { s.Emit("welcome") })
+				var refusedID string
+				admin.OnDisconnect(func(s *socketio.Socket, _ socketio.Reason) {
+					if s.ID() == refusedID {
+						t.Error("OnDisconnect was called")
+					}
+				})
+				c := srv.join(t, transport)
+				let <- false
+				c.write(`40/admin,{"token":"x"}`)
+				c.want(`44/admin,` + tt.payload)
+				s := receive(t, refused)
+				refusedID = s.ID()
+				if tt.told != nil {
+					if err := receive(t, srv.errors); !tt.told(err) {
+						t.Errorf("OnError was told %v", err)
+					}
+				}
+				<-s.Context().Done()
+				wantEqual(t, "connected", s.Connected(), false)
+				wantEqual(t, "left in the room", admin.Room("room").Len(), 0)
+				if err := s.Join("room"); !errors.Is(err, socketio.ErrClosed) {
+					t.Errorf("Join: %v", err)
+				}
+				c.wantNothing() // the connection lives, and may try again
+				let <- true
+				c.join("/admin", "")
+				c.want(`42/admin,["welcome"]`)
+				select {
+				case err := <-srv.errors:
+					t.Errorf("OnError was told %v", err)
+				default:
+				}
+			})
+		})
+	}
+}
+
+func TestMiddlewareThatIsAddedLater(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	first := srv.join(t, webSocket)
+	srv.Use(func(context.Context, *socketio.Socket) error { return socketio.Errorf("closed today") })
+	first.wantNothing()
+	c := srv.open(t, webSocket)
+	c.write(`40`)
+	c.want(`44{"message":"closed today"}`)
+}
+
+func TestMiddlewareThatBlocks(t *testing.T) {
+	t.Parallel()
+	t.Run("for the first namespace", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			srv := serveInMemory(t, nil)
+			cause := make(chan error, 1)
+			srv.Use(func(ctx context.Context, _ *socketio.Socket) error {
+				<-ctx.Done()
+				cause <- context.Cause(ctx)
+				return nil // too late to change anything
+			})
+			srv.OnConnect(func(*socketio.Socket) { t.Error("OnConnect was called") })
+			srv.OnDisconnect(func(*socketio.Socket, socketio.Reason) { t.Error("OnDisconnect was called") })
+			start := time.Now()
+			c := srv.open(t, webSocket)
+			time.AfterFunc(30*time.Second, func() { c.write(`40`) }) // the time counts from the opening
+			c.want(`44{"message":"Connection refused"}`)
+			wantEqual(t, "time", time.Since(start), 45*time.Second)
+			c.wantClosed()
+			var gone *socketio.DisconnectError
+			if err := <-cause; !errors.As(err, &gone) || gone.Reason != socketio.ReasonServer {
+				t.Errorf("the cause is %v", err)
+			}
+			if err := <-srv.errors; !strings.Contains(err.Error(), "ConnectTimeout") {
+				t.Errorf("OnError was told %v", err)
+			}
+		})
+	})
+	t.Run("for another namespace", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			srv := serveInMemory(t, &socketio.Options{ConnectTimeout: 5 * time.Second})
+			release := make(chan struct{})
+			srv.Of("/slow").Use(func(context.Context, *socketio.Socket) error {
+				<-release // whatever the context says
+				return nil
+			})
+			srv.Of("/slow").OnConnect(func(*socketio.Socket) { t.Error("OnConnect was called") })
+			c := srv.join(t, webSocket)
+			start := time.Now()
+			c.write(`40/slow,`)
+			c.want(`44/slow,{"message":"Connection refused"}`)
+			wantEqual(t, "time", time.Since(start), 5*time.Second)
+			close(release)
+			c.wantNothing()
+			<-time.After(time.Hour)
+			wantEqual(t, "sockets", srv.Stats().Sockets, 0)
+		})
+	})
+	t.Run("does not hold up the rest of the connection", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			srv := serveInMemory(t, nil)
+			release := make(chan struct{})
+			srv.Of("/slow").Use(func(context.Context, *socketio.Socket) error { <-release; return nil })
+			c := srv.join(t, webSocket)
+			c.write(`40/slow,`)
+			wantEqual(t, "echo", c.ask(`["echo",1]`), `[1]`)
+			close(release)
+			c.wantJoined("/slow")
+		})
+	})
+}
+
+func TestClientLeavesDuringMiddleware(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		leave  func(*client)
+		reason socketio.Reason
+	}{
+		{"with a DISCONNECT", func(c *client) { c.write(`41/slow,`) }, socketio.ReasonClient},
+		{"with its connection", func(c *client) { c.wire.close() }, socketio.ReasonTransport},
+		{"by a violation", func(c *client) { c.write(`4abc`) }, socketio.ReasonParse},
+		{"by a second CONNECT", func(c *client) { c.write(`40/slow,`) }, socketio.ReasonForced},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				srv := serveInMemory(t, nil)
+				slow := srv.Of("/slow")
+				causes := make(chan error, 10)
+				rejoin := false
+				slow.Use(func(ctx context.Context, s *socketio.Socket) error {
+					s.Join("room")
+					if rejoin {
+						return nil
+					}
+					<-ctx.Done()
+					causes <- context.Cause(ctx)
+					return socketio.Errorf("nobody hears this")
+				}, func(context.Context, *socketio.Socket) error {
+					if !rejoin {
+						t.Error("the next middleware ran")
+					}
+					return nil
+				})
+				connects := 0
+				slow.OnConnect(func(*socketio.Socket) { connects++ })
+				slow.OnDisconnect(func(*socketio.Socket, socketio.Reason) { connects-- })
+				c := srv.join(t, webSocket)
+				c.write(`40/slow,`, `42/slow,["too early"]`)
+				synctest.Wait()
+				tt.leave(c)
+				var gone *socketio.DisconnectError
+				if err := <-causes; !errors.As(err, &gone) || gone.Reason != tt.reason {
+					t.Errorf("the cause is %v", err)
+				}
+				synctest.Wait()
+				wantEqual(t, "in the room", slow.Room("room").Len(), 0)
+				wantEqual(t, "OnConnect called", connects, 0)
+				if tt.reason == socketio.ReasonClient {
+					c.wantNothing()
+					rejoin = true
+					c.join("/slow", "")
+					synctest.Wait()
+					wantEqual(t, "OnConnect called", connects, 1)
+				}
+			})
+		})
+	}
+}
+
+func TestEventsBehindConnect(t *testing.T) {
+	t.Parallel()
+	onEachTransport(t, func(t *testing.T, transport string) {
+		synctest.Test(t, func(t *testing.T) {
+			srv := serveInMemory(t, nil)
+			srv.Use(func(context.Context, *socketio.Socket) error { <-time.After(time.Second); return nil })
+			srv.OnConnect(func(s *socketio.Socket) {
+				s.Emit("connected")
+				<-time.After(time.Second)
+				s.Emit("still first")
+			})
+			c := srv.open(t, transport)
+			packets := []any{`40`}
+			for i := range 20 {
+				packets = append(packets, fmt.Sprintf(`42%d["echo",%d]`, i, i), fmt.Sprintf(`451-%d["echo",{"_placeholder":true,"num":0}]`, i), []byte{byte(i)})
+			}
+			c.write(packets...)
+			c.wantJoined("/")
+			c.want(`42["connected"]`, `42["still first"]`)
+			for i := range 20 {
+				c.want(fmt.Sprintf(`43%d[%d]`, i, i), fmt.Sprintf(`461-%d[{"_placeholder":true,"num":0}]`, i), []byte{byte(i)})
+			}
+			c.wantNothing()
+		})
+	})
+}
+
+// What was sent behind a CONNECT that is refused is not handled.
+func TestEventsBehindRefusedConnect(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := serveInMemory(t, nil)
+		srv.Of("/x").Use(func(context.Context, *socketio.Socket) error {
+			<-time.After(time.Second)
+			return socketio.Errorf("no")
+		})
+		srv.Of("/x").On("event", func() { t.Error("handled") })
+		c := srv.join(t, webSocket)
+		c.write(`40/x,`, `42/x,["event"]`)
+		c.want(`44/x,{"message":"no"}`)
+		c.wantNothing()
+	})
+}
+
+// An inbox that is full of events for a namespace that was refused does not
+// keep the connection from being read.
+func TestFullInboxOfRefusedConnect(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := serveInMemory(t, &socketio.Options{MaxInbox: 4, ConnectTimeout: 5 * time.Second})
+		release := make(chan struct{})
+		srv.Of("/x").Use(func(context.Context, *socketio.Socket) error { <-release; return nil })
+		srv.Of("/x").On("event", func() { t.Error("handled") })
+		c := srv.join(t, webSocket)
+		c.write(`40/x,`)
+		for range 5 { // the last of them waits for room
+			c.write(`42/x,["event"]`)
+		}
+		c.want(`44/x,{"message":"Connection refused"}`)
+		c.wantNothing()
+		close(release)
+		c.wantNothing()
+	})
+}
+
+func TestSecondConnect(t *testing.T) {
+	t.Parallel()
+	onEachTransport(t, func(t *testing.T, transport string) {
+		srv := serve(t, nil)
+		c := srv.open(t, transport)
+		id := c.join("/", "")
+		c.write(`40`)
+		c.wantClosed()
+		srv.wantLeft(t, id, socketio.ReasonForced)
+	})
+}
+
+func TestConnectTimeout(t *testing.T) {
+	t.Parallel()
+	onEachTransport(t, func(t *testing.T, transport string) {
+		run := func(name string, opts *socketio.Options, closed time.Duration, act func(*client)) {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					srv := serveInMemory(t, opts)
+					srv.Of("/no").Use(func(context.Context, *socketio.Socket) error { return socketio.Errorf("no") })
+					start := time.Now()
+					c := srv.open(t, transport)
+					act(c)
+					if closed == 0 {
+						time.AfterFunc(time.Hour, func() { srv.Emit("still here") })
+						srv.wait = 2 * time.Hour
+						c.want(`42["still here"]`)
+						return
+					}
+					c.wantClosed()
+					wantEqual(t, "time", time.Since(start), closed)
+					synctest.Wait()
+					wantEqual(t, "connections", srv.Stats().Connections, 0)
+				})
+			})
+		}
+		run("a client that says nothing", nil, 45*time.Second, func(*client) {})
+		run("a client that says nothing, in short", &socketio.Options{ConnectTimeout: time.Second}, time.Second, func(*client) {})
+		run("a client that is refused", nil, 45*time.Second, func(c *client) {
+			c.write(`40/no,`)
+			c.want(`44/no,{"message":"no"}`)
+			c.write(`40/unknown,`)
+			c.want(`44/unknown,{"message":"Invalid namespace"}`)
+		})
+		run("a client that joins in time", nil, 0, func(c *client) {
+			<-time.After(20 * time.Second) // before the first heartbeat
+			c.join("/", "")
+		})
+	})
+}
+
+func TestOnConnectPanics(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	srv.OnConnect(func(*socketio.Socket) { panic("first") })
+	srv.OnConnect(func(s *socketio.Socket) { s.Emit("second") })
+	srv.OnDisconnect(func(*socketio.Socket, socketio.Reason) { panic("third") })
+	c := srv.open(t, webSocket)
+	id := c.join("/", "")
+	c.want(`42["second"]`)
+	err := wantError[*socketio.PanicError](t, srv)
+	wantEqual(t, "panic", fmt.Sprint(err.Event, err.Value), "connectionfirst")
+	c.wantNothing()
+	c.write(`41`)
+	srv.wantLeft(t, id, socketio.ReasonClient)
+	err = wantError[*socketio.PanicError](t, srv)
+	wantEqual(t, "panic", fmt.Sprint(err.Event, err.Value), "disconnectthird")
+}
+
+func TestLifecycleByName(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	log := make(chan string, 10)
+	srv.On("connection", func(s *socketio.Socket) {
+		log <- "connection"
+		s.On("disconnecting", func() { log <- "socket disconnecting" })()
+		s.On("disconnect", func(r socketio.Reason) { log <- "socket " + string(r) })()
+		wantPanic(t, func() { s.On("disconnect", func(int) {}) }, `socketio: On("disconnect"): func(int) is not a func(socketio.Reason)`)
+	})
+	srv.On("connect", func(*socketio.Socket) { log <- "connect" })()
+	srv.On("disconnecting", func(*socketio.Socket) { log <- "disconnecting" })()
+	srv.On("disconnect", func(_ *socketio.Socket, r socketio.Reason) { log <- string(r) })()
+	c := srv.join(t, webSocket)
+	c.write(`41`)
+	for _, want := range []string{"connection", "connect", "socket disconnecting", "socket client namespace disconnect",
+		"disconnecting", "client namespace disconnect"} {
+		wantEqual(t, "next", receive(t, log), want)
+	}
+}
+
+func TestClientLeavesAndComesBack(t *testing.T) {
+	t.Parallel()
+	onEachTransport(t, func(t *testing.T, transport string) {
+		srv := serve(t, nil)
+		block := make(chan struct{})
+		results := make(chan error, 1)
+		srv.On("block", func(s *socketio.Socket) { <-block; results <- s.Emit("late") })
+		c := srv.open(t, transport)
+		first := c.join("/", "")
+		c.write(`42["block"]`, `41`)
+		second := c.join("/", "") // while the handler of the first still runs
+		wantEqual(t, "the same id", first == second, false)
+		wantEqual(t, "echo", c.ask(`["echo",1]`), `[1]`)
+		close(block)
+		if err := receive(t, results); !errors.Is(err, socketio.ErrClosed) {
+			t.Errorf("Emit by the first: %v", err)
+		}
+		srv.wantLeft(t, first, socketio.ReasonClient)
+		c.wantNothing()
+	})
+}

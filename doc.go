@@ -1,0 +1,530 @@
+// Package socketio is a Socket.IO server to embed in a Go program. Clients of
+// Socket.IO 3 and 4, in browsers and elsewhere, connect to it by HTTP
+// long-polling or WebSocket and exchange named events with it, in both
+// directions, with answers where they are asked for.
+//
+// A whole server:
+//
+//	package main
+//
+//	import (
+//		"log"
+//		"net/http"
+//		"time"
+//
+//		"github.com/socketio-go/socketio"
+//	)
+//
+//	func main() {
+//		io := socketio.NewServer(nil)
+//		io.OnConnect(func(s *socketio.Socket) { s.Join("lobby") })
+//		io.On("say", func(s *socketio.Socket, text string) int {
+//			s.To("lobby").Emit("said", text)
+//			return len(text) // the answer, if the client wants one
+//		})
+//
+//		http.Handle("/socket.io/", io)
+//		server := &http.Server{Addr: ":3000", ReadHeaderTimeout: 5 * time.Second}
+//		log.Fatal(server.ListenAndServe())
+//	}
+//
+// And its page, whose script the server carries:
+//
+//	<script src="/socket.io/socket.io.js"></script>
+//	<script>
+//		const socket = io();
+//		socket.on("said", (text) => console.log(text));
+//		socket.emit("say", "hello", (length) => console.log(length));
+//	</script>
+//
+// A [Socket] is one client in one [Namespace]. A [Server] holds the namespaces,
+// and is itself the default one, "/".
+//
+// # Mounting
+//
+// A [Server] is an [http.Handler]. Mount it under any path of any mux or
+// framework that passes on every method, and does not buffer responses or
+// hide [http.Hijacker]: [http.TimeoutHandler] does both. "/socket.io/", with
+// the slash at its end, is what clients expect; another path is told them as
+// the option path:
+//
+//	mux.Handle("/live/", io) // io("https://example.com", { path: "/live/" })
+//
+// The server looks only at the query, and at the end of the path for the
+// browser client's file. The timeouts of an [http.Server] do no harm: ReadTimeout
+// and WriteTimeout end neither a poll that waits nor a WebSocket.
+//
+// # Handlers
+//
+// [Namespace.On] registers a function for an event of every socket of a
+// namespace, [Socket.On] for one socket, usually in OnConnect. A handler names the
+// types that it wants:
+//
+//	func(s *socketio.Socket)                                      // no arguments
+//	func(s *socketio.Socket, room, text string)                   // two
+//	func(a, b int) int                                            // the result answers
+//	func(s *socketio.Socket, o Order) (Receipt, error)            // or the error does
+//	func(ctx context.Context, s *socketio.Socket, o Order) error  // ctx ends with the socket
+//	func(s *socketio.Socket, names ...string)                     // any number
+//	func(s *socketio.Socket, kind string, rest socketio.Args)     // the rest undecoded
+//	func(s *socketio.Socket, o Order, ack socketio.AckFunc)       // answered later
+//
+// In general:
+//
+//	func([context.Context,] [*socketio.Socket,] args… [, socketio.Args] [, socketio.AckFunc]) [result] [error]
+//
+// where the last argument may be variadic if neither Args nor AckFunc follows, and
+// an AckFunc excludes a result. The shape is checked once, by On, which panics with
+// what is wrong.
+//
+// Arguments are decoded by position, as encoding/json would, struct tags
+// included:
+//
+//   - A missing argument, and null, is the zero value. Extra ones are ignored.
+//   - An argument of the wrong type is not delivered: the handler is not called,
+//     OnError gets a *[DecodeError], and the client is answered "bad arguments".
+//   - A []byte receives binary data, at any depth, and also a string in base64.
+//     An any receives binary data as a []byte.
+//   - What arrives is yours to keep. Only a []byte is shared, with the other
+//     handlers of the event, so don't modify it.
+//
+// When the client asked for an answer it gets one:
+//
+//   - A result is the answer. [Args] as the result are all of its arguments.
+//   - A handler without result answers with no arguments when it returns, so
+//     that the JavaScript client's option retries works without more.
+//   - A handler with an [AckFunc] answers by calling it, then or later, on any
+//     goroutine. If it never does, the client is left to its own timeout.
+//   - An *[Error] answers {"error":{"message":…,"data":…}}, and goes nowhere else.
+//     Any other error answers {"error":{"message":"internal error"}} and goes to
+//     [Options.OnError] in full.
+//   - A panic is such an error too, a *[PanicError] with its stack. It costs that
+//     event, and the socket lives on.
+//   - Events that nobody handles are never answered.
+//
+// Several handlers of an event run one after another: first the socket's own,
+// then the namespace's, each in order of registration. All of them run. The first
+// result or error is the answer, unless one of them has called its AckFunc by then.
+// The function that On returns removes the handler again.
+//
+// # Typed events
+//
+// An [Event] is the name of an event together with the type of its argument, a
+// [Call] one with the types of question and answer. Declared once, as constants,
+// they let the compiler check both ends, and need no reflection:
+//
+//	const (
+//		Said  socketio.Event[Message]             = "said"
+//		Login socketio.Call[Credentials, Profile] = "login"
+//		User  socketio.Key[Profile]               = "user"
+//	)
+//
+//	Login.On(io, func(ctx context.Context, s *socketio.Socket, c Credentials) (Profile, error) {
+//		p, err := authenticate(ctx, c)
+//		if err != nil {
+//			return p, socketio.Errorf("wrong name or password")
+//		}
+//		User.Set(s, p)
+//		return p, nil
+//	})
+//	Said.Emit(io.To("lobby"), Message{Text: "hello"})
+//
+// A [Key] attaches a value to a socket. It may be read and set by any goroutine.
+//
+// # Emitting
+//
+// Whatever has an Emit is a [Target]: a socket, a room, a namespace, the server,
+// or an [Emitter], which is made of them.
+//
+//	s.Emit("hello", "you")                       // one socket
+//	io.Emit("hello", "everybody")                // all sockets of "/"
+//	s.Broadcast().Emit("hello", "others")        // all but s
+//	io.To("a", "b").Emit("hello")                // who is in a or b, each once
+//	s.To("a").Except("b").Emit("hello")          // in a, not in b, and not s
+//	io.To(id).Emit("hello")                      // the socket with that id
+//	io.Volatile().Emit("position", x, y)         // unless it would have to wait
+//
+// An Emitter is an immutable value, to be kept and shared like a string.
+//
+// Arguments are what encoding/json takes, besides []byte, which travels as binary,
+// and Args, which stand for all of theirs. An [encoding/json.RawMessage] is sent as it is.
+// They are encoded before Emit returns, once for all receivers, so they may be
+// changed then.
+//
+// Emit does not wait for the network. Its nil error means queued, not arrived.
+// Names that the clients raise themselves are [ErrReserved]: connect,
+// connect_error, disconnect, disconnecting, newListener and removeListener.
+//
+// A Volatile event is dropped for a client to whom anything else is still on its
+// way, or who is between two polls or changing transports. Use it for what is
+// outdated a moment later.
+//
+// To ask one client, wait with a context, or pass a function as the last argument
+// of [Socket.Emit], which then runs like one of the socket's handlers:
+//
+//	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+//	defer cancel()
+//	answer, err := s.EmitWithAck(ctx, "question", 42)
+//
+//	err := s.Emit("question", 42, func(answer socketio.Args, err error) { … })
+//
+// To ask many, do the same with a broadcast, which collects a [Reply] from each:
+//
+//	replies, err := io.To("lobby").EmitWithAck(ctx, "ready?")
+//
+// Every wait ends: with the answer, with the context or [Options.AckTimeout], or
+// with [ErrClosed] when the socket leaves.
+//
+// # Namespaces and middleware
+//
+// Namespaces are channels with handlers, middleware and rooms of their own, which
+// share the client's connection. [Server.Of] makes one; clients can join only
+// those that exist, each for itself, as in io("/admin").
+//
+// [Middleware] decides who may join. It runs before OnConnect, in order, and may
+// block until its context ends:
+//
+//	admin := io.Of("/admin")
+//	admin.Use(func(ctx context.Context, s *socketio.Socket) error {
+//		var auth struct{ Token string }
+//		if err := s.Handshake().Auth.Decode(&auth); err != nil {
+//			return err
+//		}
+//		user, err := users.ByToken(ctx, auth.Token)
+//		if err != nil {
+//			return socketio.Errorf("unknown token")
+//		}
+//		User.Set(s, user)
+//		return nil
+//	})
+//
+// The client's "connect_error" gets message and data of an *[Error], and
+// "Connection refused" for another, which goes to [Options.OnError]. Middleware may
+// let the socket join rooms, but not emit to it, since it is not connected yet.
+//
+// [Namespace.OnConnect] is called for who has passed, [Namespace.OnDisconnect] when
+// such a socket has left, with a [Reason]. [Socket.Disconnect] ends one socket,
+// [Socket.Close] all those of its connection; the JavaScript client does not come back
+// from either by itself, as it does when a connection breaks and after
+// [Server.Shutdown].
+//
+// # Namespaces on demand
+//
+// [Server.OfMatch] makes a template: every namespace whose name it matches is made
+// from it when its first client connects, and dropped when nobody is left in it.
+// Middleware, handlers and observers of the template hold for all its children, those
+// that exist included; what is emitted to it reaches the sockets of all of them.
+//
+//	orgs := io.OfMatch(regexp.MustCompile(`^/org-\d+$`).MatchString)
+//	orgs.On("news", func(s *socketio.Socket, text string) {
+//		s.Namespace().Emit("news", text) // one organisation; orgs.Emit is for all
+//	})
+//
+// Of with such a name returns a child that stays. A name is all that a template
+// matches: whether this client may join is the middleware's business.
+//
+// # Interceptors and catch-alls
+//
+// An [Interceptor] wraps the handling of every event of a namespace, also of those that
+// nobody handles. It may change the message, answer by itself, refuse with an *[Error],
+// and look at results and errors, a panic's too. The first is the outermost:
+//
+//	io.Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc {
+//		return func(ctx context.Context, s *socketio.Socket, m *socketio.Message) ([]any, error) {
+//			if !allowed(s, m.Event) {
+//				return nil, socketio.Errorf("not allowed")
+//			}
+//			return next(ctx, s, m)
+//		}
+//	})
+//
+// [Namespace.OnAny] and [Namespace.OnAnyOutgoing] are told of every event that comes in,
+// and that goes out to a socket, broadcasts included. [Namespace.OnJoin] and
+// [Namespace.OnLeave] are told of rooms. They return functions that remove them. A
+// namespace without any of these pays nothing.
+//
+// # Rooms
+//
+// A room is a set of sockets of a namespace, called by a name. It exists as long as
+// somebody is in it, and clients know nothing of rooms. [Socket.Join] and
+// [Socket.Leave] hold when they return; a socket that disconnects leaves all its
+// rooms, though [Socket.Rooms] still tells OnDisconnect which. Every socket is in a
+// room called by its id. A [Room] is a handle to keep, compare and iterate over.
+//
+// # Binary data
+//
+// A []byte in an argument or answer, at any depth of structs, maps and slices,
+// reaches JavaScript as an ArrayBuffer or Buffer, and the other way round:
+//
+//	type Photo struct {
+//		Name string `json:"name"`
+//		Data []byte `json:"data"`
+//	}
+//	io.On("photo", func(s *socketio.Socket, p Photo) { s.Broadcast().Emit("photo", p) })
+//
+// It is not copied into JSON. Over polling it travels as base64, a third longer.
+//
+// # Ordering and delivery
+//
+//   - The events of a socket are handled one at a time, in the order the client
+//     emitted them, over any transport and across the upgrade to WebSocket. The
+//     handlers of different sockets run at the same time.
+//   - What one goroutine emits to a client arrives in that order, broadcasts and
+//     answers included. Between different goroutines there is no order. Nothing
+//     comes between an event and its binary data.
+//   - Once Join has returned, later broadcasts reach the socket; once Leave has
+//     returned, none does.
+//   - Delivery is at most once: never twice, and not at all if the connection
+//     breaks. Where that matters, ask for an answer. A client that repeats what
+//     was not answered, as with the option retries, is heard at least once.
+//   - OnConnect returns before the first event is handled. OnDisconnect is called
+//     once for every OnConnect, when the last handler has returned and the
+//     socket's context has ended. Events received before the client left are still
+//     handled; if the server disconnected it, they are not.
+//   - A volatile event never overtakes another one.
+//
+// # Limits
+//
+// What a client can fill is bounded. A zero in [Options] means the default.
+//
+//	what                                  option          default       beyond it
+//	a message, or a polling body          MaxPayload      1e6 bytes     WebSocket closed; POST refused
+//	an event with its binary data         MaxEvent        4×MaxPayload  connection closed
+//	binary parts of an event              MaxAttachments  10            connection closed
+//	arguments of an event                 fixed           4096          connection closed
+//	nesting of their JSON                 fixed           512           connection closed
+//	events that wait for handlers         MaxInbox        64            connection not read
+//	bytes of these                        MaxEvent        4×MaxPayload  connection not read
+//	bytes that wait to be sent            MaxQueue        see below     connection closed, ReasonSlow
+//	answers awaited by a socket           fixed           1024          ErrSlow
+//	namespaces of a connection            MaxNamespaces   100           connect_error
+//	bytes of a namespace's name           fixed           255           connect_error; Of panics
+//	handshakes at a time                  MaxHandshakes   1024          503
+//
+//	until an answer comes                 AckTimeout      20s           context.DeadlineExceeded
+//	until a namespace is joined           ConnectTimeout  45s           connect_error, or closed
+//	from polling to WebSocket             UpgradeTimeout  10s           stays with polling
+//	one write, or the flush at the end    WriteTimeout    10s           connection closed
+//	between two heartbeats                PingInterval    25s
+//	until a heartbeat is answered         PingTimeout     20s           connection closed
+//
+// MaxQueue is by default 1 MiB or 4×MaxPayload, the larger. An empty queue takes one
+// event of any size, as you may know why you send it. Two more bounds follow from
+// the heartbeat: binary parts that do not come by the second one end their
+// connection, as does a connection that could not be read for PingInterval +
+// PingTimeout because its handlers are stuck, which goes to OnError.
+//
+// In the worst case the library holds, for a connection that has joined n
+// namespaces, about
+//
+//	MaxQueue                          to be sent
+//	+ MaxEvent + 3×MaxPayload         being read
+//	+ MaxEvent + MaxInbox × 96 KiB    waiting for handlers; the latter if they have 4096 arguments
+//	+ n × MaxPayload                  sent as auth
+//	+ MaxHeaderBytes                  of the http.Server, for the header of the handshake
+//	+ 8 KiB                           of its own
+//
+// and, over polling, another 4/3 of MaxQueue while a response is under way. An event
+// emitted to many is held once for all of them. An idle WebSocket holds one goroutine, a
+// buffer of 1 KiB and the header.
+//
+// To this comes what your functions hold: the event that each is handling, and the
+// answers that wait for functions passed to Emit, 1024 a socket at most. A client that
+// leaves a namespace may join it again while a handler, or middleware, of its former
+// socket still runs; so let what may take long end with its context.
+//
+// [Server.Stats] counts what is held, and who was closed for it.
+//
+// # Security
+//
+// NewServer(nil) may face the internet:
+//
+//   - Pages of other origins are refused, over polling and WebSocket, at every
+//     request. The server's own host is what the Host header says, so a proxy has to
+//     pass it on. [Options.Origins] lists who else may connect, a development server
+//     on another port too. Programs that are not browsers send no Origin, and are let
+//     in: an origin is no authentication. That is middleware's business, or
+//     [Options.AllowRequest]'s, which sees the handshake as it is made.
+//   - No input can panic the process. A malformed packet closes its own connection.
+//   - Only the message and data of an *[Error] reach clients, never the text of another
+//     error or of a panic.
+//   - The id of a connection is 144 random bits, sent to its client only and never
+//     logged. It is not [Socket.ID], which others may know. As it is in the
+//     query of every request, access logs should be kept as cookies are.
+//   - No cookie is set unless [Options.Cookie] says so, nothing is compressed unless
+//     [Options.Compression] does, and no X-Forwarded header is believed.
+//
+// What is left to you: set ReadHeaderTimeout on the [http.Server], since net/http waits
+// for headers for ever; limit the connections and the events per second of a client
+// where it matters; check what arguments mean; escape what a page shows.
+//
+// # Threads, and the end
+//
+// All methods may be called from any goroutine, at any time, also when the socket or
+// server is closed.
+//
+// The functions that concern one socket run one at a time: its middleware,
+// OnConnect, its handlers, the functions passed to its Emit, OnDisconnect. They may block.
+// Other sockets do not notice, and heartbeats and answers go on, so that a handler can
+// wait for an answer of its own client. Not, however, for another handler of its own
+// socket. When MaxInbox events wait, their connection is read no further, all its
+// namespaces included, until a handler returns: what the client sends behind them,
+// answers too, comes later.
+//
+// [Options.AllowRequest] and [Options.OnError] are called by many goroutines at a time.
+//
+// [Server.Shutdown] refuses new clients, sends what is queued, closes all connections,
+// waits for handlers and leaves no goroutine behind. Handlers learn of it by their
+// context. Do not call it from a handler, which would wait for itself. An
+// [http.Server] does not know its WebSockets any more, and waits for polls, so end the
+// Socket.IO server first:
+//
+//	err := errors.Join(io.Shutdown(ctx), server.Shutdown(ctx))
+//
+// Where others call the http.Server's Shutdown, have it begin ours. It does not wait
+// for what it begins:
+//
+//	ended := make(chan error, 1)
+//	server.RegisterOnShutdown(func() {
+//		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+//		defer cancel()
+//		ended <- io.Shutdown(ctx)
+//	})
+//	…
+//	err := <-ended // before main returns
+//
+// # The browser client
+//
+// The server answers requests for socket.io.js under its path with a small client of
+// its own, which has the API of the official one: io, on, emit, emitWithAck, auth,
+// reconnection. It tries WebSocket first and falls back to polling. Any official
+// client does as well; [Options.ClientFS] serves the files of one:
+//
+//	socketio.NewServer(&socketio.Options{ClientFS: os.DirFS("node_modules/socket.io-client/dist")})
+//
+// # Deviations from the Node server
+//
+//   - Origins are checked for WebSocket too, and at every request; the default is the
+//     server's own host.
+//   - A socket's handlers never overlap, also if they wait for something. Events wait
+//     until OnConnect has returned.
+//   - A handler answers when it returns, unless it has an AckFunc. Errors answer too.
+//   - Of an error that refuses a client, only an *Error is shown.
+//   - "disconnecting" and "disconnect" are the same: OnDisconnect, when the rooms are
+//     left, but still known.
+//   - The name "error", like all others, means nothing to the server.
+//   - [Socket.Volatile] is for that socket alone; a volatile event for others is
+//     s.To("room").Volatile().
+//   - Queues are bounded: a client that does not read is disconnected as "slow
+//     client". The other limits above close connections that Node keeps.
+//   - ConnectTimeout holds for middleware. A second CONNECT to a namespace closes the
+//     connection, also while the middleware of the first one runs.
+//   - A wrong protocol version over WebSocket is answered by HTTP, status 400, code 5.
+//     A wrong method for an existing session is status 400, code 2.
+//   - Not spoken: Engine.IO 3, that is clients of Socket.IO 2, JSONP, WebTransport.
+//
+// # Emit cheat sheet
+//
+// The lines of the [official cheat sheet], in Go. s is a [Socket], io a [Server].
+//
+//	// to one client: socket.emit("hello", 1, "2", { 3: "4", 5: Uint8Array.from([6]) })
+//	s.Emit("hello", 1, "2", map[string]any{"3": "4", "5": []byte{6}})
+//
+//	// to everybody: io.emit("hello")
+//	io.Emit("hello")
+//
+//	// to everybody but the sender: socket.broadcast.emit("hello")
+//	s.Broadcast().Emit("hello")
+//
+//	// to a room: io.to("room1").emit("hello")
+//	io.To("room1").Emit("hello")
+//
+//	// to a room but the sender: socket.to("room1").emit("hello")
+//	s.To("room1").Emit("hello")
+//
+//	// to several rooms: io.to(["room1", "room2"]).emit("hello")
+//	io.To("room1", "room2").Emit("hello")
+//
+//	// to several rooms but the sender: socket.to("room1").to("room2").emit("hello")
+//	s.To("room1").To("room2").Emit("hello")
+//
+//	// to everybody but a room: io.except("room1").emit("hello")
+//	io.Except("room1").Emit("hello")
+//
+//	// to everybody but a room and the sender: socket.except("room1").emit("hello")
+//	s.Except("room1").Emit("hello")
+//
+//	// to a room but another: io.to("room1").except("room2").emit("hello")
+//	io.To("room1").Except("room2").Emit("hello")
+//
+//	// to a namespace: io.of("/news").emit("hello")
+//	io.Of("/news").Emit("hello")
+//
+//	// to a room of a namespace: io.of("/news").to("room1").emit("hello")
+//	io.Of("/news").To("room1").Emit("hello")
+//
+//	// a private message: io.to(id).emit("hello")
+//	io.To(id).Emit("hello")
+//
+//	// to oneself, as socket.to(socket.id) reaches nobody: io.to(socket.id).emit("hello")
+//	io.To(s.ID()).Emit("hello")
+//
+//	// that may be lost: socket.volatile.emit("hello"), io.volatile.emit("hello")
+//	s.Volatile().Emit("hello")
+//	io.Volatile().Emit("hello")
+//
+//	// not compressed: socket.compress(false).emit("hello")
+//	s.Compress(false).Emit("hello")
+//
+//	// to the clients of this server only: io.local.emit("hello")
+//	io.Local().Emit("hello")
+//
+//	// several at once: socket.to("room1").except("room2").volatile.emit("hello")
+//	s.To("room1").Except("room2").Volatile().Emit("hello")
+//
+//	// with an answer: socket.emit("hello", "world", (answer) => { … })
+//	s.Emit("hello", "world", func(answer socketio.Args, err error) { … })
+//
+//	// with an answer: await socket.emitWithAck("hello", "world")
+//	answer, err := s.EmitWithAck(ctx, "hello", "world")
+//
+//	// with a timeout: await socket.timeout(5000).emitWithAck("hello", "world")
+//	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+//	answer, err := s.EmitWithAck(ctx, "hello", "world")
+//
+//	// with a timeout: socket.timeout(5000).emit("hello", (err, answer) => { … })
+//	socketio.NewServer(&socketio.Options{AckTimeout: 5 * time.Second}) // of every callback
+//	s.Emit("hello", func(answer socketio.Args, err error) { … })
+//
+//	// with all answers: io.timeout(5000).emit("hello", (err, answers) => { … })
+//	io.Emit("hello", func(replies []socketio.Reply, err error) { … })
+//
+//	// with all answers: await io.timeout(5000).emitWithAck("hello")
+//	replies, err := io.EmitWithAck(ctx, "hello")
+//
+//	// with all of a room: await io.to("room1").timeout(5000).emitWithAck("hello")
+//	replies, err := io.To("room1").EmitWithAck(ctx, "hello")
+//
+//	// with all of a room but the sender: await socket.to("room1").timeout(5000).emitWithAck("hello")
+//	replies, err := s.To("room1").EmitWithAck(ctx, "hello")
+//
+//	// between servers: io.serverSideEmit("hello", "world")
+//	err := io.ServerSideEmit("hello", "world")
+//
+//	// between servers, with answers: await io.serverSideEmitWithAck("hello", "world")
+//	replies, err := io.ServerSideEmitWithAck(ctx, "hello", "world")
+//
+//	// from the client: socket.emit("hello", "world", Uint8Array.from([6]))
+//	io.On("hello", func(s *socketio.Socket, text string, data []byte) { … })
+//
+//	// from the client, with an answer: await socket.emitWithAck("hello", "world")
+//	io.On("hello", func(text string) string { return "hello " + text })
+//
+//	// from the client, with a timeout: socket.timeout(5000).emit("hello", (err, answer) => { … })
+//	io.On("hello", func(ack socketio.AckFunc) { go ack("at last") })
+//
+//	// reserved names: connect, disconnect and the others of "Emitting"
+//	err := s.Emit("disconnecting") // errors.Is(err, socketio.ErrReserved)
+//
+// [official cheat sheet]: https://socket.io/docs/v4/emit-cheatsheet/
+package socketio

@@ -1,0 +1,58 @@
+package e2e_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/socketio-go/socketio"
+)
+
+// TestChat plays browser/chat.test.mjs: people in Chromium, and one in Node,
+// who talk through the chat example. Screenshots are left in artifacts.
+func TestChat(t *testing.T) {
+	t.Parallel()
+	chat := filepath.Join(t.TempDir(), "chat")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", chat, "github.com/socketio-go/socketio/examples/chat")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, c := range []struct{ name, bundle string }{
+		{"built-in client", ""},
+		{"official bundle", "node_modules/socket.io-client/dist"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			node(t, []string{"CHAT=" + chat, "CHAT_CLIENT=" + c.bundle, "CHROMIUM=" + chromium(t)}, "browser/chat.test.mjs")
+		})
+	}
+}
+
+// TestOrigins plays browser/origins.test.mjs: a page of another origin may
+// connect to a server that lists it, and to no other.
+func TestOrigins(t *testing.T) {
+	t.Parallel()
+	foreign := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, "<!doctype html><title>another origin</title>")
+	}))
+	defer foreign.Close()
+	node(t, []string{
+		"DEFAULT_URL=" + start(t, nil),
+		"LISTING_URL=" + start(t, &socketio.Options{Origins: []string{foreign.URL}}),
+		"FOREIGN_URL=" + foreign.URL,
+		"CHROMIUM=" + chromium(t),
+	}, "browser/origins.test.mjs")
+}
+
+func chromium(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

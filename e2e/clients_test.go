@@ -1,0 +1,112 @@
+package e2e_test
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/e2e/fixture"
+)
+
+// TestClients runs client/*.test.mjs: each release of the official client in
+// the matrix, over every transport, against a fixture of its own.
+func TestClients(t *testing.T) {
+	t.Parallel()
+	for _, file := range testFiles(t, "client") {
+		opts := &socketio.Options{}
+		if filepath.Base(file) == "heartbeat.test.mjs" {
+			opts.PingInterval, opts.PingTimeout = 100*time.Millisecond, 3*time.Second
+		}
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".test.mjs"), func(t *testing.T) {
+			t.Parallel()
+			node(t, []string{"SOCKETIO_URL=" + serve(t, opts)}, file)
+		})
+	}
+}
+
+// TestBrowserClientFromNode runs browserclient/*.test.mjs: the client that is
+// served to pages, against the fixture.
+func TestBrowserClientFromNode(t *testing.T) {
+	t.Parallel()
+	url := start(t, &socketio.Options{Origins: []string{"*"}})
+	node(t, []string{"SOCKETIO_URL=" + url}, testFiles(t, "browserclient")...)
+}
+
+// testFiles lists the tests in dir.
+func testFiles(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.test.mjs"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no tests in %s: %v", dir, err)
+	}
+	return files
+}
+
+// node runs test files with Node's test runner. Sockets that the server keeps
+// after a test do not keep the runner waiting.
+func node(t *testing.T, env []string, files ...string) {
+	t.Helper()
+	args := []string{"--test", "--test-reporter=spec", "--test-force-exit", "--test-timeout=120000"}
+	cmd := exec.CommandContext(t.Context(), "node", append(args, files...)...)
+	cmd.Env = append(os.Environ(), env...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("node --test %s: %v\n%s", strings.Join(files, " "), err, out)
+	}
+	t.Logf("%s", out)
+}
+
+// serve starts the server under test and returns its URL.
+func serve(t *testing.T, opts *socketio.Options) string {
+	t.Helper()
+	if !*reference {
+		return start(t, opts)
+	}
+	cmd := exec.CommandContext(t.Context(), "node", "reference/server.mjs")
+	cmd.Env = append(os.Environ(), "CONNECT_TIMEOUT=45000")
+	if opts.PingInterval > 0 {
+		cmd.Env = append(cmd.Env,
+			fmt.Sprintf("PING_INTERVAL=%d", opts.PingInterval.Milliseconds()),
+			fmt.Sprintf("PING_TIMEOUT=%d", opts.PingTimeout.Milliseconds()))
+	} else {
+		cmd.Env = append(cmd.Env, "PING_INTERVAL=25000", "PING_TIMEOUT=20000")
+	}
+	cmd.Stderr = t.Output()
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // says that it was killed
+	})
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatalf("the reference server did not start: %v", err)
+	}
+	return "http://" + strings.TrimSpace(strings.TrimPrefix(line, "listening on "))
+}
+
+// start starts the fixture and returns its URL.
+func start(t *testing.T, opts *socketio.Options) string {
+	t.Helper()
+	srv, err := fixture.Start("127.0.0.1:0", opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := srv.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return srv.URL
+}

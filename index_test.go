@@ -1,0 +1,181 @@
+package socketio_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/socketio-go/socketio"
+)
+
+// A model is what an index is meant to be, written for the reader and not for
+// speed: sets of names.
+type model struct {
+	sockets map[string]bool            // connected, by id
+	gone    map[string]bool            // for good
+	rooms   map[string]map[string]bool // of each socket, its own among them
+}
+
+func newModel(ids []string) *model {
+	m := &model{make(map[string]bool), make(map[string]bool), make(map[string]map[string]bool)}
+	for _, id := range ids {
+		m.rooms[id] = map[string]bool{id: true}
+	}
+	return m
+}
+
+func (m *model) join(id string, rooms []string) {
+	if !m.gone[id] {
+		for _, r := range rooms {
+			m.rooms[id][r] = true
+		}
+	}
+}
+
+func (m *model) leave(id string, rooms []string) {
+	if !m.gone[id] {
+		for _, r := range rooms {
+			delete(m.rooms[id], r)
+		}
+	}
+}
+
+// in reports whether a socket is in one of the rooms. Its own room exists only
+// while it is connected.
+func (m *model) in(id string, rooms []string) bool {
+	return !m.gone[id] && slices.ContainsFunc(rooms, func(r string) bool {
+		return m.rooms[id][r] && (r != id || m.sockets[id])
+	})
+}
+
+func (m *model) collect(rooms, except []string, sender string) string {
+	var list []string
+	for id := range m.rooms {
+		if to := m.in(id, rooms) || len(rooms) == 0 && m.sockets[id]; to && !m.in(id, except) && id != sender {
+			list = append(list, id)
+		}
+	}
+	return text(list)
+}
+
+// names returns the rooms that exist; those of sockets by their ids do not
+// count, unless somebody else is in them.
+func (m *model) names() string {
+	names := make(map[string]bool)
+	for id, rooms := range m.rooms {
+		for r := range rooms {
+			if !m.gone[id] && r != id {
+				names[r] = true
+			}
+		}
+	}
+	return text(slices.Collect(maps.Keys(names)))
+}
+
+func text(list []string) string { return strings.Join(sorted(list), " ") }
+
+func ids(sockets []*socketio.Socket) string {
+	var list []string
+	for _, s := range sockets {
+		list = append(list, s.ID())
+	}
+	return text(list)
+}
+
+// Whatever is done to an index, it is what the model says.
+func TestIndexIsWhatTheModelSays(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(30) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			random := rand.New(rand.NewPCG(seed, seed))
+			var sids []string
+			sockets := make(map[string]*socketio.Socket)
+			for i := range 8 {
+				id := fmt.Sprint("s", i)
+				sids = append(sids, id)
+				sockets[id] = socketio.NewIndexed(id)
+			}
+			names := append([]string{"a", "b", "c", "d", "nobody's"}, sids...)
+			pick := func() string { return sids[random.IntN(len(sids))] }
+			some := func() []string {
+				list := make([]string, random.IntN(4))
+				for i := range list {
+					list[i] = names[random.IntN(len(names))]
+				}
+				return list
+			}
+			x, m := socketio.NewIndex(), newModel(sids)
+			for step := range 400 {
+				id, rooms := pick(), some()
+				s := sockets[id]
+				switch op := random.IntN(20); {
+				case op < 2:
+					wantEqual(t, "added", x.Add(s), !m.gone[id])
+					if !m.gone[id] {
+						m.sockets[id] = true
+					}
+				case op < 10:
+					_, ok := x.Join(s, rooms...)
+					wantEqual(t, "joined", ok, !m.gone[id])
+					m.join(id, rooms)
+				case op < 18:
+					x.Leave(s, rooms...)
+					m.leave(id, rooms)
+				case op == 18 && step > 100:
+					x.Remove(s)
+					m.gone[id] = true
+					delete(m.sockets, id)
+				}
+
+				id, rooms, except := pick(), some(), some()
+				sender := ""
+				if random.IntN(2) == 0 {
+					sender = id
+				}
+				wantEqual(t, "receivers", ids(x.Collect(nil, rooms, except, sockets[sender])), m.collect(rooms, except, sender))
+				wantEqual(t, "rooms of a socket", text(x.RoomsOf(sockets[id])), text(slices.Collect(maps.Keys(m.rooms[id]))))
+				wantEqual(t, "rooms", text(x.RoomNames()), m.names())
+				n, r := x.Count()
+				wantEqual(t, "counts", fmt.Sprint(n, r), fmt.Sprint(len(m.sockets), len(strings.Fields(m.names()))))
+				name := names[random.IntN(len(names))]
+				wantEqual(t, "sockets of a room", x.CountRoom(name), len(strings.Fields(m.collect([]string{name}, nil, ""))))
+				found, ok := x.Socket(id)
+				wantEqual(t, "found", ok && found == sockets[id], m.sockets[id])
+				if t.Failed() {
+					t.Fatalf("in step %d", step)
+				}
+			}
+		})
+	}
+}
+
+// Rooms that come and go leave nothing behind.
+func TestIndexForgets(t *testing.T) {
+	t.Parallel()
+	x := socketio.NewIndex()
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			for i := range 500 {
+				s := socketio.NewIndexed(fmt.Sprint(g, " ", i))
+				x.Add(s)
+				x.Join(s, "everybody", fmt.Sprint("group ", g), s.ID())
+				x.Leave(s, fmt.Sprint("group ", g))
+				if n := len(x.Collect(nil, []string{"everybody"}, nil, nil)); n < 1 || n > 4 {
+					t.Errorf("%d sockets in a room of at most 4", n)
+				}
+				x.Remove(s)
+				x.Remove(s)
+				x.Join(s, "too late")
+			}
+		})
+	}
+	wg.Wait()
+	n, r := x.Count()
+	wantEqual(t, "what is left", fmt.Sprint(n, r), "0 0")
+}

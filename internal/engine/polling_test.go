@@ -1,0 +1,596 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/socketio-go/socketio/internal/engine"
+)
+
+func TestPoll(t *testing.T) {
+	t.Parallel()
+	specify(t, "is answered at once with all that is queued", setup{}, func(h *harness) {
+		p := h.poll()
+		p.app.send("a")
+		p.app.Send(engine.NewMessage([]byte("b"), [][]byte{{1, 2, 3}, nil, []byte("x")}), false)
+		p.app.Send(engine.NewRawMessage([]byte("c"), false), false)
+		p.app.Send(engine.NewRawMessage([]byte{255}, true), false)
+		r := p.get()
+		p.want(r, 200, "4a\x1e4b\x1ebAQID\x1eb\x1ebeA==\x1e4c\x1eb/w==")
+		for key, want := range map[string]string{
+			"Content-Type":   "text/plain; charset=UTF-8",
+			"Cache-Control":  "no-store",
+			"Content-Length": "28",
+		} {
+			if got := r.header.Get(key); got != want {
+				h.Errorf("%s: %s, want %s", key, got, want)
+			}
+		}
+		if n := p.app.Queued(); n != 0 {
+			h.Errorf("%d bytes are still queued", n)
+		}
+	})
+	specify(t, "waits for something to be sent", setup{}, func(h *harness) {
+		p := h.poll()
+		poll := p.wait()
+		pass(time.Second)
+		p.app.send("hello")
+		p.want(<-poll, 200, "4hello")
+		poll = p.wait()
+		p.app.send("世界")
+		p.want(<-poll, 200, "4世界")
+	})
+	specify(t, "keeps the order and loses nothing under load", setup{config: func(c *engine.Config) { c.MaxQueue = 1 << 20 }}, func(h *harness) {
+		p := h.poll()
+		const n = 1000
+		go func() {
+			for i := range n {
+				p.app.send(fmt.Sprint(i))
+				if i%7 == 0 {
+					pass(time.Millisecond)
+				}
+			}
+		}()
+		next := 0
+		for next < n {
+			for packet := range strings.SplitSeq(p.get().body, "\x1e") {
+				if packet != fmt.Sprintf("4%d", next) {
+					h.Fatalf("got %q, want message %d", packet, next)
+				}
+				next++
+			}
+		}
+	})
+	specify(t, "outlives the timeouts of an http.Server", setup{http: func(s *http.Server) {
+		s.ReadTimeout, s.WriteTimeout = time.Second, 2*time.Second
+	}}, func(h *harness) {
+		p := h.poll()
+		for range 2 {
+			poll := p.wait()
+			pass(10 * time.Second)
+			p.app.send("late")
+			p.want(<-poll, 200, "4late")
+		}
+	})
+	specify(t, "leaves its connection as it was", setup{http: func(s *http.Server) {
+		inner := s.Handler
+		s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/other" {
+				<-time.After(time.Hour)
+				io.WriteString(w, "other")
+				return
+			}
+			inner.ServeHTTP(w, r)
+		})
+	}}, func(h *harness) {
+		p := h.poll()
+		c := h.raw()
+		for range 2 {
+			p.app.send("hello")
+			c.write("GET /?" + p.query() + " HTTP/1.1\r\nHost: x\r\n\r\n")
+			p.want(c.response(), 200, "4hello")
+		}
+		c.write("POST /?" + p.query() + " HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n1")
+		p.want(c.response(), 200, "ok")
+		c.write("GET /other HTTP/1.1\r\nHost: x\r\n\r\n")
+		p.want(c.response(), 200, "other")
+	})
+	specify(t, "works without an http.Server", setup{}, func(h *harness) {
+		p := h.poll()
+		p.app.send("hello")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(struct{ http.ResponseWriter }{w}, httptest.NewRequest("GET", "/?"+p.query(), nil))
+		if w.Body.String() != "4hello" {
+			h.Errorf("answered %q", w.Body)
+		}
+		p.app.wantOpen()
+	})
+}
+
+func TestPollOverlap(t *testing.T) {
+	t.Parallel()
+	specify(t, "ends the session and both polls", setup{}, func(h *harness) {
+		p := h.poll()
+		first := p.wait()
+		p.want(p.get(), 400, "")
+		p.want(<-first, 200, "1")
+		p.wantGone()
+		p.app.wantClosed(engine.TransportError)
+	})
+}
+
+func TestPollAborted(t *testing.T) {
+	t.Parallel()
+	specify(t, "while it waits", setup{}, func(h *harness) {
+		p := h.poll()
+		ctx, cancel := context.WithCancel(h.Context())
+		poll := p.waitContext(ctx)
+		cancel()
+		<-poll
+		p.app.wantClosed(engine.TransportError)
+		p.wantGone()
+	})
+	specify(t, "while it is answered", setup{}, func(h *harness) {
+		p := h.poll()
+		c := h.raw()
+		c.mem().In().SetCapacity(100)
+		p.app.send(strings.Repeat("x", 10_000))
+		c.write("GET /?" + p.query() + " HTTP/1.1\r\nHost: x\r\n\r\n")
+		synctest.Wait()
+		c.mem().Cut()
+		p.app.wantClosed(engine.TransportClose)
+		p.wantGone()
+	})
+	specify(t, "at the moment of being answered loses nothing unnoticed", setup{}, func(h *harness) {
+		for range 50 {
+			p := h.poll()
+			c := h.raw()
+			c.write("GET /?" + p.query() + " HTTP/1.1\r\nHost: x\r\n\r\n")
+			synctest.Wait()
+			go c.Close()
+			p.app.send("hello")
+			synctest.Wait()
+			if len(p.app.reasons()) == 0 && c.mem().In().Sent() == 0 {
+				h.Fatal("the message is lost and the session open")
+			}
+		}
+	})
+}
+
+func TestLargeResponse(t *testing.T) {
+	t.Parallel()
+	large := strings.Repeat("x", 3<<20)
+	get := func(p *poller) *raw {
+		c := p.h.raw()
+		p.app.send(large)
+		c.write("GET /?" + p.query() + " HTTP/1.1\r\nHost: x\r\n\r\n")
+		return c
+	}
+	specify(t, "is read slowly, within WriteTimeout", setup{}, func(h *harness) {
+		p := h.poll()
+		c := get(p)
+		c.mem().In().SetRate(400 << 10)
+		p.want(c.response(), 200, "4"+large)
+		p.app.wantOpen()
+		p.app.send("next")
+		p.wantGet("4next")
+	})
+	specify(t, "is not read within WriteTimeout", setup{}, func(h *harness) {
+		p := h.poll()
+		get(p)
+		pass(writeTimeout)
+		p.app.wantClosed(engine.TransportClose)
+	})
+	specify(t, "holds back what is sent meanwhile", setup{}, func(h *harness) {
+		p := h.poll()
+		c := get(p)
+		synctest.Wait()
+		p.app.send("next")
+		poll := p.wait()
+		p.want(c.response(), 200, "4"+large)
+		p.want(<-poll, 200, "4next")
+	})
+	specify(t, "holds back the end of a session", setup{}, func(h *harness) {
+		p := h.poll()
+		c := get(p)
+		synctest.Wait()
+		p.app.send("bye")
+		p.app.Close(engine.ForcedClose)
+		poll := p.wait()
+		p.want(c.response(), 200, "4"+large)
+		p.want(<-poll, 200, "4bye")
+		p.wantGet("1")
+		p.app.wantClosed(engine.ForcedClose)
+	})
+	specify(t, "ends at once when the session is discarded", setup{}, func(h *harness) {
+		p := h.poll()
+		get(p)
+		synctest.Wait()
+		p.app.Discard(engine.ForcedClose)
+		synctest.Wait()
+		if n := h.Wait(canceled()); n > 0 {
+			h.Errorf("%d requests are left", n)
+		}
+	})
+}
+
+func TestPost(t *testing.T) {
+	t.Parallel()
+	full := "4" + strings.Repeat("x", maxPayload-1)
+	for _, test := range []struct {
+		name string
+		body string
+		got  []string
+	}{
+		{"one message", "4hello", []string{"hello"}},
+		{"several messages", "4a\x1e4\x1ebAQID\x1e4世界", []string{"a", "", "binary \x01\x02\x03", "世界"}},
+		{"as much as is allowed", full, []string{full[1:]}},
+		{"a pong that nobody awaits", "3", nil},
+		{"packets that mean nothing here", "0\x1e3probe\x1e5\x1e6\x1e4a", []string{"a"}},
+		{"binary messages that share a buffer", "bYQ==\x1ebYg==\x1e4c", []string{"binary a", "binary b", "c"}},
+	} {
+		specify(t, test.name, setup{}, func(h *harness) {
+			p := h.poll()
+			r := p.post(test.body)
+			p.want(r, 200, "ok")
+			if r.header.Get("Content-Type") != "text/html" || r.header.Get("Cache-Control") != "no-store" {
+				h.Errorf("%v", r.header)
+			}
+			p.app.wantGot(test.got...)
+			p.app.wantOpen()
+		})
+	}
+	specify(t, "in pieces, chunked", setup{}, func(h *harness) {
+		p := h.poll()
+		c := h.raw()
+		c.write("POST /?" + p.query() + " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+		for _, b := range []byte("4世\x1e4界") {
+			c.write(fmt.Sprintf("1\r\n%c\r\n", rune(0))[:3] + string([]byte{b}) + "\r\n")
+			pass(time.Second)
+		}
+		c.write("0\r\n\r\n")
+		p.want(c.response(), 200, "ok")
+		p.app.wantGot("世", "界")
+	})
+	specify(t, "while a poll waits", setup{receive: func(a *app, _ *engine.Turn, data string, _ bool) {
+		a.send("echo " + data)
+	}}, func(h *harness) {
+		p := h.poll()
+		poll := p.wait()
+		p.want(p.post("4hello"), 200, "ok")
+		p.want(<-poll, 200, "4echo hello")
+	})
+	specify(t, "as soon as the one before is answered", setup{}, func(h *harness) {
+		p := h.poll()
+		first, second := &stub{ResponseRecorder: httptest.NewRecorder()}, httptest.NewRecorder()
+		first.flush = func() {
+			h.ServeHTTP(second, httptest.NewRequest("POST", "/?"+p.query(), strings.NewReader("4b")))
+		}
+		h.ServeHTTP(first, httptest.NewRequest("POST", "/?"+p.query(), strings.NewReader("4a")))
+		if first.Body.String() != "ok" || second.Body.String() != "ok" {
+			h.Errorf("answered %q, %q", first.Body, second.Body)
+		}
+		p.app.wantGot("a", "b")
+		p.app.wantOpen()
+	})
+	specify(t, "to a receiver that blocks for longer than an http.Server allows", setup{
+		http: func(s *http.Server) { s.ReadTimeout, s.WriteTimeout = time.Second, 2*time.Second },
+		receive: func(*app, *engine.Turn, string, bool) {
+			pass(10 * time.Second)
+		},
+	}, func(h *harness) {
+		p := h.poll()
+		p.want(p.post("4hello"), 200, "ok")
+		p.app.wantOpen()
+	})
+}
+
+func TestPostRefused(t *testing.T) {
+	t.Parallel()
+	tooLarge := "4" + strings.Repeat("x", maxPayload)
+	for _, test := range []struct {
+		name   string
+		header []string
+		body   string
+		status int
+		closed engine.Reason // none if empty
+	}{
+		{"too large", nil, tooLarge, 413, ""},
+		{"compressed", []string{"Content-Encoding", "gzip"}, "4a", 415, ""},
+		{"as in protocol 3", []string{"Content-Type", "application/octet-stream"}, "4a", 400, engine.TransportError},
+	} {
+		specify(t, test.name, setup{}, func(h *harness) {
+			p := h.poll()
+			poll := p.wait()
+			p.want(p.post(test.body, test.header...), test.status, "")
+			p.app.wantGot()
+			if test.closed != "" {
+				p.want(<-poll, 200, "1")
+				p.app.wantClosed(test.closed)
+				return
+			}
+			p.want(p.post("4next"), 200, "ok")
+			p.app.wantGot("next")
+			p.app.send("hello")
+			p.want(<-poll, 200, "4hello")
+			p.app.wantOpen()
+		})
+	}
+	specify(t, "too large, chunked", setup{}, func(h *harness) {
+		p := h.poll()
+		r := h.doContext(h.Context(), "POST", p.query(), io.MultiReader(strings.NewReader(tooLarge)))
+		p.want(r, 413, "")
+		p.app.wantOpen()
+	})
+	specify(t, "announced to be larger than anything", setup{}, func(h *harness) {
+		p := h.poll()
+		c := h.raw()
+		c.write("POST /?" + p.query() + " HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000000000000000\r\n\r\n4")
+		p.want(c.response(), 413, "")
+		p.app.wantOpen()
+	})
+}
+
+// Over polling, whoever breaks the protocol gets an "ok" and the end.
+func TestPostGarbage(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, body string
+		got        []string
+	}{
+		{"nothing", "", nil},
+		{"a separator", "\x1e", nil},
+		{"a separator at the end", "4a\x1e", nil},
+		{"a separator too many", "4a\x1e\x1e4b", []string{"a"}},
+		{"no packet", "abc", nil},
+		{"an unknown type", "7", nil},
+		{"a ping", "2", nil},
+		{"a probe", "2probe", nil},
+		{"invalid base64", "b!", nil},
+		{"invalid UTF-8", "4\xff", nil},
+		{"a good packet before and another behind", "4a\x1e7\x1e4b", []string{"a"}},
+	} {
+		specify(t, test.name, setup{}, func(h *harness) {
+			healthy := h.poll()
+			p := h.poll()
+			p.app.send("never seen")
+			p.get()
+			poll := p.wait()
+			p.want(p.post(test.body), 200, "ok")
+			p.want(<-poll, 200, "1")
+			p.wantGone()
+			p.app.wantGot(test.got...)
+			p.app.wantClosed(engine.ParseError)
+			healthy.app.wantOpen()
+		})
+	}
+	specify(t, "without a poll that waits", setup{}, func(h *harness) {
+		p := h.poll()
+		p.app.send("never seen")
+		p.want(p.post("7"), 200, "ok")
+		p.wantGone()
+		h.wantRefusal(p.post("4a"), 400, unknownSession)
+		p.app.wantClosed(engine.ParseError)
+	})
+}
+
+func TestPostInterrupted(t *testing.T) {
+	t.Parallel()
+	post := func(p *poller) *raw {
+		c := p.h.raw()
+		c.write("POST /?" + p.query() + " HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n4a")
+		synctest.Wait()
+		return c
+	}
+	specify(t, "by another", setup{}, func(h *harness) {
+		p := h.poll()
+		poll := p.wait()
+		c := post(p)
+		p.want(p.post("4b"), 400, "")
+		if r := c.response(); r.status < 400 || r.body != "" {
+			h.Errorf("the first is answered %+v", r)
+		}
+		p.want(<-poll, 200, "1")
+		p.app.wantGot()
+		p.app.wantClosed(engine.TransportError)
+	})
+	specify(t, "by the end of the session", setup{}, func(h *harness) {
+		p := h.poll()
+		c := post(p)
+		p.app.Close(engine.ForcedClose)
+		if r := c.response(); r.status < 400 || r.body != "" {
+			h.Errorf("answered %+v", r)
+		}
+		p.wantGet("1")
+		p.app.wantClosed(engine.ForcedClose)
+	})
+	specify(t, "by the client", setup{}, func(h *harness) {
+		p := h.poll()
+		post(p).mem().Cut()
+		p.app.wantReason(engine.TransportError)
+		p.wantGet("1")
+		p.app.wantClosed(engine.TransportError)
+	})
+	specify(t, "by the client's silence", setup{}, func(h *harness) {
+		p := h.poll()
+		pass(time.Second)
+		begin := time.Now()
+		r := post(p).response()
+		p.want(r, 408, "")
+		if d := time.Since(begin); d > pingInterval+pingTimeout {
+			h.Errorf("answered after %v", d)
+		}
+		p.app.wantClosed(engine.PingTimeout)
+	})
+	specify(t, "by a body that ends early", setup{}, func(h *harness) {
+		p := h.poll()
+		c := post(p)
+		c.mem().CloseWrite()
+		p.want(c.response(), 400, "")
+		p.app.wantReason(engine.TransportError)
+	})
+	specify(t, "just when it begins", setup{}, func(h *harness) {
+		p := h.poll()
+		var deadline time.Time
+		discarding := make(chan struct{})
+		w := &stub{ResponseRecorder: httptest.NewRecorder()}
+		w.readDeadline = func(t time.Time) {
+			if deadline.IsZero() {
+				go func() {
+					p.app.Discard(engine.ForcedClose)
+					close(discarding)
+				}()
+				for range 1000 {
+					runtime.Gosched()
+				}
+			}
+			deadline = t
+		}
+		h.ServeHTTP(w, httptest.NewRequest("POST", "/?"+p.query(), readerFunc(func([]byte) (int, error) {
+			<-discarding
+			if deadline.After(time.Now()) {
+				h.Errorf("the body may take until %v", deadline)
+			}
+			return 0, io.ErrUnexpectedEOF
+		})))
+	})
+}
+
+// A stub is a ResponseWriter that lets a test act in the middle of things.
+type stub struct {
+	*httptest.ResponseRecorder
+	readDeadline func(time.Time)
+	flush        func()
+}
+
+func (w *stub) SetReadDeadline(t time.Time) error {
+	if w.readDeadline != nil {
+		w.readDeadline(t)
+	}
+	return nil
+}
+
+func (w *stub) FlushError() error {
+	if w.flush != nil {
+		w.flush()
+	}
+	return nil
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestPollingClientCloses(t *testing.T) {
+	t.Parallel()
+	specify(t, "while a poll waits", setup{}, func(h *harness) {
+		p := h.poll()
+		poll := p.wait()
+		p.want(p.post("4a\x1e1\x1e4b"), 200, "ok")
+		p.want(<-poll, 200, "6")
+		p.app.wantGot("a")
+		p.app.wantClosed(engine.TransportClose)
+		p.wantGone()
+	})
+	specify(t, "before its poll arrives", setup{}, func(h *harness) {
+		p := h.poll()
+		p.app.send("not owed any more")
+		p.want(p.post("1"), 200, "ok")
+		p.app.wantReason(engine.TransportClose)
+		h.wantRefusal(p.post("4b"), 400, unknownSession)
+		p.wantGet("6")
+		p.app.wantClosed(engine.TransportClose)
+		p.wantGone()
+	})
+	specify(t, "and never polls again", setup{}, func(h *harness) {
+		p := h.poll()
+		p.want(p.post("1"), 200, "ok")
+		p.app.wantReason(engine.TransportClose)
+		pass(closeWait)
+		p.app.wantClosed(engine.TransportClose)
+	})
+	specify(t, "while a response is written", setup{}, func(h *harness) {
+		p := h.poll()
+		c := h.raw()
+		p.app.send(strings.Repeat("x", 1<<20))
+		c.write("GET /?" + p.query() + " HTTP/1.1\r\nHost: x\r\n\r\n")
+		synctest.Wait()
+		p.want(p.post("1"), 200, "ok")
+		if r := c.response(); len(r.body) != 1+1<<20 {
+			h.Errorf("the response is cut: %d bytes, %v", len(r.body), r.err)
+		}
+		p.wantGet("6")
+		p.app.wantClosed(engine.TransportClose)
+	})
+}
+
+func TestPollingServerCloses(t *testing.T) {
+	t.Parallel()
+	specify(t, "while a poll waits", setup{}, func(h *harness) {
+		p := h.poll()
+		poll := p.wait()
+		if !p.app.Close(engine.ForcedClose) || p.app.Close(engine.ParseError) || p.app.Discard(engine.ParseError) {
+			h.Error("only the first close is the first")
+		}
+		p.want(<-poll, 200, "1")
+		p.wantGone()
+		p.app.wantClosed(engine.ForcedClose)
+	})
+	specify(t, "what is queued comes first", setup{}, func(h *harness) {
+		p := h.poll()
+		poll := p.wait()
+		p.app.send("a")
+		p.app.send("b")
+		p.app.Close(engine.ForcedClose)
+		if err := p.app.send("c"); !errors.Is(err, engine.ErrClosed) {
+			h.Errorf("sent to a closing session: %v", err)
+		}
+		p.want(<-poll, 200, "4a\x1e4b")
+		p.wantGet("1")
+		p.wantGone()
+	})
+	specify(t, "and the next poll hears of it", setup{}, func(h *harness) {
+		p := h.poll()
+		p.app.send("a")
+		p.app.Close(engine.ForcedClose)
+		p.app.wantReason(engine.ForcedClose)
+		h.wantRefusal(p.post("4a"), 400, unknownSession)
+		pass(writeTimeout - 1)
+		p.wantGet("4a")
+		p.wantGet("1")
+		p.app.wantClosed(engine.ForcedClose)
+	})
+	specify(t, "and no poll comes", setup{}, func(h *harness) {
+		p := h.poll()
+		p.app.Close(engine.ForcedClose)
+		pass(writeTimeout)
+		p.app.wantClosed(engine.ForcedClose)
+	})
+	specify(t, "at once, while a poll waits", setup{}, func(h *harness) {
+		p := h.poll()
+		poll := p.wait()
+		p.app.Discard(engine.ForcedClose)
+		p.want(<-poll, 200, "1")
+		p.wantGone()
+		p.app.wantClosed(engine.ForcedClose)
+	})
+	specify(t, "from its receiver", setup{receive: func(a *app, _ *engine.Turn, _ string, _ bool) {
+		a.send("bye")
+		a.Close(engine.ForcedClose)
+	}}, func(h *harness) {
+		p := h.poll()
+		p.want(p.post("4a"), 200, "ok")
+		p.wantGet("4bye")
+		p.wantGet("1")
+		p.app.wantClosed(engine.ForcedClose)
+	})
+}

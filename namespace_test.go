@@ -1,0 +1,166 @@
+package socketio_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/socketio-go/socketio"
+)
+
+func TestNamespaceNames(t *testing.T) {
+	t.Parallel()
+	io := socketio.NewServer(nil)
+	wantEqual(t, "name of the default", io.Name(), "/")
+	for _, name := range []string{"", "/"} {
+		wantEqual(t, "the default", io.Of(name), io.Namespace)
+	}
+	wantEqual(t, "a missing slash", io.Of("chat"), io.Of("/chat"))
+	wantEqual(t, "name", io.Of("chat").Name(), "/chat")
+	wantEqual(t, "another", io.Of("/chat") == io.Of("/chat/"), false)
+	wantEqual(t, "longest", len(io.Of(strings.Repeat("x", 254)).Name()), 255)
+	wantPanic(t, func() { io.Of("/" + strings.Repeat("x", 255)) }, "a namespace has at most 255 bytes and no comma")
+	wantPanic(t, func() { io.Of("/a,b") }, `socketio: Of("/a,b"): a namespace has at most`)
+
+	var names []string
+	for n := range io.Namespaces() {
+		names = append(names, n.Name())
+	}
+	if got := strings.Join(sorted(names)[:3], " "); len(names) != 4 || got != "/ /chat /chat/" {
+		t.Errorf("namespaces are %q", names)
+	}
+	for range io.Namespaces() {
+		break
+	}
+}
+
+func TestRoomsOfANamespace(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	g := gather(t, srv, webSocket, "ann: lobby", "bob: lobby games")
+	ann, bob := g.sockets["ann"], g.sockets["bob"]
+	rooms := func() string {
+		var names []string
+		for r := range srv.Rooms() {
+			names = append(names, r.Name())
+		}
+		return strings.Join(sorted(names), " ")
+	}
+	members := func(r socketio.Room) string {
+		var names []string
+		for s := range r.Sockets() {
+			for name, other := range g.sockets {
+				if s == other {
+					names = append(names, name)
+				}
+			}
+		}
+		wantEqual(t, "length of "+r.Name(), r.Len(), len(names))
+		return strings.Join(sorted(names), " ")
+	}
+	wantEqual(t, "rooms", rooms(), "games lobby")
+	wantEqual(t, "lobby", members(srv.Room("lobby")), "ann bob")
+	wantEqual(t, "games", members(srv.Room("games")), "bob")
+	wantEqual(t, "nowhere", members(srv.Room("nowhere")), "")
+	wantEqual(t, "own room", members(srv.Room(ann.ID())), "ann")
+	wantEqual(t, "handles are alike", srv.Room("lobby"), srv.Room("lobby"))
+	wantEqual(t, "but not of two namespaces", srv.Room("lobby") == srv.Of("/x").Room("lobby"), false)
+	wantEqual(t, "elsewhere", srv.Of("/x").Room("lobby").Len(), 0)
+	wantEqual(t, "ann's rooms", strings.Join(sorted(ann.Rooms()), " "), strings.Join(sorted([]string{ann.ID(), "lobby"}), " "))
+
+	ann.Join("lobby", "news", "news") // some of them again
+	wantEqual(t, "lobby", members(srv.Room("lobby")), "ann bob")
+	wantEqual(t, "ann's rooms", len(ann.Rooms()), 3)
+	ann.Leave("lobby", "news", "nowhere")
+	wantEqual(t, "rooms", rooms(), "games lobby")
+	wantEqual(t, "ann's rooms", strings.Join(ann.Rooms(), " "), ann.ID())
+	bob.Disconnect()
+	wantEqual(t, "rooms", rooms(), "")
+	wantEqual(t, "bob's last rooms", len(bob.Rooms()), 3)
+	if err := srv.Room("late").Join(bob, ann); !errors.Is(err, socketio.ErrClosed) {
+		t.Errorf("joining after the end: %v", err)
+	}
+	wantEqual(t, "the other has joined", members(srv.Room("late")), "ann")
+	bob.Leave("lobby")
+	wantEqual(t, "bob's last rooms", len(bob.Rooms()), 3)
+	wantEqual(t, "own room of who has left", srv.Room(bob.ID()).Len(), 0)
+}
+
+func TestIterationMayStopAndMayChange(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	gather(t, srv, webSocket, "ann: a b", "bob: a b", "cid: a b")
+	for range srv.Rooms() {
+		break
+	}
+	for range srv.Room("a").Sockets() {
+		break
+	}
+	for range srv.Sockets() {
+		break
+	}
+	for s := range srv.Room("a").Sockets() {
+		s.Leave("a")
+	}
+	for s := range srv.Sockets() {
+		s.Disconnect()
+	}
+	wantEqual(t, "left in the room", srv.Room("a").Len(), 0)
+	wantEqual(t, "sockets", srv.Stats().Sockets, 0)
+	wantEqual(t, "rooms", srv.Stats().Rooms, 0)
+}
+
+func TestSocketsOfANamespace(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	g := gather(t, srv, webSocket, "ann:", "bob:")
+	for _, s := range g.sockets {
+		found, ok := srv.Socket(s.ID())
+		wantEqual(t, "found", found, s)
+		wantEqual(t, "found", ok, true)
+		_, ok = srv.Of("/x").Socket(s.ID())
+		wantEqual(t, "found elsewhere", ok, false)
+		wantEqual(t, "iterated over", slices.Contains(slices.Collect(srv.Sockets()), s), true)
+		wantEqual(t, "connected", s.Connected(), true)
+		wantEqual(t, "length of the id", len(s.ID()), 20)
+	}
+	g.sockets["ann"].Disconnect()
+	_, ok := srv.Socket(g.sockets["ann"].ID())
+	wantEqual(t, "found after the end", ok, false)
+	wantEqual(t, "connected after the end", g.sockets["ann"].Connected(), false)
+	wantEqual(t, "left", len(slices.Collect(srv.Sockets())), 1)
+}
+
+func TestStats(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testStats)
+}
+
+func testStats(t *testing.T) {
+	srv := serveInMemory(t, nil)
+	srv.Of("/x")
+	wantEqual(t, "at first", srv.Stats(), socketio.Stats{})
+	g := gather(t, srv, webSocket, "ann: a b", "bob: b")
+	poller := srv.open(t, polling)
+	poller.join("/", "")
+	id := poller.join("/x", "")
+	poller.wantNothing()
+	s, _ := srv.Of("/x").Socket(id)
+	s.Join("b")
+	srv.On("panic", func() { panic("!") })
+	g.clients["bob"].ask(`["panic"]`)
+	s.Emit("v", "12345")
+	st := srv.Stats()
+	wantEqual(t, "now", st, socketio.Stats{Connections: 3, Sockets: 4, Rooms: 3, QueuedBytes: st.QueuedBytes, Panics: 1})
+	if st.QueuedBytes < int64(len(`42/x,["v","12345"]`)) || st.QueuedBytes > 100 {
+		t.Errorf("%d bytes queued", st.QueuedBytes)
+	}
+	g.clients["bob"].write(`4abc`)
+	g.clients["bob"].wantClosed()
+	poller.want(`42/x,["v","12345"]`)
+	poller.wantNothing()
+	synctest.Wait()
+	wantEqual(t, "in the end", srv.Stats(), socketio.Stats{Connections: 2, Sockets: 3, Rooms: 3, BadPackets: 1, Panics: 1})
+}
