@@ -48,9 +48,6 @@ func (t *wsConn) probe() {
 	s.mu.Lock()
 	if s.candidate == t {
 		s.candidate, s.probed = nil, false
-		if len(s.queue) > 0 {
-			s.wakeLocked()
-		}
 	}
 	goodbye := t.goodbye
 	s.mu.Unlock()

@@ -229,7 +229,7 @@ func (t *wsConn) read() {
 			t.drain()
 			return
 		}
-		if turn.handled++; turn.handled >= maxCorked {
+		if turn.handled++; turn.handled >= maxCorked || t.session.Queued() > maxCorkedBytes {
 			turn.flush()
 		}
 	}
