@@ -163,13 +163,13 @@ func (srv *Server) openPolling(w http.ResponseWriter, s *Session) {
 		http.SetCookie(w, &cookie)
 	}
 	srv.limitWriting(http.NewResponseController(w))
-	if err := respond(w, textPlain, s.openPacket()); err != nil {
+	if err := respond(w, textPlain, s.openPacket(Polling)); err != nil {
 		s.Discard(TransportClose)
 	}
 }
 
 func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, s *Session) {
-	t, err := s.upgrade(w, r)
+	t, err := s.upgrade(w, r, frame(opText, string(s.openPacket(WebSocket))))
 	if err != nil {
 		return
 	}

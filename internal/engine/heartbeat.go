@@ -31,7 +31,7 @@ func (s *Session) beat() {
 			s.abort(PingTimeout)
 			return
 		}
-		s.heart.Reset(cfg.PingTimeout)
+		s.beatInLocked(cfg.PingTimeout)
 		s.mu.Unlock()
 		return
 	case s.awaitPong:
@@ -41,7 +41,8 @@ func (s *Session) beat() {
 	}
 	s.awaitPong = true
 	s.enqueueLocked(pingMessage)
-	s.heart.Reset(cfg.PingTimeout)
+	s.bound = s.bound.Add(cfg.PingTimeout) // counted from when the ping was due
+	s.heart.Reset(time.Until(s.bound))
 	recv := s.recv
 	s.mu.Unlock()
 	if recv != nil {
@@ -49,12 +50,24 @@ func (s *Session) beat() {
 	}
 }
 
+// beatInLocked has the next beat come after d.
+func (s *Session) beatInLocked(d time.Duration) {
+	s.bound = time.Now().Add(d)
+	s.heart.Reset(d)
+}
+
+// silentLocked reports whether the time to answer a ping is over, which the
+// timer may not have noticed yet.
+func (s *Session) silentLocked() bool {
+	return s.state == open && s.awaitPong && s.paused.IsZero() && !time.Now().Before(s.bound)
+}
+
 func (s *Session) pong() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == open && s.awaitPong {
 		s.awaitPong = false
-		s.heart.Reset(s.srv.cfg.PingInterval)
+		s.beatInLocked(s.srv.cfg.PingInterval)
 	}
 }
 
@@ -75,7 +88,7 @@ func (s *Session) Resume() {
 	s.mu.Lock()
 	s.paused = time.Time{}
 	if s.state == open && s.awaitPong {
-		s.heart.Reset(s.srv.cfg.PingTimeout)
+		s.beatInLocked(s.srv.cfg.PingTimeout)
 	}
 	s.mu.Unlock()
 }

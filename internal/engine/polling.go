@@ -47,6 +47,11 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	switch {
+	case s.silentLocked():
+		s.mu.Unlock()
+		s.abort(PingTimeout)
+		refuse(w, http.StatusBadRequest, unknownSession, "")
+		return
 	case s.state == closed:
 		s.mu.Unlock()
 		refuse(w, http.StatusBadRequest, unknownSession, "")

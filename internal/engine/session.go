@@ -32,8 +32,8 @@ type Session struct {
 	turn      *Turn // the reader's, while corked
 	watched   uint32
 	watchdog  *time.Timer // looks after turn; nil until the first
-	heart     *time.Timer // next heartbeat, and the bound on closing
-	bound     time.Time   // when closing has taken too long
+	heart     *time.Timer // the next beat
+	bound     time.Time   // when it is due: a ping, the end of waiting for its answer, or of closing
 	awaitPong bool
 	hungUp    bool      // the client has closed a polling session
 	paused    time.Time // since when the receiver has not let us read
@@ -62,10 +62,8 @@ func (s *Session) start(ws *wsConn) bool {
 		s.mu.Unlock()
 		return false
 	}
+	s.bound = time.Now().Add(s.srv.cfg.PingInterval)
 	s.heart = time.AfterFunc(s.srv.cfg.PingInterval, s.beat)
-	if ws != nil {
-		s.enqueueLocked(frame(opText, string(s.openPacket())))
-	}
 	s.mu.Unlock()
 
 	recv := s.srv.cfg.Open(s)
@@ -79,7 +77,7 @@ func (s *Session) start(ws *wsConn) bool {
 	return true
 }
 
-func (s *Session) openPacket() []byte {
+func (s *Session) openPacket(transport Transport) []byte {
 	cfg := &s.srv.cfg
 	h := eio.Handshake{
 		SID:          s.id,
@@ -87,7 +85,7 @@ func (s *Session) openPacket() []byte {
 		PingTimeout:  cfg.PingTimeout.Milliseconds(),
 		MaxPayload:   cfg.MaxPayload,
 	}
-	if s.ws == nil && !cfg.DisableUpgrade && cfg.Transports&WebSocket != 0 {
+	if transport == Polling && !cfg.DisableUpgrade && cfg.Transports&WebSocket != 0 {
 		h.Upgrades = []string{"websocket"}
 	}
 	return eio.AppendOpen(nil, h)
