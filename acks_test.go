@@ -284,6 +284,49 @@ func TestAckCallbackRunsLikeAHandler(t *testing.T) {
 	})
 }
 
+// An answer that waits for a handler to finish is not lost when the socket is
+// disconnected meanwhile, as an event is.
+func TestAckCallbackWhileDisconnecting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := serveInMemory(t, nil)
+		release := make(chan struct{})
+		srv.On("block", func() { <-release })
+		srv.On("event", func() { t.Error("handled") })
+		c, s := srv.joinSocket(t, webSocket)
+		answers := make(chan string, 10)
+		for range 2 {
+			s.Emit("q", func(args socketio.Args, err error) { answers <- fmt.Sprint(args, err) })
+		}
+		c.want(`420["q"]`, `421["q"]`)
+		c.write(`42["block"]`, `42["event"]`, `430["in time"]`, `42["event"]`)
+		<-time.After(time.Second)
+		s.Disconnect()
+		close(release)
+		srv.wantLeft(t, s.ID(), socketio.ReasonServer)
+		wantEqual(t, "an answer", <-answers, `["in time"] <nil>`)
+		wantEqual(t, "an answer", <-answers, `[] socketio: closed`)
+	})
+}
+
+// An answer that finds no room ends with its connection.
+func TestAckCallbackWithoutRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := serveInMemory(t, &socketio.Options{MaxInbox: 1, AckTimeout: time.Hour})
+		srv.On("block", func(s *socketio.Socket) { <-s.Context().Done() })
+		c, s := srv.joinSocket(t, webSocket)
+		answers := make(chan string, 10)
+		s.Emit("q", func(args socketio.Args, err error) { answers <- fmt.Sprint(args, err) })
+		c.want(`420["q"]`)
+		c.write(`42["block"]`, `42["block"]`, `430["too late"]`)
+		<-time.After(time.Second)
+		c.conn().Cut()
+		wantEqual(t, "an answer", <-answers, `[] socketio: closed`)
+		<-s.Context().Done()
+	})
+}
+
 func TestAnswersFindTheirQuestions(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, nil)

@@ -16,7 +16,8 @@ type poll struct {
 	ready chan struct{}
 	abort func() // makes the writing of its response fail; called under the session's mu
 	noop  bool   // it is to go home; guarded by the session's mu
-	plain bool   // what it has taken is not to be compressed
+
+	compression Compression // of what it has taken
 }
 
 // wake makes the poll look at its session again. It never blocks.
@@ -102,11 +103,8 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, badRequest, "")
 		return
 	}
-	body := *buf
-	if !p.plain {
-		var packed bytes.Buffer
-		body = gzipInto(&packed, w.Header(), r, body, s.srv.cfg.Compression)
-	}
+	var packed bytes.Buffer
+	body := gzipInto(&packed, w.Header(), r, *buf, p.compression, s.srv.cfg.Compression)
 	if err := respond(w, textPlain, body); err != nil && took != nothing {
 		s.Discard(TransportClose)
 	}
@@ -152,7 +150,7 @@ func (s *Session) takePayload(p *poll, buf *[]byte) taken {
 		return lastWord
 	}
 	for _, m := range s.queue {
-		p.plain = p.plain || m.compression == CompressNever
+		p.compression = max(p.compression, m.compression)
 		dst = m.appendPayload(dst)
 	}
 	s.clearQueueLocked()

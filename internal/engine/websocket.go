@@ -59,7 +59,7 @@ var upgrader = websocket.Upgrader{
 func (s *Session) upgrade(w http.ResponseWriter, r *http.Request, first *Message) (*wsConn, error) {
 	t := &wsConn{session: s, first: first}
 	u := upgrader
-	u.EnableCompression = s.srv.cfg.Compression > 0
+	u.EnableCompression = s.srv.cfg.Compression > 0 && acceptsDeflate(r)
 	ws, err := u.Upgrade(&hijacker{w, t, &u}, r, w.Header().Clone())
 	if err != nil {
 		if t.conn == nil {
