@@ -378,3 +378,26 @@ func TestAnswerAtTheLastMoment(t *testing.T) {
 	}
 	c.wantNothing()
 }
+
+// A burst of events whose handlers each ask the client something is answered,
+// although the answers come behind more events than MaxInbox.
+func TestAnswersBehindABurst(t *testing.T) {
+	t.Parallel()
+	onEachTransport(t, func(t *testing.T, transport string) {
+		const burst = 200
+		srv := serve(t, nil)
+		srv.On("event", func(ctx context.Context, s *socketio.Socket, i int) (string, error) {
+			answer, err := s.EmitWithAck(ctx, "question", i)
+			return answer.String(), err
+		})
+		c := srv.join(t, transport)
+		for i := range burst {
+			c.write(fmt.Sprintf(`42%d["event",%d]`, i, i))
+		}
+		for i := range burst {
+			c.want(fmt.Sprintf(`42%d["question",%d]`, i, i))
+			c.write(fmt.Sprintf(`43%d["yes"]`, i))
+			c.want(fmt.Sprintf(`43%d["[\"yes\"]"]`, i))
+		}
+	})
+}

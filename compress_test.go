@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -200,7 +201,8 @@ func TestBombIsNotInflated(t *testing.T) {
 func unwrapClose(err error) error {
 	if multi, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range multi.Unwrap() {
-			if _, ok := e.(*websocket.CloseError); ok {
+			var closeErr *websocket.CloseError
+			if errors.As(e, &closeErr) {
 				return e
 			}
 		}

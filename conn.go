@@ -25,10 +25,11 @@ type conn struct {
 
 	mu         sync.Mutex // guards the following, and parts of the sockets
 	sockets    []*Socket  // connecting or connected, few
-	unfinished int        // sockets that are among these, or whose last handler still runs
+	unfinished int32      // sockets that are among these, or whose last handler still runs
 	ended      bool
 	expired    bool          // ConnectTimeout is over
 	timer      *time.Timer   // ConnectTimeout; nil once a socket has connected
+	awaited    int32         // answers that EmitWithAck waits for
 	waiting    int           // events in the inboxes
 	bytes      int64         // what these hold
 	space      chan struct{} // closed when there is room in the inboxes; nil unless the reader waits
@@ -264,7 +265,7 @@ func (c *conn) post(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]byte) {
 func (c *conn) waitForSpace(turn *engine.Turn, size int64) bool {
 	paused := false
 	c.mu.Lock()
-	for !c.ended && c.waiting > 0 && (c.waiting >= c.srv.opts.MaxInbox || c.bytes+size > c.srv.opts.MaxEvent) {
+	for !c.ended && c.waiting > 0 && (c.waiting >= c.maxInboxLocked() || c.bytes+size > c.srv.opts.MaxEvent) {
 		if c.space == nil {
 			c.space = make(chan struct{})
 		}
@@ -284,6 +285,17 @@ func (c *conn) waitForSpace(turn *engine.Turn, size int64) bool {
 	}
 	return !ended
 }
+
+// maxInboxLocked returns how many events may wait. There are more while a
+// handler awaits an answer of the client, which may be behind them.
+func (c *conn) maxInboxLocked() int {
+	if c.awaited > 0 {
+		return awaitingFactor * c.srv.opts.MaxInbox
+	}
+	return c.srv.opts.MaxInbox
+}
+
+const awaitingFactor = 16
 
 // freeLocked lets a waiting reader look again.
 func (c *conn) freeLocked() {

@@ -21,7 +21,7 @@ func (c *conn) connect(p *sio.Packet) {
 		return
 	}
 	c.mu.Lock()
-	if c.ended || c.find(p.Namespace) != nil || len(c.sockets) >= c.srv.opts.MaxNamespaces || c.unfinished >= 2*c.srv.opts.MaxNamespaces {
+	if c.ended || c.find(p.Namespace) != nil || len(c.sockets) >= c.srv.opts.MaxNamespaces || int(c.unfinished) >= 2*c.srv.opts.MaxNamespaces {
 		twice := c.find(p.Namespace) != nil
 		c.mu.Unlock()
 		c.srv.release(ns)
@@ -250,6 +250,11 @@ func (s *Socket) gone(reason Reason, keep bool) (rooms []string) {
 	c.mu.Lock()
 	acks := s.acks
 	s.acks = nil
+	for _, p := range acks {
+		if p.fn == nil {
+			c.awaited--
+		}
+	}
 	life := s.lifetime
 	c.mu.Unlock()
 	if life != nil {

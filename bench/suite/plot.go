@@ -7,13 +7,15 @@ import (
 	"fmt"
 	"image/color"
 	"math"
+	"os"
 	"path/filepath"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	_ "gonum.org/v1/plot/vg/vgsvg" // the format of the plots
+	"gonum.org/v1/plot/vg/vgsvg"
 
 	"github.com/socketio-go/socketio/bench/loadgen"
 )
@@ -47,10 +49,18 @@ var looks = []look{
 const (
 	plotWidth  = 16 * vg.Centimeter
 	plotHeight = 9 * vg.Centimeter
+	plotMargin = 3 * vg.Millimeter
 )
 
 func newPlot(title, x, y string) *plot.Plot {
 	p := plot.New()
+	for _, style := range []*font.Font{
+		&p.Title.TextStyle.Font, &p.Legend.TextStyle.Font,
+		&p.X.Label.TextStyle.Font, &p.X.Tick.Label.Font, &p.Y.Label.TextStyle.Font, &p.Y.Tick.Label.Font,
+	} {
+		style.Variant = "Sans"
+	}
+	p.Title.Padding = vg.Points(4)
 	p.Title.Text = title
 	p.X.Label.Text, p.Y.Label.Text = x, y
 	p.BackgroundColor = color.White
@@ -99,6 +109,7 @@ func (r *Results) plotSeries(file string, s series, sizes []int, title, unit str
 			return err
 		}
 	}
+	headroom(p, 1.4)
 	return save(p, file, drawn)
 }
 
@@ -223,5 +234,15 @@ func save(p *plot.Plot, file string, drawn bool) error {
 	if !drawn {
 		return nil
 	}
-	return p.Save(plotWidth, plotHeight, file)
+	canvas := vgsvg.New(plotWidth, plotHeight)
+	page := draw.New(canvas)
+	page.SetColor(color.White)
+	page.Fill(page.Rectangle.Path())
+	p.Draw(draw.Crop(page, plotMargin, -plotMargin, plotMargin, -plotMargin))
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	_, err = canvas.WriteTo(f)
+	return errors.Join(err, f.Close())
 }

@@ -315,7 +315,7 @@ func (s *Session) receivePayload(body []byte) {
 		p, rest, err = eio.Next(rest)
 		switch {
 		case err != nil:
-			s.abort(ParseError)
+			s.violated(err)
 			return
 		case p.Type == eio.Close:
 			s.hangUp()

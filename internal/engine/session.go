@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -119,11 +120,13 @@ func (s *Session) receive(turn *Turn, p eio.Packet) bool {
 	case eio.Pong:
 		s.pong()
 	case eio.Ping:
-		s.abort(ParseError) // heartbeats are the server's to begin
+		s.violated(errClientPing)
 		return false
 	}
 	return true
 }
+
+var errClientPing = errors.New("engine.io: heartbeats are the server's to begin")
 
 // Close ends the session after what is queued has been written, or after
 // WriteTimeout. It reports whether the session was open.
@@ -131,6 +134,21 @@ func (s *Session) Close(reason Reason) bool { return s.end(reason, s.closeLocked
 
 // Discard ends the session at once. What is queued is lost.
 func (s *Session) Discard(reason Reason) bool { return s.end(reason, s.finishLocked) }
+
+// A ViolationError says that a session was closed because its client broke
+// Engine.IO's protocol.
+type ViolationError struct{ Err error }
+
+func (e *ViolationError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *ViolationError) Unwrap() error { return e.Err }
+
+// violated ends a session whose client has sent what can't be decoded.
+func (s *Session) violated(err error) {
+	s.srv.report(s, &ViolationError{err})
+	s.abort(ParseError)
+}
 
 // abort ends a session whose client breaks the protocol or is silent. Over
 // polling there is nothing to wait for: the client isn't owed what is queued.

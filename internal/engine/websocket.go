@@ -325,7 +325,7 @@ func (t *wsConn) ended(err error) {
 		t.control(frame(opClose, string(websocket.FormatCloseMessage(websocket.CloseMessageTooBig, ""))))
 		s.Close(TransportError)
 	case errors.Is(err, eio.ErrEmpty), errors.Is(err, eio.ErrType), errors.Is(err, eio.ErrBase64):
-		s.Close(ParseError)
+		s.violated(err)
 	default: // what gorilla makes of a broken frame or a message too big
 		s.Close(TransportError)
 	}
