@@ -319,7 +319,7 @@
 //
 //	MaxQueue                          to be sent
 //	+ MaxEvent + 3×MaxPayload         being read
-//	+ MaxEvent + MaxInbox × 96 KiB    waiting for handlers; the latter if they have 4096 arguments
+//	+ MaxEvent                        waiting for handlers
 //	+ n × MaxPayload                  sent as auth
 //	+ MaxHeaderBytes                  of the http.Server, for the header of the handshake
 //	+ 8 KiB                           of its own
@@ -367,9 +367,9 @@
 // OnConnect, its handlers, the functions passed to its Emit, OnDisconnect. They may block.
 // Other sockets do not notice, and heartbeats and answers go on, so that a handler can
 // wait for an answer of its own client. Not, however, for another handler of its own
-// socket. When MaxInbox events wait, their connection is read no further, all its
-// namespaces included, until a handler returns: what the client sends behind them,
-// answers too, comes later.
+// socket. When MaxInbox events wait, or MaxEvent bytes of them, their connection is read
+// no further, all its namespaces included, until a handler returns. While a handler
+// waits in EmitWithAck there may be 16 times as many, as the answer comes behind them.
 //
 // [Options.AllowRequest] and [Options.OnError] are called by many goroutines at a time.
 //
