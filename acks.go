@@ -83,6 +83,10 @@ func (s *Socket) awaitAck(id int64, timeout time.Duration, p *pendingAck) (int64
 		s.acks = make(map[int64]*pendingAck)
 	}
 	s.acks[id] = p
+	if p.fn == nil {
+		c.awaited++
+		c.freeLocked()
+	}
 	return id, nil
 }
 
@@ -92,6 +96,9 @@ func (s *Socket) forgetAck(id int64) (*pendingAck, bool) {
 	defer s.conn.mu.Unlock()
 	p, ok := s.acks[id]
 	delete(s.acks, id)
+	if ok && p.fn == nil {
+		s.conn.awaited--
+	}
 	if ok && p.timer != nil {
 		p.timer.Stop()
 	}

@@ -284,6 +284,49 @@ func TestAckCallbackRunsLikeAHandler(t *testing.T) {
 	})
 }
 
+// An answer that waits for a handler to finish is not lost when the socket is
+// disconnected meanwhile, as an event is.
+func TestAckCallbackWhileDisconnecting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := serveInMemory(t, nil)
+		release := make(chan struct{})
+		srv.On("block", func() { <-release })
+		srv.On("event", func() { t.Error("handled") })
+		c, s := srv.joinSocket(t, webSocket)
+		answers := make(chan string, 10)
+		for range 2 {
+			s.Emit("q", func(args socketio.Args, err error) { answers <- fmt.Sprint(args, err) })
+		}
+		c.want(`420["q"]`, `421["q"]`)
+		c.write(`42["block"]`, `42["event"]`, `430["in time"]`, `42["event"]`)
+		<-time.After(time.Second)
+		s.Disconnect()
+		close(release)
+		srv.wantLeft(t, s.ID(), socketio.ReasonServer)
+		wantEqual(t, "an answer", <-answers, `["in time"] <nil>`)
+		wantEqual(t, "an answer", <-answers, `[] socketio: closed`)
+	})
+}
+
+// An answer that finds no room ends with its connection.
+func TestAckCallbackWithoutRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := serveInMemory(t, &socketio.Options{MaxInbox: 1, AckTimeout: time.Hour})
+		srv.On("block", func(s *socketio.Socket) { <-s.Context().Done() })
+		c, s := srv.joinSocket(t, webSocket)
+		answers := make(chan string, 10)
+		s.Emit("q", func(args socketio.Args, err error) { answers <- fmt.Sprint(args, err) })
+		c.want(`420["q"]`)
+		c.write(`42["block"]`, `42["block"]`, `430["too late"]`)
+		<-time.After(time.Second)
+		c.conn().Cut()
+		wantEqual(t, "an answer", <-answers, `[] socketio: closed`)
+		<-s.Context().Done()
+	})
+}
+
 func TestAnswersFindTheirQuestions(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, nil)
@@ -334,4 +377,27 @@ func TestAnswerAtTheLastMoment(t *testing.T) {
 		cancel()
 	}
 	c.wantNothing()
+}
+
+// A burst of events whose handlers each ask the client something is answered,
+// although the answers come behind more events than MaxInbox.
+func TestAnswersBehindABurst(t *testing.T) {
+	t.Parallel()
+	onEachTransport(t, func(t *testing.T, transport string) {
+		const burst = 200
+		srv := serve(t, nil)
+		srv.On("event", func(ctx context.Context, s *socketio.Socket, i int) (string, error) {
+			answer, err := s.EmitWithAck(ctx, "question", i)
+			return answer.String(), err
+		})
+		c := srv.join(t, transport)
+		for i := range burst {
+			c.write(fmt.Sprintf(`42%d["event",%d]`, i, i))
+		}
+		for i := range burst {
+			c.want(fmt.Sprintf(`42%d["question",%d]`, i, i))
+			c.write(fmt.Sprintf(`43%d["yes"]`, i))
+			c.want(fmt.Sprintf(`43%d["[\"yes\"]"]`, i))
+		}
+	})
 }

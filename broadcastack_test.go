@@ -134,7 +134,7 @@ func TestLeaversAreNotWaitedFor(t *testing.T) {
 	onEachTransport(t, func(t *testing.T, transport string) {
 		srv := serve(t, nil)
 		g := gather(t, srv, transport, "ann:", "bob:", "cid:")
-		done := ask(context.Background(), srv.Namespace, "q")
+		done := ask(t.Context(), srv.Namespace, "q")
 		for _, name := range []string{"ann", "bob", "cid"} {
 			id := g.clients[name].wantQuestion(`"q"`)
 			switch name {
@@ -225,7 +225,7 @@ func TestVolatileQuestions(t *testing.T) {
 func TestNobodyToAsk(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, nil)
-	list, err := srv.EmitWithAck(context.Background(), "q")
+	list, err := srv.EmitWithAck(t.Context(), "q")
 	wantEqual(t, "replies", len(list), 0)
 	wantEqual(t, "error", err, nil)
 	done := make(chan replies, 1)
@@ -238,7 +238,7 @@ func TestNobodyToAsk(t *testing.T) {
 
 	_, s := srv.joinSocket(t, webSocket)
 	s.Disconnect()
-	list, err = s.Volatile().EmitWithAck(context.Background(), "q")
+	list, err = s.Volatile().EmitWithAck(t.Context(), "q")
 	wantEqual(t, "error", err, nil)
 	wantEqual(t, "reply", list[0].Err, socketio.ErrClosed)
 }
@@ -422,7 +422,7 @@ func TestQuestionsWhileClientsLeave(t *testing.T) {
 		})
 	}
 	for {
-		r := receive(t, ask(context.Background(), srv.Namespace, "q"))
+		r := receive(t, ask(t.Context(), srv.Namespace, "q"))
 		if r.err != nil {
 			t.Fatal(r.err)
 		}
@@ -443,7 +443,7 @@ func TestShutdownEndsQuestions(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, nil)
 	c, s := srv.joinSocket(t, webSocket)
-	done := ask(context.Background(), srv.Namespace, "q")
+	done := ask(t.Context(), srv.Namespace, "q")
 	called := make(chan replies, 1)
 	c.wantQuestion(`"q"`)
 	if err := srv.Emit("q", func(list []socketio.Reply, err error) { called <- replies{list, err} }); err != nil {

@@ -69,6 +69,14 @@ func (c *conn) receiveEncoded(turn *engine.Turn, data []byte, binary bool) {
 		c.fail(engine.ParseError, err)
 		return
 	}
+	size := int64(len(packet))
+	for _, b := range attachments {
+		size += int64(len(b))
+	}
+	if size > c.srv.opts.MaxEvent { // which the codec may have made of less
+		c.fail(engine.ParseError, errEventTooBig)
+		return
+	}
 	for i, b := range attachments {
 		attachments[i] = append(make([]byte, 0, len(b)), b...)
 	}

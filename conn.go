@@ -18,7 +18,6 @@ type conn struct {
 	srv     *Server
 	session *engine.Session
 	opened  time.Time
-	v2      bool // the client is one of Socket.IO v2
 
 	partial      *partial     // the event whose attachments are being read; the reader's
 	partialBeats atomic.Int32 // 0 if there is none, else 1 and the heartbeats since
@@ -26,10 +25,11 @@ type conn struct {
 
 	mu         sync.Mutex // guards the following, and parts of the sockets
 	sockets    []*Socket  // connecting or connected, few
-	unfinished int        // sockets that are among these, or whose last handler still runs
+	unfinished int32      // sockets that are among these, or whose last handler still runs
 	ended      bool
 	expired    bool          // ConnectTimeout is over
 	timer      *time.Timer   // ConnectTimeout; nil once a socket has connected
+	awaited    int32         // answers that EmitWithAck waits for
 	waiting    int           // events in the inboxes
 	bytes      int64         // what these hold
 	space      chan struct{} // closed when there is room in the inboxes; nil unless the reader waits
@@ -50,11 +50,11 @@ type partial struct {
 }
 
 func newConn(srv *Server, session *engine.Session) *conn {
-	c := &conn{srv: srv, session: session, opened: time.Now(), v2: session.Protocol() == 3}
+	c := &conn{srv: srv, session: session, opened: time.Now()}
 	c.mu.Lock()
 	c.timer = time.AfterFunc(srv.opts.ConnectTimeout, c.expire)
 	c.mu.Unlock()
-	if c.v2 {
+	if c.v2() {
 		c.connectMain()
 	}
 	return c
@@ -142,7 +142,7 @@ func (c *conn) Heartbeat() {
 func (c *conn) handle(turn *engine.Turn, p *sio.Packet, bin [][]byte) {
 	switch p.Type {
 	case sio.Connect:
-		if c.v2 {
+		if c.v2() {
 			cutQuery(p)
 		}
 		c.connect(p)
@@ -271,7 +271,7 @@ func (c *conn) post(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]byte) {
 func (c *conn) waitForSpace(turn *engine.Turn, size int64) bool {
 	paused := false
 	c.mu.Lock()
-	for !c.ended && c.waiting > 0 && (c.waiting >= c.srv.opts.MaxInbox || c.bytes+size > c.srv.opts.MaxEvent) {
+	for !c.ended && c.waiting > 0 && (c.waiting >= c.maxInboxLocked() || c.bytes+size > c.srv.opts.MaxEvent) {
 		if c.space == nil {
 			c.space = make(chan struct{})
 		}
@@ -291,6 +291,17 @@ func (c *conn) waitForSpace(turn *engine.Turn, size int64) bool {
 	}
 	return !ended
 }
+
+// maxInboxLocked returns how many events may wait. There are more while a
+// handler awaits an answer of the client, which may be behind them.
+func (c *conn) maxInboxLocked() int {
+	if c.awaited > 0 {
+		return awaitingFactor * c.srv.opts.MaxInbox
+	}
+	return c.srv.opts.MaxInbox
+}
+
+const awaitingFactor = 16
 
 // freeLocked lets a waiting reader look again.
 func (c *conn) freeLocked() {

@@ -19,7 +19,7 @@ func (c *conn) connect(p *sio.Packet) {
 		return
 	}
 	c.mu.Lock()
-	if c.ended || c.find(p.Namespace) != nil || len(c.sockets) >= c.srv.opts.MaxNamespaces || c.unfinished >= 2*c.srv.opts.MaxNamespaces {
+	if c.ended || c.find(p.Namespace) != nil || len(c.sockets) >= c.srv.opts.MaxNamespaces || int(c.unfinished) >= 2*c.srv.opts.MaxNamespaces {
 		twice := c.find(p.Namespace) != nil
 		c.mu.Unlock()
 		c.srv.release(ns)
@@ -37,7 +37,7 @@ func (c *conn) connect(p *sio.Packet) {
 	}
 	if ns.recovery != nil {
 		claim := p.Data
-		if c.v2 {
+		if c.v2() {
 			claim = nil // it has been told nothing to come back with
 		}
 		if why := ns.recovery.resume(s, claim); why != "" {
@@ -191,7 +191,7 @@ func (s *Socket) leave(reason Reason, drop bool) bool {
 		_ = c.session.Send(c.srv.encodeControl(sio.Disconnect, s.ns.name, nil), false)
 	}
 	c.mu.Unlock()
-	keep := mayRecover(reason) && (was == connected || s.Recovered()) && !c.v2
+	keep := mayRecover(reason) && (was == connected || s.Recovered()) && !c.v2()
 	rooms := s.gone(reason, keep)
 	c.enqueue(s, task{fn: func() {
 		defer s.ended()
@@ -246,6 +246,11 @@ func (s *Socket) gone(reason Reason, keep bool) (rooms []string) {
 	c.mu.Lock()
 	acks := s.acks
 	s.acks = nil
+	for _, p := range acks {
+		if p.fn == nil {
+			c.awaited--
+		}
+	}
 	life := s.lifetime
 	c.mu.Unlock()
 	if life != nil {

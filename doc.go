@@ -319,7 +319,7 @@
 //
 //	MaxQueue                          to be sent
 //	+ MaxEvent + 3×MaxPayload         being read
-//	+ MaxEvent + MaxInbox × 96 KiB    waiting for handlers; the latter if they have 4096 arguments
+//	+ MaxEvent                        waiting for handlers
 //	+ n × MaxPayload                  sent as auth
 //	+ MaxHeaderBytes                  of the http.Server, for the header of the handshake
 //	+ 8 KiB                           of its own
@@ -367,9 +367,9 @@
 // OnConnect, its handlers, the functions passed to its Emit, OnDisconnect. They may block.
 // Other sockets do not notice, and heartbeats and answers go on, so that a handler can
 // wait for an answer of its own client. Not, however, for another handler of its own
-// socket. When MaxInbox events wait, their connection is read no further, all its
-// namespaces included, until a handler returns: what the client sends behind them,
-// answers too, comes later.
+// socket. When MaxInbox events wait, or MaxEvent bytes of them, their connection is read
+// no further, all its namespaces included, until a handler returns. While a handler
+// waits in EmitWithAck there may be 16 times as many, as the answer comes behind them.
 //
 // [Options.AllowRequest] and [Options.OnError] are called by many goroutines at a time.
 //
@@ -425,106 +425,51 @@
 //
 // # Emit cheat sheet
 //
-// The lines of the [official cheat sheet], in Go. s is a [Socket], io a [Server].
+// The lines of the [official cheat sheet]: s is a [Socket], io a [Server].
 //
-//	// to one client: socket.emit("hello", 1, "2", { 3: "4", 5: Uint8Array.from([6]) })
-//	s.Emit("hello", 1, "2", map[string]any{"3": "4", "5": []byte{6}})
+//	// To whom
+//	s.Emit("hello", 1, "2", map[string]any{"3": "4"}) // socket.emit("hello", 1, "2", { 3: "4" })
+//	s.Emit("hello", []byte{6})                        // socket.emit("hello", Uint8Array.from([6]))
+//	io.Emit("hello")                                  // io.emit("hello")
+//	s.Broadcast().Emit("hello")                       // socket.broadcast.emit("hello")
+//	io.To("room1").Emit("hello")                      // io.to("room1").emit("hello"), io.in("room1")…
+//	s.To("room1").Emit("hello")                       // socket.to("room1").emit("hello")
+//	io.To("room1", "room2").Emit("hello")             // io.to(["room1", "room2"]).emit("hello")
+//	s.To("room1").To("room2").Emit("hello")           // socket.to("room1").to("room2").emit("hello")
+//	io.Except("room1").Emit("hello")                  // io.except("room1").emit("hello")
+//	s.Except("room1").Emit("hello")                   // socket.except("room1").emit("hello")
+//	io.To("room1").Except("room2").Emit("hello")      // io.to("room1").except("room2").emit("hello")
+//	io.Of("/news").Emit("hello")                      // io.of("/news").emit("hello")
+//	io.Of("/news").To("room1").Emit("hello")          // io.of("/news").to("room1").emit("hello")
+//	io.To(id).Emit("hello")                           // io.to(id).emit("hello"): a private message
+//	io.To(s.ID()).Emit("hello")                       // io.to(socket.id)…; socket.to(socket.id) reaches nobody
 //
-//	// to everybody: io.emit("hello")
-//	io.Emit("hello")
+//	// How
+//	s.Volatile().Emit("hello")                             // socket.volatile.emit("hello")
+//	io.Volatile().Emit("hello")                            // io.volatile.emit("hello")
+//	s.Compress(false).Emit("hello")                        // socket.compress(false).emit("hello")
+//	io.Local().Emit("hello")                               // io.local.emit("hello")
+//	s.To("room1").Except("room2").Volatile().Emit("hello") // socket.to("room1").except("room2").volatile.emit("hello")
 //
-//	// to everybody but the sender: socket.broadcast.emit("hello")
-//	s.Broadcast().Emit("hello")
+//	// With an answer. The timeout is that of ctx or, without one, Options.AckTimeout
+//	s.Emit("hello", func(answer socketio.Args, err error) { … })      // socket.timeout(5000).emit("hello", (err, answer) => { … })
+//	answer, err := s.EmitWithAck(ctx, "hello")                        // await socket.timeout(5000).emitWithAck("hello")
+//	io.Emit("hello", func(replies []socketio.Reply, err error) { … }) // io.timeout(5000).emit("hello", (err, answers) => { … })
+//	replies, err := io.EmitWithAck(ctx, "hello")                      // await io.timeout(5000).emitWithAck("hello")
+//	replies, err := io.To("room1").EmitWithAck(ctx, "hello")          // await io.to("room1").timeout(5000).emitWithAck("hello")
+//	replies, err := s.To("room1").EmitWithAck(ctx, "hello")           // await socket.to("room1").timeout(5000).emitWithAck("hello")
 //
-//	// to a room: io.to("room1").emit("hello")
-//	io.To("room1").Emit("hello")
+//	// To other servers of a cluster
+//	err := io.ServerSideEmit("hello")                      // io.serverSideEmit("hello")
+//	replies, err := io.ServerSideEmitWithAck(ctx, "hello") // await io.serverSideEmitWithAck("hello")
 //
-//	// to a room but the sender: socket.to("room1").emit("hello")
-//	s.To("room1").Emit("hello")
+//	// From the client
+//	io.On("hello", func(s *socketio.Socket, text string, data []byte) { … }) // socket.emit("hello", "world", Uint8Array.from([6]))
+//	io.On("hello", func(text string) string { return "hello " + text })      // await socket.emitWithAck("hello", "world")
+//	io.On("hello", func(ack socketio.AckFunc) { go ack("at last") })         // socket.timeout(5000).emit("hello", (err, answer) => { … })
 //
-//	// to several rooms: io.to(["room1", "room2"]).emit("hello")
-//	io.To("room1", "room2").Emit("hello")
-//
-//	// to several rooms but the sender: socket.to("room1").to("room2").emit("hello")
-//	s.To("room1").To("room2").Emit("hello")
-//
-//	// to everybody but a room: io.except("room1").emit("hello")
-//	io.Except("room1").Emit("hello")
-//
-//	// to everybody but a room and the sender: socket.except("room1").emit("hello")
-//	s.Except("room1").Emit("hello")
-//
-//	// to a room but another: io.to("room1").except("room2").emit("hello")
-//	io.To("room1").Except("room2").Emit("hello")
-//
-//	// to a namespace: io.of("/news").emit("hello")
-//	io.Of("/news").Emit("hello")
-//
-//	// to a room of a namespace: io.of("/news").to("room1").emit("hello")
-//	io.Of("/news").To("room1").Emit("hello")
-//
-//	// a private message: io.to(id).emit("hello")
-//	io.To(id).Emit("hello")
-//
-//	// to oneself, as socket.to(socket.id) reaches nobody: io.to(socket.id).emit("hello")
-//	io.To(s.ID()).Emit("hello")
-//
-//	// that may be lost: socket.volatile.emit("hello"), io.volatile.emit("hello")
-//	s.Volatile().Emit("hello")
-//	io.Volatile().Emit("hello")
-//
-//	// not compressed: socket.compress(false).emit("hello")
-//	s.Compress(false).Emit("hello")
-//
-//	// to the clients of this server only: io.local.emit("hello")
-//	io.Local().Emit("hello")
-//
-//	// several at once: socket.to("room1").except("room2").volatile.emit("hello")
-//	s.To("room1").Except("room2").Volatile().Emit("hello")
-//
-//	// with an answer: socket.emit("hello", "world", (answer) => { … })
-//	s.Emit("hello", "world", func(answer socketio.Args, err error) { … })
-//
-//	// with an answer: await socket.emitWithAck("hello", "world")
-//	answer, err := s.EmitWithAck(ctx, "hello", "world")
-//
-//	// with a timeout: await socket.timeout(5000).emitWithAck("hello", "world")
-//	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-//	answer, err := s.EmitWithAck(ctx, "hello", "world")
-//
-//	// with a timeout: socket.timeout(5000).emit("hello", (err, answer) => { … })
-//	socketio.NewServer(&socketio.Options{AckTimeout: 5 * time.Second}) // of every callback
-//	s.Emit("hello", func(answer socketio.Args, err error) { … })
-//
-//	// with all answers: io.timeout(5000).emit("hello", (err, answers) => { … })
-//	io.Emit("hello", func(replies []socketio.Reply, err error) { … })
-//
-//	// with all answers: await io.timeout(5000).emitWithAck("hello")
-//	replies, err := io.EmitWithAck(ctx, "hello")
-//
-//	// with all of a room: await io.to("room1").timeout(5000).emitWithAck("hello")
-//	replies, err := io.To("room1").EmitWithAck(ctx, "hello")
-//
-//	// with all of a room but the sender: await socket.to("room1").timeout(5000).emitWithAck("hello")
-//	replies, err := s.To("room1").EmitWithAck(ctx, "hello")
-//
-//	// between servers: io.serverSideEmit("hello", "world")
-//	err := io.ServerSideEmit("hello", "world")
-//
-//	// between servers, with answers: await io.serverSideEmitWithAck("hello", "world")
-//	replies, err := io.ServerSideEmitWithAck(ctx, "hello", "world")
-//
-//	// from the client: socket.emit("hello", "world", Uint8Array.from([6]))
-//	io.On("hello", func(s *socketio.Socket, text string, data []byte) { … })
-//
-//	// from the client, with an answer: await socket.emitWithAck("hello", "world")
-//	io.On("hello", func(text string) string { return "hello " + text })
-//
-//	// from the client, with a timeout: socket.timeout(5000).emit("hello", (err, answer) => { … })
-//	io.On("hello", func(ack socketio.AckFunc) { go ack("at last") })
-//
-//	// reserved names: connect, disconnect and the others of "Emitting"
-//	err := s.Emit("disconnecting") // errors.Is(err, socketio.ErrReserved)
+//	// Refused
+//	err := s.Emit("disconnecting") // reserved: errors.Is(err, socketio.ErrReserved)
 //
 // [official cheat sheet]: https://socket.io/docs/v4/emit-cheatsheet/
 package socketio

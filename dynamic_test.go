@@ -197,7 +197,7 @@ func TestAnswersFromAllChildren(t *testing.T) {
 	}
 	done := make(chan result, 2)
 	go func() {
-		replies, err := org.EmitWithAck(context.Background(), "who?")
+		replies, err := org.EmitWithAck(t.Context(), "who?")
 		done <- result{replies, err}
 		err = org.Emit("who?", func(replies []socketio.Reply, err error) { done <- result{replies, err} })
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/socketio-go/socketio/internal/engine"
+	"github.com/socketio-go/socketio/internal/sio"
 )
 
 // An Emitter says whom an event is for and how it travels. It is an immutable
@@ -149,4 +150,76 @@ func (e Emitter) local() []*Socket {
 		list = n.index.collect(list, e.rooms, e.except, e.sender)
 	}
 	return list
+}
+
+// emitLogged sends an event that receivers can be sent again.
+func (e Emitter) emitLogged(n *Namespace, event string, args []any) error {
+	enc, err := beginEvent(event, args)
+	if err != nil {
+		return err
+	}
+	defer enc.release()
+	list := receivers.Get().(*[]*Socket)
+	m, offset, err := n.recovery.emit(e, n, enc, list)
+	if m == nil {
+		receivers.Put(list)
+		return err
+	}
+	if out := n.outgoing(event, m, false); out != nil {
+		if raw := out.message.Args.raw; offset {
+			out.message.Args.raw = raw[:len(raw)-1]
+		}
+		for _, s := range *list {
+			out.tell(s)
+		}
+	}
+	clear(*list)
+	receivers.Put(list)
+	return err
+}
+
+// emit logs an event, unless it is volatile, and queues it for its receivers,
+// which it leaves in list. It reports whether the message has an offset.
+func (r *recovery) emit(e Emitter, n *Namespace, enc *encoder, list *[]*Socket) (m *engine.Message, offset bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	*list = (*list)[:0]
+	l := logged{rooms: e.rooms, except: e.except}
+	if e.only != nil {
+		if e.only.state.Load() != connected {
+			return nil, false, ErrClosed
+		}
+		l.only = e.only.id
+	}
+	if e.sender != nil {
+		l.sender = e.sender.id
+	}
+	switch {
+	case !e.volatile:
+		offset = true
+		m, err = r.append(enc, n, l)
+	case enc.endsInString():
+		offset = true
+		m, err = enc.eventWithOffset(n, r.offset(r.last))
+	default:
+		m, err = enc.message(n, sio.Event, sio.BinaryEvent, noAck)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	m.SetCompression(e.compress)
+	if e.only != nil {
+		*list = append(*list, e.only)
+	} else {
+		*list = n.index.collect(*list, e.rooms, e.except, e.sender)
+	}
+	for _, s := range *list {
+		if !e.volatile {
+			s.rec.sent = r.last
+		}
+		if fail := s.send(m, e.volatile); e.only != nil {
+			err = fail
+		} // else who has left or is slow is not the emitter's concern
+	}
+	return m, offset, err
 }

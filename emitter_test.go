@@ -165,9 +165,9 @@ func TestNamespacesAreApart(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, nil)
 	c := srv.open(t, webSocket)
-	root, chat := c.join("/", ""), ""
+	root := c.join("/", "")
 	srv.Of("chat").On("sync", func() {})
-	chat = c.join("/chat", "")
+	chat := c.join("/chat", "")
 	if root == chat {
 		t.Error("one id for both")
 	}

@@ -19,7 +19,7 @@ type (
 	tagged struct {
 		Name    string `json:"name"`
 		Secret  string `json:"-"`
-		Dash    int    `json:"-,"`
+		Dash    int    `json:"-,"` //nolint:staticcheck // a key called "-", as encoding/json has it
 		Empty   string `json:",omitempty"`
 		Zero    int    `json:"zero,omitempty"`
 		Quoted  int    `json:"quoted,string"`

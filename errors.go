@@ -47,8 +47,7 @@ func Errorf(format string, a ...any) *Error { return &Error{Message: fmt.Sprintf
 // asError finds the *Error in err, which is all of it that may be shown.
 func asError(err error) (*Error, bool) {
 	var e *Error
-	ok := errors.As(err, &e)
-	return e, ok
+	return e, errors.As(err, &e) && e != nil
 }
 
 // publicError returns what the other side may know of err.

@@ -55,6 +55,19 @@ func TestEvent(t *testing.T) {
 	})
 }
 
+// Args as the type of an event are its one argument, not decoded.
+func TestEventOfArgs(t *testing.T) {
+	t.Parallel()
+	const raw socketio.Event[socketio.Args] = "raw"
+	srv := serve(t, nil)
+	raw.On(srv, func(_ context.Context, s *socketio.Socket, v socketio.Args) error { return raw.Emit(s, v) })
+	c := srv.join(t, webSocket)
+	c.write(`451-["raw",{"a":[{"_placeholder":true,"num":0}]},2]`, []byte{1})
+	c.want(`451-["raw",{"a":[{"_placeholder":true,"num":0}]}]`, []byte{1})
+	c.write(`42["raw"]`)
+	c.want(`42["raw"]`)
+}
+
 func TestEventTargets(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, nil)

@@ -180,7 +180,7 @@ func TestServerSideEmitOnOneServer(t *testing.T) {
 	c := srv.join(t, webSocket)
 	for _, n := range []*socketio.Namespace{srv.Namespace, srv.Of("/other"), srv.org()} {
 		wantEqual(t, "emit", n.ServerSideEmit("e", 1, []byte{2}), nil)
-		list, err := n.ServerSideEmitWithAck(context.Background(), "e")
+		list, err := n.ServerSideEmitWithAck(t.Context(), "e")
 		wantEqual(t, "replies", len(list), 0)
 		wantEqual(t, "error", err, nil)
 		if err := n.ServerSideEmit("connect"); !errors.Is(err, socketio.ErrReserved) {

@@ -80,6 +80,7 @@ func TestHandlerShapes(t *testing.T) {
 		{"a variadic parameter", func(a int, more ...string) string { return fmt.Sprint(a, more) }, `1,"b","c"`, `["1 [b c]"]`},
 		{"a variadic parameter without arguments", func(a int, more ...string) int { return a + len(more) }, `1`, `[1]`},
 		{"a variadic parameter with fewer arguments still", func(a int, more ...string) int { return a + len(more) }, ``, `[0]`},
+		{"a variadic parameter of another type", func(a int, more ...string) int { return a + len(more) }, `1,"b",2`, `[{"error":{"message":"bad arguments"}}]`},
 		{"any number of anything", func(more ...any) string { return fmt.Sprint(more...) }, `1,"b",null`, `["1b<nil>"]`},
 		{"Args take all", func(args socketio.Args) socketio.Args { return args }, `1,{"a":2}`, `[1,{"a":2}]`},
 		{"Args take what is left", func(_ int, rest socketio.Args) int { return rest.Len() }, `1,2,3`, `[2]`},
@@ -177,7 +178,7 @@ func TestRefusedHandlerShapes(t *testing.T) {
 		{"a nil function", (func(int))(nil), `is not a function of the shape`},
 		{"a nil function of a common shape", (func(*socketio.Socket))(nil), `is not a function of the shape`},
 		{"two results", func() (int, int) { return 0, 0 }, `more than one result beside an error`},
-		{"an error that is not last", func() (error, int) { return nil, 0 }, `more than one result beside an error`}, //nolint:revive,staticcheck // it is what is refused
+		{"an error that is not last", func() (error, int) { return nil, 0 }, `more than one result beside an error`}, //nolint:staticcheck // it is what is refused
 		{"a result and an AckFunc", func(socketio.AckFunc) int { return 0 }, `a result as well as an AckFunc`},
 		{"an *Error as the result", func() *socketio.Error { return nil }, `*socketio.Error is an error: declare the result as error`},
 		{"the context behind the socket", func(*socketio.Socket, context.Context) {}, `context.Context out of place`},
@@ -341,7 +342,7 @@ func TestPanicsOfHandlers(t *testing.T) {
 		fn    func()
 		value func(v any) bool
 	}{
-		{"an error", func() { panic(boom) }, func(v any) bool { return v == boom }}, //nolint:errorlint // the very value
+		{"an error", func() { panic(boom) }, func(v any) bool { return v == boom }},
 		{"a string", func() { panic("boom") }, func(v any) bool { return v == "boom" }},
 		{"nil", func() { panic(nil) }, func(v any) bool { _, ok := v.(*runtime.PanicNilError); return ok }},
 		{"a runtime error", func() { nobody["x"] = 1 }, func(v any) bool { _, ok := v.(runtime.Error); return ok }},
@@ -390,6 +391,34 @@ func TestErrorWhoseTextPanics(t *testing.T) {
 	c := srv.join(t, webSocket)
 	wantEqual(t, "answer", c.ask(`["fail"]`), `[{"error":{"message":"internal error"}}]`)
 	c.wantNothing()
+}
+
+func TestLogger(t *testing.T) {
+	t.Parallel()
+	log := make(lines, 10)
+	srv := serve(t, &socketio.Options{Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))})
+	srv.On("fail", func() error { return errors.New("some text") })
+	srv.On("refuse", func() error { return socketio.Errorf("not you") })
+	c := srv.open(t, webSocket)
+	id := c.join("/", "")
+	c.write(`42["refuse"]`, `42["fail"]`, `4abc`)
+	wantEqual(t, "an error of a handler", receive(t, log), `level=WARN msg="some text" socket=`+id+" namespace=/\n")
+	wantEqual(t, "a bad packet", receive(t, log), `level=WARN msg="socket.io: unknown packet type"`+"\n")
+}
+
+// A lines takes what is written to it, call by call.
+type lines chan string
+
+func (l lines) Write(b []byte) (int, error) {
+	l <- string(b)
+	return len(b), nil
 }
 
 func TestOnErrorMayPanic(t *testing.T) {

@@ -179,3 +179,41 @@ func TestIndexForgets(t *testing.T) {
 	n, r := x.Count()
 	wantEqual(t, "what is left", fmt.Sprint(n, r), "0 0")
 }
+
+// Who a broadcast reaches is found out without allocating, unless it is for
+// several rooms, where nobody may be found twice.
+func TestCollectAllocations(t *testing.T) { // not parallel: it counts what is allocated
+	x := socketio.NewIndex()
+	var sender *socketio.Socket
+	for i := range 1000 {
+		sender = socketio.NewIndexed(fmt.Sprint(i))
+		x.Add(sender)
+		x.Join(sender, "all", fmt.Sprint("room ", i%10), fmt.Sprint("half ", i%2))
+	}
+	dst := make([]*socketio.Socket, 0, 1000)
+	for _, tt := range []struct {
+		name          string
+		rooms, except []string
+		sender        *socketio.Socket
+		found         int
+		most          float64
+	}{
+		{"everybody", nil, nil, nil, 1000, 0},
+		{"the others", nil, nil, sender, 999, 0},
+		{"a room", []string{"room 1"}, nil, nil, 100, 0},
+		{"the others of a room", []string{"all"}, nil, sender, 999, 0},
+		{"a socket", []string{"7"}, nil, nil, 1, 0},
+		{"everybody but a room", nil, []string{"half 0"}, nil, 500, 3},
+		{"a room but for others", []string{"half 0"}, []string{"room 0", "room 2", "room 4"}, nil, 200, 5},
+		{"several rooms", []string{"room 1", "half 1"}, nil, nil, 500, 30},
+	} {
+		found := 0
+		allocations := testing.AllocsPerRun(10, func() {
+			found = len(x.Collect(dst, tt.rooms, tt.except, tt.sender))
+		})
+		wantEqual(t, tt.name+", found", found, tt.found)
+		if allocations > tt.most {
+			t.Errorf("%s: %v allocations, want at most %v", tt.name, allocations, tt.most)
+		}
+	}
+}

@@ -47,8 +47,9 @@ func (n *Namespace) OnAnyOutgoing(fn func(s *Socket, m *Message)) (off func()) {
 }
 
 // OnJoin adds a function told when a socket has entered a room, and returns a
-// function that removes it. It runs on the goroutine that calls Join. The room
-// that every socket has by its id is not told of.
+// function that removes it. It runs on the goroutine that calls Join; when the
+// socket leaves at the same time on another one, the two may be told of in
+// either order. The room that every socket has by its id is not told of.
 func (n *Namespace) OnJoin(fn func(s *Socket, room string)) (off func()) {
 	return addObserver(n, func(o *observers) *[]*func(*Socket, string) { return &o.join }, fn)
 }

@@ -74,8 +74,9 @@ type Options struct {
 	// larger.
 	MaxQueue int64
 	// MaxInbox bounds the events of one connection that wait for a handler;
-	// beyond it, or beyond MaxEvent bytes, the connection is not read. Zero
-	// means 64.
+	// beyond it, or beyond MaxEvent bytes, the connection is not read. There
+	// may be 16 times as many while a handler waits in EmitWithAck, as the
+	// answer may be behind them. Zero means 64.
 	MaxInbox int
 	// MaxHandshakes bounds the handshakes under way at a time; beyond it new
 	// clients get 503 with Retry-After. Zero means 1024.

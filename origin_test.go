@@ -173,21 +173,21 @@ func TestOrigins(t *testing.T) {
 			resp := asking{host: tt.host, header: h}.ask(t, io)
 			wantEqual(t, "status", resp.StatusCode, tt.status)
 			got := resp.Header.Get("Access-Control-Allow-Origin")
-			any := len(tt.origins) > 0 && tt.origins[len(tt.origins)-1] == "*"
+			anybody := len(tt.origins) > 0 && tt.origins[len(tt.origins)-1] == "*"
 			switch {
 			case !tt.shown:
 				wantEqual(t, "shown to", got, "")
-			case any:
+			case anybody:
 				wantEqual(t, "shown to", got, "*")
 			default:
 				wantEqual(t, "shown to", got, tt.origin)
 			}
 			credentials := ""
-			if tt.shown && !any {
+			if tt.shown && !anybody {
 				credentials = "true"
 			}
 			wantEqual(t, "with credentials", resp.Header.Get("Access-Control-Allow-Credentials"), credentials)
-			wantEqual(t, "varies", resp.Header.Get("Vary") == "Origin", len(tt.origins) > 0 && !any)
+			wantEqual(t, "varies", resp.Header.Get("Vary") == "Origin", len(tt.origins) > 0 && !anybody)
 			switch tt.status {
 			case refused:
 				wantEqual(t, "answer", body(t, resp), `{"code":4,"message":"Origin not allowed, see Options.Origins"}`)

@@ -1,10 +1,8 @@
 package socketio
 
 import (
-	"cmp"
 	"crypto/rand"
 	"encoding/json"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,7 +11,6 @@ import (
 	"time"
 
 	"github.com/socketio-go/socketio/internal/engine"
-	"github.com/socketio-go/socketio/internal/sio"
 )
 
 // Recovery configures connection state recovery: what a socket is sent while
@@ -201,90 +198,6 @@ func (l *logged) isFor(sid string, at int64, t *trail) bool {
 	in := func(room string) bool { return t.in(room, at) }
 	return l.sender != sid && !slices.ContainsFunc(l.except, in) &&
 		(len(l.rooms) == 0 || slices.ContainsFunc(l.rooms, in))
-}
-
-// A trail knows in which rooms a socket was at which position.
-type trail struct {
-	since   int64             // the position up to which its client has all that was for it
-	stays   map[string][]stay // by room, in order, without touching each other
-	ended   int               // how many of them have
-	pruneAt int               // how many of those are worth a look at what can be forgotten
-}
-
-// A stay in a room is after one position, up to and including another.
-type stay struct{ from, to int64 }
-
-// stillIn is the end of a stay that has not ended.
-const stillIn = math.MaxInt64
-
-func (t *trail) in(room string, at int64) bool {
-	stays := t.stays[room]
-	i, _ := slices.BinarySearchFunc(stays, at, func(s stay, at int64) int { return cmp.Compare(s.to, at) })
-	return i < len(stays) && stays[i].from < at
-}
-
-// rooms returns those that the socket is in.
-func (t *trail) rooms() (names []string) {
-	for name, stays := range t.stays {
-		if stays[len(stays)-1].to == stillIn {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// joined notes that a socket has entered rooms.
-func (t *trail) joined(rooms []string, at int64) {
-	if t.stays == nil {
-		t.stays = make(map[string][]stay)
-	}
-	for _, room := range rooms {
-		stays := t.stays[room]
-		n := len(stays)
-		switch {
-		case n > 0 && stays[n-1].to == stillIn:
-		case n > 0 && stays[n-1].to == at: // nothing has happened since it left
-			stays[n-1].to = stillIn
-			t.ended--
-		default:
-			t.stays[room] = append(stays, stay{at, stillIn})
-		}
-	}
-}
-
-// left notes that a socket has left rooms, and forgets stays that ended before
-// the log begins, now and then.
-func (t *trail) left(rooms []string, at, first int64) {
-	for _, room := range rooms {
-		stays := t.stays[room]
-		n := len(stays)
-		switch {
-		case n == 0 || stays[n-1].to != stillIn:
-		case stays[n-1].from < at:
-			stays[n-1].to = at
-			t.ended++
-		case n > 1: // nothing has happened since it joined
-			t.stays[room] = stays[:n-1]
-		default:
-			delete(t.stays, room)
-		}
-	}
-	if t.ended < max(t.pruneAt, 16) {
-		return
-	}
-	t.ended = 0
-	for room, stays := range t.stays {
-		stays = slices.DeleteFunc(stays, func(s stay) bool { return s.to < first })
-		for _, s := range stays {
-			if s.to != stillIn {
-				t.ended++
-			}
-		}
-		if t.stays[room] = stays; len(stays) == 0 {
-			delete(t.stays, room)
-		}
-	}
-	t.pruneAt = 2 * t.ended
 }
 
 // A claim is what a client says of the session it had.
@@ -555,76 +468,4 @@ func (n *Namespace) remove(s *Socket, keep bool) (left []string) {
 		r.save(s, values)
 	}
 	return left
-}
-
-// emitLogged sends an event that receivers can be sent again.
-func (e Emitter) emitLogged(n *Namespace, event string, args []any) error {
-	enc, err := beginEvent(event, args)
-	if err != nil {
-		return err
-	}
-	defer enc.release()
-	list := receivers.Get().(*[]*Socket)
-	m, offset, err := n.recovery.emit(e, n, enc, list)
-	if m == nil {
-		receivers.Put(list)
-		return err
-	}
-	if out := n.outgoing(event, m, false); out != nil {
-		if raw := out.message.Args.raw; offset {
-			out.message.Args.raw = raw[:len(raw)-1]
-		}
-		for _, s := range *list {
-			out.tell(s)
-		}
-	}
-	clear(*list)
-	receivers.Put(list)
-	return err
-}
-
-// emit logs an event, unless it is volatile, and queues it for its receivers,
-// which it leaves in list. It reports whether the message has an offset.
-func (r *recovery) emit(e Emitter, n *Namespace, enc *encoder, list *[]*Socket) (m *engine.Message, offset bool, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	*list = (*list)[:0]
-	l := logged{rooms: e.rooms, except: e.except}
-	if e.only != nil {
-		if e.only.state.Load() != connected {
-			return nil, false, ErrClosed
-		}
-		l.only = e.only.id
-	}
-	if e.sender != nil {
-		l.sender = e.sender.id
-	}
-	switch {
-	case !e.volatile:
-		offset = true
-		m, err = r.append(enc, n, l)
-	case enc.endsInString():
-		offset = true
-		m, err = enc.eventWithOffset(n, r.offset(r.last))
-	default:
-		m, err = enc.message(n, sio.Event, sio.BinaryEvent, noAck)
-	}
-	if err != nil {
-		return nil, false, err
-	}
-	m.SetCompression(e.compress)
-	if e.only != nil {
-		*list = append(*list, e.only)
-	} else {
-		*list = n.index.collect(*list, e.rooms, e.except, e.sender)
-	}
-	for _, s := range *list {
-		if !e.volatile {
-			s.rec.sent = r.last
-		}
-		if fail := s.send(m, e.volatile); e.only != nil {
-			err = fail
-		} // else who has left or is slow is not the emitter's concern
-	}
-	return m, offset, err
 }

@@ -55,7 +55,7 @@ func cutAt(t *testing.T, later bool, at int64, act func(*memnet.Conn)) (beyond b
 	srv := serveInMemory(t, &socketio.Options{Recovery: &socketio.Recovery{}})
 	srv.wait = 5 * time.Second
 	c := srv.arrive(t, webSocket)
-	const events = 9
+	const events = 6
 	emit := func(from, to int) {
 		for i := from; i < to; i++ {
 			if i%3 == 0 {
@@ -65,11 +65,10 @@ func cutAt(t *testing.T, later bool, at int64, act func(*memnet.Conn)) (beyond b
 			}
 		}
 	}
+	beyond = true
 	fail := func() { // at a byte from now on
-		in := c.conn().In()
-		in.At(in.Sent()+at, func() { act(c.conn()) })
-		end := in.Sent() + at
-		t.Cleanup(func() { beyond = in.Sent() < end })
+		conn := c.conn()
+		conn.In().At(conn.In().Sent()+at, func() { beyond = false; act(conn) })
 	}
 	next := 0
 	take := func(list ...received) {
@@ -238,9 +237,16 @@ func TestRecoveryHistories(t *testing.T) {
 				opts.Recovery.MaxPackets = 5 + random.IntN(20)
 			}
 			srv := serveInMemory(t, opts)
+			var asked, connections, recovered atomic.Int64
 			srv.Use(func(context.Context, *socketio.Socket) error {
-				<-time.After(time.Duration(random.IntN(3)) * time.Second)
+				<-time.After(time.Duration(asked.Add(1)%3) * time.Second)
 				return nil
+			})
+			srv.OnConnect(func(s *socketio.Socket) {
+				connections.Add(1)
+				if s.Recovered() {
+					recovered.Add(1)
+				}
 			})
 			var log histories.Log
 			var players []*player
@@ -283,10 +289,22 @@ func TestRecoveryHistories(t *testing.T) {
 				}
 				return names
 			}
-			recovered, fresh := 0, 0
+			// socket returns the server's end. Once nothing moves, it is clear whether
+			// it still lives.
+			socket := func(p *player) *socketio.Socket {
+				synctest.Wait()
+				s, _ := srv.Socket(p.id)
+				return s
+			}
+			look := func(p *player) {
+				select {
+				case <-p.done: // the server did not want it
+					p.done = nil
+				default:
+				}
+			}
 			for range 300 {
 				p := players[random.IntN(len(players))]
-				s, _ := srv.Socket(p.id)
 				switch random.IntN(20) {
 				case 0, 1:
 					synctest.Wait()
@@ -301,8 +319,8 @@ func TestRecoveryHistories(t *testing.T) {
 						start(p)
 					}
 				case 8, 9, 10:
-					// Once nothing moves, it is clear whether s still lives.
-					if synctest.Wait(); s == nil || !s.Connected() {
+					s := socket(p)
+					if s == nil {
 						break
 					}
 					room := rooms[random.IntN(len(rooms))]
@@ -328,32 +346,23 @@ func TestRecoveryHistories(t *testing.T) {
 					case 1:
 						e.Rooms, e.Except = some(), some()
 					case 2:
-						if synctest.Wait(); s != nil {
-							e.Sender, e.Rooms, sender = p.name, some(), s
+						if sender = socket(p); sender != nil {
+							e.Sender, e.Rooms = p.name, some()
 						}
 					}
 					emitted(srv, sender, &log, e, random.IntN(3))
 				}
+				look(p)
+			}
+			for range 2 { // in the end all are here, even those whose recovery is cut short
 				synctest.Wait()
-				if p.done != nil {
-					select {
-					case <-p.done: // the server did not want it
-						p.done = nil
-					default:
-						if p.recovered {
-							recovered++
-						} else {
-							fresh++
-						}
+				for _, p := range players {
+					if look(p); p.done == nil {
+						start(p)
 					}
 				}
+				<-time.After(10 * time.Second)
 			}
-			for _, p := range players {
-				if p.done == nil {
-					start(p)
-				}
-			}
-			<-time.After(10 * time.Second)
 			synctest.Wait()
 			for _, p := range players {
 				log.Settle(p.name)
@@ -361,7 +370,7 @@ func TestRecoveryHistories(t *testing.T) {
 			if err := log.Check(); err != nil {
 				t.Error(err)
 			}
-			t.Logf("%d times as recovered, %d times as new", recovered, fresh)
+			t.Logf("recovered %d times of %d", recovered.Load(), connections.Load())
 			for _, p := range players {
 				lose(p, true)
 			}
@@ -372,7 +381,7 @@ func TestRecoveryHistories(t *testing.T) {
 // A random history in which everything happens at once.
 func TestConcurrentHistories(t *testing.T) {
 	t.Parallel()
-	eachSeed(t, max(1, *seeds/10), func(t *testing.T, random *rand.Rand) {
+	eachSeed(t, max(1, *seeds/20), func(t *testing.T, random *rand.Rand) {
 		srv := serve(t, &socketio.Options{Recovery: &socketio.Recovery{}})
 		var log histories.Log
 		srv.On("join", func(s *socketio.Socket, name, room string) {
@@ -386,10 +395,11 @@ func TestConcurrentHistories(t *testing.T) {
 		})
 		rooms := []string{"red", "green"}
 		var emitting, playing sync.WaitGroup
+		var recovered atomic.Int64
 		for i := range 3 {
 			random := rand.New(rand.NewPCG(random.Uint64(), 1))
 			emitting.Go(func() {
-				for n := range 500 {
+				for n := 0; n < 3000 && recovered.Load() < 20; n++ {
 					e := histories.Emission{Event: histories.Event{Emitter: fmt.Sprint("emitter", i), Number: n + 1}}
 					switch random.IntN(3) {
 					case 0:
@@ -404,7 +414,6 @@ func TestConcurrentHistories(t *testing.T) {
 		}
 		var players []*player
 		stop := make(chan struct{})
-		var recovered atomic.Int64
 		for i := range 4 {
 			random := rand.New(rand.NewPCG(random.Uint64(), 2))
 			p := &player{returner: &returner{srv: srv, transport: webSocket}, name: fmt.Sprint("client", i), log: &log}

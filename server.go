@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -63,7 +64,7 @@ func NewServer(opts *Options) *Server {
 		MaxHandshakes:  int64(srv.opts.MaxHandshakes),
 		Compression:    srv.opts.Compression,
 		Open:           func(s *engine.Session) engine.Receiver { return newConn(srv, s) },
-		Report:         func(_ *engine.Session, err error) { srv.report(nil, err) },
+		Report:         func(_ *engine.Session, err error) { srv.reportEngine(err) },
 	})
 	return srv
 }
@@ -223,6 +224,15 @@ func (srv *Server) Close() error {
 		return fmt.Errorf("socketio: close: %d goroutines still in handlers", n)
 	}
 	return nil
+}
+
+// reportEngine reports what concerns a connection rather than a socket.
+func (srv *Server) reportEngine(err error) {
+	var violation *engine.ViolationError
+	if errors.As(err, &violation) {
+		srv.badPackets.Add(1)
+	}
+	srv.report(nil, err)
 }
 
 // report tells the application of an error that concerns s, or nobody.

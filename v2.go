@@ -12,6 +12,9 @@ import (
 // What clients of Socket.IO v2 expect otherwise: to be in "/" without asking,
 // ids made of the connection's, and no objects in the answers to CONNECT.
 
+// v2 reports whether the client is one of Socket.IO v2.
+func (c *conn) v2() bool { return c.session.Protocol() == 3 }
+
 // connectMain joins a v2 client to "/", which it takes for granted.
 func (c *conn) connectMain() {
 	c.connect(&sio.Packet{Type: sio.Connect, Namespace: []byte("/")})
@@ -21,7 +24,7 @@ func (c *conn) connectMain() {
 // it itself, out of the id of the connection.
 func (c *conn) socketID(n *Namespace) string {
 	switch {
-	case !c.v2:
+	case !c.v2():
 		return newSocketID()
 	case n.name == "/":
 		return c.session.ID()
@@ -33,7 +36,7 @@ func (c *conn) socketID(n *Namespace) string {
 // logID returns the id of s for logs, where that of a v2 client is cut short: the
 // whole of it is the secret of its connection.
 func (s *Socket) logID() string {
-	if s.conn.v2 {
+	if s.conn.v2() {
 		return s.id[:len(s.id)-16] + "…"
 	}
 	return s.id
@@ -58,7 +61,7 @@ func cutQuery(p *sio.Packet) {
 
 // connectPayload returns what a client is told when s is connected.
 func (s *Socket) connectPayload() []byte {
-	if s.conn.v2 {
+	if s.conn.v2() {
 		return nil
 	}
 	payload := sio.AppendString([]byte(`{"sid":`), s.id)
@@ -72,7 +75,7 @@ func (s *Socket) connectPayload() []byte {
 // is the data alone, or the message if there is none.
 func (c *conn) refusalPayload(e *Error) []byte {
 	var whole, message any = e, &Error{Message: e.Message}
-	if c.v2 {
+	if c.v2() {
 		whole, message = e.Data, e.Message
 		if len(e.Data) == 0 {
 			whole = e.Message

@@ -137,6 +137,8 @@ func decodePacket(d *msgpack.Decoder) (p packet, err error) {
 		return p, errType
 	case p.nsp == nil:
 		return p, errNamespace
+	case p.data == nil && (p.kind == int64(sio.Event) || p.kind == int64(sio.Ack)):
+		return p, errPayload
 	}
 	return p, nil
 }

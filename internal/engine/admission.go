@@ -175,7 +175,7 @@ func (srv *Server) openPolling(w http.ResponseWriter, s *Session, script string)
 	if s.v3 {
 		f = eio.Counted
 	}
-	body, contentType := bodyOf(w.Header(), f, script, f.Append(nil, s.openPacket()))
+	body, contentType := bodyOf(w.Header(), f, script, f.Append(nil, s.openPacket(Polling)))
 	srv.limitWriting(http.NewResponseController(w))
 	if err := respond(w, contentType, body); err != nil {
 		s.Discard(TransportClose)
@@ -183,8 +183,17 @@ func (srv *Server) openPolling(w http.ResponseWriter, s *Session, script string)
 }
 
 func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, s *Session) {
-	t, err := s.upgrade(w, r)
+	handshake := frame(opText, string(s.openPacket(WebSocket)))
+	first := handshake
+	if s.v3 {
+		first = nil // servers of its time send it by itself
+	}
+	t, err := s.upgrade(w, r, first)
 	if err != nil {
+		return
+	}
+	if s.v3 && t.writeNow(handshake) != nil {
+		t.close()
 		return
 	}
 	if !s.start(t) {

@@ -13,16 +13,43 @@ import (
 // Compression overrides [Config].Compression for one message.
 type Compression uint8
 
-// Whether a message is compressed.
+// Whether a message is compressed. Of messages that share a polling response
+// the greatest counts.
 const (
 	CompressDefault Compression = iota // if it is large enough
 	CompressAlways                     // whatever its size
 	CompressNever
 )
 
+// covers reports whether so many bytes are to be compressed.
+func (c Compression) covers(size, threshold int) bool {
+	switch c {
+	case CompressAlways:
+		return size > 0
+	case CompressNever:
+		return false
+	}
+	return size >= threshold
+}
+
 // SetCompression sets whether m is compressed. It must be called before the
 // first Send.
 func (m *Message) SetCompression(c Compression) { m.compression = c }
+
+// acceptsDeflate reports whether a client offers permessage-deflate in a form
+// that can be accepted: the server's window can't be limited (RFC 7692, section
+// 7.1.2.1).
+func acceptsDeflate(r *http.Request) bool {
+	for _, line := range r.Header["Sec-Websocket-Extensions"] {
+		for offer := range strings.SplitSeq(line, ",") {
+			name, params, _ := strings.Cut(offer, ";")
+			if strings.TrimSpace(name) == "permessage-deflate" && !strings.Contains(params, "server_max_window_bits") {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // rsv1 marks a compressed frame (RFC 7692, section 7.2.1).
 const rsv1 = 0x40
@@ -34,20 +61,9 @@ type deflated struct {
 	wire []byte
 }
 
-// compressible reports whether a payload of m is to be compressed.
-func (m *Message) compressible(size, threshold int) bool {
-	switch m.compression {
-	case CompressAlways:
-		return size > 0
-	case CompressNever:
-		return false
-	}
-	return size >= threshold
-}
-
 // compressed returns m as frames for a WebSocket with permessage-deflate.
 func (m *Message) compressed(threshold int) []byte {
-	if !m.compressible(len(m.wire), threshold) {
+	if !m.compression.covers(len(m.wire), threshold) {
 		return m.wire
 	}
 	d := m.deflated.Load()
@@ -64,11 +80,15 @@ func (m *Message) deflate(threshold int) []byte {
 	defer deflaters.Put(d)
 	var wire []byte
 	for op, data := range m.frames() {
-		if op != opText && op != opBinary || !m.compressible(len(data), threshold) {
+		if op != opText && op != opBinary || !m.compression.covers(len(data), threshold) {
 			wire = append(appendFrameHeader(wire, op, len(data)), data...)
 			continue
 		}
 		packed := d.deflate(data)
+		if len(packed) >= len(data) { // an image, for example
+			wire = append(appendFrameHeader(wire, op, len(data)), data...)
+			continue
+		}
 		header := len(wire)
 		wire = append(appendFrameHeader(wire, op, len(packed)), packed...)
 		wire[header] |= rsv1
@@ -104,10 +124,10 @@ var gzippers = sync.Pool{New: func() any {
 	return w
 }}
 
-// gzipInto compresses body if the client takes it and it is large enough. It
-// sets the response's headers.
-func gzipInto(dst *bytes.Buffer, h http.Header, r *http.Request, body []byte, threshold int) []byte {
-	if threshold == 0 || len(body) < threshold || !acceptsGzip(r) {
+// gzipInto compresses a response, if that is wanted, the client takes it and it
+// is worth it. It sets the response's headers.
+func gzipInto(dst *bytes.Buffer, h http.Header, r *http.Request, body []byte, c Compression, threshold int) []byte {
+	if threshold == 0 || !c.covers(len(body), threshold) || !acceptsGzip(r) {
 		return body
 	}
 	w := gzippers.Get().(*gzip.Writer)
@@ -115,6 +135,9 @@ func gzipInto(dst *bytes.Buffer, h http.Header, r *http.Request, body []byte, th
 	w.Reset(dst)
 	_, _ = w.Write(body) // a bytes.Buffer takes everything
 	_ = w.Close()
+	if dst.Len() >= len(body) {
+		return body
+	}
 	h.Set("Content-Encoding", "gzip")
 	h.Add("Vary", "Accept-Encoding")
 	return dst.Bytes()
@@ -126,7 +149,7 @@ func acceptsGzip(r *http.Request) bool {
 	for _, line := range r.Header["Accept-Encoding"] {
 		for coding := range strings.SplitSeq(line, ",") {
 			name, params, _ := strings.Cut(coding, ";")
-			weight, weighted := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q=")
+			weight, weighted := strings.CutPrefix(strings.ToLower(strings.ReplaceAll(params, " ", "")), "q=")
 			refused := weighted && strings.Trim(weight, "0.") == ""
 			if strings.EqualFold(strings.TrimSpace(name), "gzip") && !refused {
 				return true

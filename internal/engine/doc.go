@@ -19,5 +19,6 @@
 // flusher: the reader at the end of its turn, a worker of the server, or the
 // poll that waits. A flusher writes all that is queued at once. It never
 // blocks: when the network takes no more, a goroutine of that session goes on
-// under a write deadline.
+// under a write deadline. A reader whose turn has sent to others works with the
+// workers before it reads on: who sends to many can't overrun them.
 package engine

@@ -8,13 +8,13 @@ import (
 // startHeartLocked starts the heartbeat, which a client of Engine.IO 3 begins
 // itself and must not leave out.
 func (s *Session) startHeartLocked() {
-	cfg := &s.srv.cfg
-	s.awaitPong = s.v3
+	first := s.srv.cfg.PingInterval
 	if s.v3 {
-		s.heart = time.AfterFunc(cfg.PingInterval+cfg.PingTimeout, s.beat)
-	} else {
-		s.heart = time.AfterFunc(cfg.PingInterval, s.beat)
+		s.awaitPong = true
+		first += s.srv.cfg.PingTimeout
 	}
+	s.bound = time.Now().Add(first)
+	s.heart = time.AfterFunc(first, s.beat)
 }
 
 // beat runs when the heartbeat is due: it sends a ping, or finds that the last
@@ -43,7 +43,7 @@ func (s *Session) beat() {
 			s.abort(PingTimeout)
 			return
 		}
-		s.heart.Reset(cfg.PingTimeout)
+		s.beatInLocked(cfg.PingTimeout)
 		s.mu.Unlock()
 		return
 	case s.awaitPong:
@@ -53,7 +53,8 @@ func (s *Session) beat() {
 	}
 	s.awaitPong = true
 	s.enqueueLocked(pingMessage)
-	s.heart.Reset(cfg.PingTimeout)
+	s.bound = s.bound.Add(cfg.PingTimeout) // counted from when the ping was due
+	s.heart.Reset(time.Until(s.bound))
 	recv := s.recv
 	s.mu.Unlock()
 	if recv != nil {
@@ -61,12 +62,24 @@ func (s *Session) beat() {
 	}
 }
 
+// beatInLocked has the next beat come after d.
+func (s *Session) beatInLocked(d time.Duration) {
+	s.bound = time.Now().Add(d)
+	s.heart.Reset(d)
+}
+
+// silentLocked reports whether the time to answer a ping is over, which the
+// timer may not have noticed yet.
+func (s *Session) silentLocked() bool {
+	return s.state == open && s.awaitPong && s.paused.IsZero() && !time.Now().Before(s.bound)
+}
+
 func (s *Session) pong() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == open && s.awaitPong {
 		s.awaitPong = false
-		s.heart.Reset(s.srv.cfg.PingInterval)
+		s.beatInLocked(s.srv.cfg.PingInterval)
 	}
 }
 
@@ -91,7 +104,7 @@ func (s *Session) Resume() {
 		if s.v3 {
 			wait += s.srv.cfg.PingInterval // the next heartbeat may not be due yet
 		}
-		s.heart.Reset(wait)
+		s.beatInLocked(wait)
 	}
 	s.mu.Unlock()
 }

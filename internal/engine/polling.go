@@ -16,7 +16,8 @@ type poll struct {
 	ready chan struct{}
 	abort func() // makes the writing of its response fail; called under the session's mu
 	noop  bool   // it is to go home; guarded by the session's mu
-	plain bool   // what it has taken is not to be compressed
+
+	compression Compression // of what it has taken
 }
 
 // wake makes the poll look at its session again. It never blocks.
@@ -47,6 +48,11 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 	}
 	s.mu.Lock()
 	switch {
+	case s.silentLocked():
+		s.mu.Unlock()
+		s.abort(PingTimeout)
+		refuse(w, http.StatusBadRequest, unknownSession, "")
+		return
 	case s.state == closed:
 		s.mu.Unlock()
 		refuse(w, http.StatusBadRequest, unknownSession, "")
@@ -98,10 +104,8 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 		return
 	}
 	body, contentType := bodyOf(w.Header(), f, script, *buf)
-	if !p.plain {
-		var packed bytes.Buffer
-		body = gzipInto(&packed, w.Header(), r, body, s.srv.cfg.Compression)
-	}
+	var packed bytes.Buffer
+	body = gzipInto(&packed, w.Header(), r, body, p.compression, s.srv.cfg.Compression)
 	if err := respond(w, contentType, body); err != nil && took != nothing {
 		s.Discard(TransportClose)
 	}
@@ -148,7 +152,7 @@ func (s *Session) takePayload(p *poll, script string, buf *[]byte) (f eio.Framin
 		return f, lastWord
 	}
 	for _, m := range s.queue {
-		p.plain = p.plain || m.compression == CompressNever
+		p.compression = max(p.compression, m.compression)
 		dst = m.appendPayload(dst, f)
 	}
 	s.clearQueueLocked()
@@ -305,7 +309,7 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 	_ = rc.SetReadDeadline(time.Time{})
 	if script != "" {
 		if body, err = eio.DecodeForm(body); err != nil {
-			s.abort(ParseError)
+			s.violated(err)
 		}
 	}
 	if err == nil {
@@ -324,7 +328,7 @@ func (s *Session) receivePayload(f eio.Framing, body []byte) {
 		p, rest, err = f.Next(rest)
 		switch {
 		case err != nil:
-			s.abort(ParseError)
+			s.violated(err)
 			return
 		case p.Type == eio.Close:
 			s.hangUp()

@@ -3,6 +3,7 @@ package engine
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // Send queues m. A volatile message is dropped unless the transport can take
@@ -223,18 +224,27 @@ func (f *flusher) release() {
 }
 
 // flushers are the workers that flush sessions on behalf of those who must not
-// wait. They exist only while there is something to do.
+// wait. They exist only while there is something to do. A reader whose turn has
+// made sessions dirty works with them before it reads on, so that who sends to
+// many can't send faster than it is written.
 type flushers struct {
-	max int
+	max  int
+	made atomic.Uint64 // how many sessions have been dirty, ever
 
 	mu      sync.Mutex // guards the following
 	dirty   []*Session
+	next    int // the first of dirty that nobody has taken
 	running int
 }
+
+// flushShare is how many sessions a worker takes at a time, few enough for the
+// others to find something too.
+const flushShare = 16
 
 // flushSoon has a worker flush s.
 func (srv *Server) flushSoon(s *Session) {
 	w := &srv.flushers
+	w.made.Add(1)
 	w.mu.Lock()
 	w.dirty = append(w.dirty, s)
 	start := w.running < w.max
@@ -252,23 +262,45 @@ func (srv *Server) flushDirty() {
 	w := &srv.flushers
 	f := flusherPool.Get().(*flusher)
 	defer f.release()
-	var mine []*Session
 	for {
-		clear(mine)
-		mine = mine[:0]
+		if w.flushShare(f, flushShare) > 0 {
+			continue
+		}
 		w.mu.Lock()
-		if len(w.dirty) == 0 {
+		if len(w.dirty) == 0 { // still
 			w.running--
 			w.mu.Unlock()
 			return
 		}
-		// A share, so that the other workers find something too.
-		n := min(len(w.dirty), max(16, len(w.dirty)/w.max))
-		mine = append(mine, w.dirty[:n]...)
-		w.dirty = slices.Delete(w.dirty, 0, n)
 		w.mu.Unlock()
-		for _, s := range mine {
-			s.flush(f)
-		}
 	}
+}
+
+// help flushes up to n sessions.
+func (w *flushers) help(n uint64) {
+	f := flusherPool.Get().(*flusher)
+	defer f.release()
+	for n > 0 {
+		flushed := w.flushShare(f, int(min(n, flushShare)))
+		if flushed == 0 {
+			return
+		}
+		n -= uint64(flushed)
+	}
+}
+
+// flushShare flushes up to n sessions and returns how many there were.
+func (w *flushers) flushShare(f *flusher, n int) int {
+	var mine [flushShare]*Session
+	w.mu.Lock()
+	n = copy(mine[:n], w.dirty[w.next:])
+	clear(w.dirty[w.next : w.next+n])
+	if w.next += n; 2*w.next >= len(w.dirty) {
+		w.dirty, w.next = slices.Delete(w.dirty, 0, w.next), 0
+	}
+	w.mu.Unlock()
+	for _, s := range mine[:n] {
+		s.flush(f)
+	}
+	return n
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -34,9 +35,9 @@ type Session struct {
 	turn      *Turn // the reader's, while corked
 	watched   uint32
 	watchdog  *time.Timer // looks after turn; nil until the first
-	heart     *time.Timer // next heartbeat, and the bound on closing
-	bound     time.Time   // when closing has taken too long
-	awaitPong bool        // the client must be heard before the next heartbeat
+	heart     *time.Timer // the next beat
+	bound     time.Time   // when it is due: a ping, the end of waiting for its answer, or of closing
+	awaitPong bool        // the client must be heard before the next beat
 	ponged    bool        // an answer to the client's heartbeat is in queue
 	hungUp    bool        // the client has closed a polling session
 	paused    time.Time   // since when the receiver has not let us read
@@ -72,9 +73,6 @@ func (s *Session) start(ws *wsConn) bool {
 		return false
 	}
 	s.startHeartLocked()
-	if ws != nil {
-		s.enqueueLocked(frame(opText, string(s.openPacket())))
-	}
 	s.mu.Unlock()
 
 	recv := s.srv.cfg.Open(s)
@@ -88,7 +86,7 @@ func (s *Session) start(ws *wsConn) bool {
 	return true
 }
 
-func (s *Session) openPacket() []byte {
+func (s *Session) openPacket(transport Transport) []byte {
 	cfg := &s.srv.cfg
 	h := eio.Handshake{
 		SID:          s.id,
@@ -96,7 +94,7 @@ func (s *Session) openPacket() []byte {
 		PingTimeout:  cfg.PingTimeout.Milliseconds(),
 		MaxPayload:   cfg.MaxPayload,
 	}
-	if s.ws == nil && !cfg.DisableUpgrade && cfg.Transports&WebSocket != 0 {
+	if transport == Polling && !cfg.DisableUpgrade && cfg.Transports&WebSocket != 0 {
 		h.Upgrades = []string{"websocket"}
 	}
 	return eio.AppendOpen(nil, h)
@@ -141,7 +139,7 @@ func (s *Session) receive(turn *Turn, p eio.Packet) bool {
 	case eio.Pong, eio.Ping:
 		switch {
 		case s.v3 != (p.Type == eio.Ping):
-			s.abort(ParseError) // heartbeats are the other side's to begin
+			s.violated(errHeartbeat)
 			return false
 		case s.v3:
 			s.ping()
@@ -152,12 +150,29 @@ func (s *Session) receive(turn *Turn, p eio.Packet) bool {
 	return true
 }
 
+var errHeartbeat = errors.New("engine.io: heartbeat in the wrong direction")
+
 // Close ends the session after what is queued has been written, or after
 // WriteTimeout. It reports whether the session was open.
 func (s *Session) Close(reason Reason) bool { return s.end(reason, s.closeLocked) }
 
 // Discard ends the session at once. What is queued is lost.
 func (s *Session) Discard(reason Reason) bool { return s.end(reason, s.finishLocked) }
+
+// A ViolationError says that a session was closed because its client broke
+// Engine.IO's protocol.
+type ViolationError struct{ Err error }
+
+func (e *ViolationError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *ViolationError) Unwrap() error { return e.Err }
+
+// violated ends a session whose client has sent what can't be decoded.
+func (s *Session) violated(err error) {
+	s.srv.report(s, &ViolationError{err})
+	s.abort(ParseError)
+}
 
 // abort ends a session whose client breaks the protocol or is silent. Over
 // polling there is nothing to wait for: the client isn't owed what is queued.

@@ -16,8 +16,9 @@ type Turn struct {
 	ws      *wsConn
 	state   atomic.Uint32
 	count   atomic.Uint32 // of calls to Begin, so that the watchdog sees progress
-	corked  bool          // only used by the goroutine whose turn it is
+	corked  bool          // only used by the goroutine whose turn it is, like what follows
 	handled int           // messages since the cork went in
+	made    uint64        // how many sessions had been dirty by then
 }
 
 // The states of a turn.
@@ -34,12 +35,15 @@ const (
 	// maxCorked is how many messages are handled before what they sent is
 	// flushed, even if there is more to read.
 	maxCorked = 64
+	// maxCorkedBytes is how much of it may wait.
+	maxCorkedBytes = 64 << 10
 )
 
 // Begin says that application code is about to run.
 func (t *Turn) Begin() {
 	if !t.corked {
 		t.corked = true
+		t.made = t.ws.session.srv.flushers.made.Load()
 		t.ws.session.cork(t)
 	}
 	t.count.Add(1)
@@ -50,12 +54,17 @@ func (t *Turn) Begin() {
 // caller may still read; if not, it must finish its work and return.
 func (t *Turn) End() bool { return t.state.CompareAndSwap(running, reading) }
 
-// flush sends what has been queued during the turn.
+// flush sends what has been queued during the turn: to the own client, then to
+// others.
 func (t *Turn) flush() {
 	t.handled = 0
 	if t.corked {
 		t.corked = false
 		t.ws.session.uncork()
+		w := &t.ws.session.srv.flushers
+		if made := w.made.Load() - t.made; made > 0 {
+			w.help(made)
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // serveUpgrade handles a WebSocket request that names a session: an attempt to
 // move the session from polling to that WebSocket.
 func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) {
-	t, err := s.upgrade(w, r)
+	t, err := s.upgrade(w, r, nil)
 	if err != nil {
 		return
 	}
@@ -48,9 +48,6 @@ func (t *wsConn) probe() {
 	s.mu.Lock()
 	if s.candidate == t {
 		s.candidate, s.probed = nil, false
-		if len(s.queue) > 0 {
-			s.wakeLocked()
-		}
 	}
 	goodbye := t.goodbye
 	s.mu.Unlock()

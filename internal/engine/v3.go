@@ -34,7 +34,7 @@ func (s *Session) decode(b []byte, binary bool) (eio.Packet, error) {
 func (s *Session) ping() {
 	s.mu.Lock()
 	if s.state == open {
-		s.heart.Reset(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout)
+		s.beatInLocked(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout)
 		if !s.ponged {
 			s.ponged = true
 			s.enqueueLocked(pongMessage)

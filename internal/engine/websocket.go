@@ -28,10 +28,11 @@ type wsConn struct {
 	conn     net.Conn // the same, for writing to it and closing it
 	raw      *rawConn // nil where conn can't be used without waiting
 	ws       *websocket.Conn
-	turn     *Turn // the reader's; only used by the reader
-	upgraded bool  // the handshake is done: writes are frames
-	deflates bool  // permessage-deflate has been negotiated
-	base64   bool  // a client of Engine.IO 3 that takes no binary here
+	turn     *Turn    // the reader's; only used by the reader
+	first    *Message // what is sent with the handshake's response
+	upgraded bool     // the handshake is done: writes are frames
+	deflates bool     // permessage-deflate has been negotiated
+	base64   bool     // a client of Engine.IO 3 that takes no binary here
 	closing  sync.Once
 	goodbye  *Message // the close frame to end with; nil means one without a status; guarded by session.mu
 }
@@ -54,11 +55,12 @@ var upgrader = websocket.Upgrader{
 	},
 }
 
-// upgrade performs the WebSocket handshake. If it fails it has answered.
-func (s *Session) upgrade(w http.ResponseWriter, r *http.Request) (*wsConn, error) {
-	t := &wsConn{session: s, base64: takesNoBinary(r)}
+// upgrade performs the WebSocket handshake. What is to be sent first goes out
+// with the response, in one write. If it fails it has answered.
+func (s *Session) upgrade(w http.ResponseWriter, r *http.Request, first *Message) (*wsConn, error) {
+	t := &wsConn{session: s, first: first, base64: takesNoBinary(r)}
 	u := upgrader
-	u.EnableCompression = s.srv.cfg.Compression > 0
+	u.EnableCompression = s.srv.cfg.Compression > 0 && acceptsDeflate(r)
 	ws, err := u.Upgrade(&hijacker{w, t, &u}, r, w.Header().Clone())
 	if err != nil {
 		if t.conn == nil {
@@ -67,7 +69,7 @@ func (s *Session) upgrade(w http.ResponseWriter, r *http.Request) (*wsConn, erro
 		t.close()
 		return nil, err
 	}
-	t.ws, t.upgraded = ws, true
+	t.ws, t.upgraded, t.first = ws, true, nil
 	ws.SetReadLimit(s.srv.cfg.MaxPayload)
 	ws.SetPingHandler(t.ping)
 	ws.SetCloseHandler(t.peerCloses)
@@ -123,7 +125,14 @@ func (t *wsConn) beforeWait() {
 func (t *wsConn) Write(p []byte) (int, error) {
 	if !t.upgraded {
 		t.deflates = bytes.Contains(p, []byte("\r\nSec-WebSocket-Extensions: permessage-deflate"))
-		return t.writeBlocking(p)
+		head := p
+		if t.first != nil {
+			head = append(p[:len(p):len(p)], t.first.wire...)
+		}
+		if _, err := t.writeBlocking(head); err != nil {
+			return 0, err
+		}
+		return len(p), nil
 	}
 	t.control(&Message{wire: append([]byte(nil), p...)})
 	return len(p), nil
@@ -230,7 +239,7 @@ func (t *wsConn) read() {
 			t.drain()
 			return
 		}
-		if turn.handled++; turn.handled >= maxCorked {
+		if turn.handled++; turn.handled >= maxCorked || t.session.Queued() > maxCorkedBytes {
 			turn.flush()
 		}
 	}
@@ -313,7 +322,7 @@ func (t *wsConn) ended(err error) {
 		t.control(frame(opClose, string(websocket.FormatCloseMessage(websocket.CloseMessageTooBig, ""))))
 		s.Close(TransportError)
 	case errors.Is(err, eio.ErrEmpty), errors.Is(err, eio.ErrType), errors.Is(err, eio.ErrBase64):
-		s.Close(ParseError)
+		s.violated(err)
 	default: // what gorilla makes of a broken frame or a message too big
 		s.Close(TransportError)
 	}

@@ -18,6 +18,10 @@ type Decoder struct {
 	Attachments [][]byte // the binary parts of what ToJSON has read
 }
 
+// maxAttachments bounds the binary parts of a packet: an empty one takes two
+// bytes of input, but many of memory.
+const maxAttachments = 4096
+
 // A Kind is what comes next.
 type Kind uint8
 
@@ -77,7 +81,7 @@ func (d *Decoder) marked(c byte) (v Value, err error) {
 		return v, ErrType
 	}
 	if c >= 0xd4 && c <= 0xd8 {
-		return d.ext(1 << (c - 0xd4))
+		return d.ext(1<<(c-0xd4), true)
 	}
 	width := widths[c-0xc0]
 	n, err := d.uint(width)
@@ -88,7 +92,7 @@ func (d *Decoder) marked(c byte) (v Value, err error) {
 	case 0xc4, 0xc5, 0xc6:
 		return d.bytes(Bytes, n)
 	case 0xc7, 0xc8, 0xc9:
-		return d.ext(n)
+		return d.ext(n, false)
 	case 0xca:
 		f := float64(math.Float32frombits(uint32(n)))
 		return Value{Kind: Float, Num: math.Float64bits(f)}, nil
@@ -118,8 +122,9 @@ var widths = [32]int{
 	0xdb - 0xc0: 4, 0xdc - 0xc0: 2, 0xdd - 0xc0: 4, 0xde - 0xc0: 2, 0xdf - 0xc0: 4,
 }
 
-// ext reads an extension of n bytes.
-func (d *Decoder) ext(n uint64) (v Value, err error) {
+// ext reads an extension of n bytes. Of type 0, those whose mark says the size
+// mean other things than those whose mark doesn't.
+func (d *Decoder) ext(n uint64, fixed bool) (v Value, err error) {
 	b, err := d.take(1)
 	if err != nil {
 		return v, err
@@ -129,9 +134,9 @@ func (d *Decoder) ext(n uint64) (v Value, err error) {
 		return v, err
 	}
 	switch kind := int8(b[0]); {
-	case kind == 0 && n == 1 && data[0] == 0:
+	case kind == 0 && fixed && n == 1:
 		return Value{Kind: Undefined}, nil
-	case kind == 0 && n == 8:
+	case kind == 0 && fixed && n == 8:
 		return Value{Kind: Time, Time: time.UnixMilli(int64(binary.BigEndian.Uint64(data)))}, nil
 	case kind == 0:
 		return Value{Kind: Bytes, Bytes: data}, nil
@@ -207,6 +212,9 @@ func (d *Decoder) AppendValue(dst []byte, v Value) ([]byte, error) {
 	case String:
 		return sio.AppendString(dst, v.Bytes), nil
 	case Bytes:
+		if len(d.Attachments) >= maxAttachments {
+			return nil, ErrAttachments
+		}
 		d.Attachments = append(d.Attachments, v.Bytes)
 		return sio.AppendPlaceholder(dst, len(d.Attachments)-1), nil
 	case Time:

@@ -6,6 +6,7 @@
 package msgpack
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"math"
@@ -22,12 +23,14 @@ var (
 	ErrType  = errors.New("msgpack: unknown type")
 	ErrKey   = errors.New("msgpack: map key is not a string")
 	ErrDepth = errors.New("msgpack: nested too deeply")
+
+	ErrAttachments = errors.New("msgpack: too many binary parts")
 )
 
 // AppendJSON appends one JSON value as MessagePack, with attachments in place
 // of their placeholders. raw must be valid JSON.
 func AppendJSON(dst, raw []byte, attachments [][]byte) ([]byte, error) {
-	e := encoder{raw: raw, attachments: attachments}
+	e := encoder{raw: raw, attachments: attachments, counts: count(raw)}
 	dst, err := e.value(dst)
 	if err != nil {
 		return nil, err
@@ -38,11 +41,51 @@ func AppendJSON(dst, raw []byte, attachments [][]byte) ([]byte, error) {
 	return dst, nil
 }
 
+// count returns how many elements each array and object has, in the order in
+// which they open. MessagePack wants to know before the first element.
+func count(raw []byte) (counts []int) {
+	var open []int // indices of counts
+	for i := 0; i < len(raw); i++ {
+		c := raw[i]
+		switch c {
+		case ' ', '\n', '\t', '\r':
+			continue
+		case ']', '}':
+			open = open[:max(0, len(open)-1)]
+			continue
+		case '"':
+			i = endOfString(raw, i) - 1
+		}
+		if n := len(open); n > 0 && (c == ',' || counts[open[n-1]] == 0) {
+			counts[open[n-1]]++
+		}
+		if c == '[' || c == '{' {
+			open = append(open, len(counts))
+			counts = append(counts, 0)
+		}
+	}
+	return counts
+}
+
+// endOfString returns where the string that begins at i ends.
+func endOfString(raw []byte, i int) int {
+	for i++; i < len(raw); i++ {
+		switch raw[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(raw)
+}
+
 // An encoder reads JSON.
 type encoder struct {
 	raw         []byte
 	i           int
 	attachments [][]byte
+	counts      []int // of what is still to come
 }
 
 func (e *encoder) space() {
@@ -88,36 +131,10 @@ func (e *encoder) skip(word string) error {
 	return nil
 }
 
-// members appends the elements of an array or object behind a header whose
-// count is put in when it is known.
-func (e *encoder) members(dst []byte, end byte, member func([]byte) ([]byte, error), header func([]byte, int) []byte) ([]byte, error) {
-	const room = 5 // the longest header
-	start := len(dst)
-	dst = append(dst, make([]byte, room)...)
-	e.i++ // the opening bracket
-	n := 0
-	for e.next() != end {
-		if n > 0 {
-			if e.next() != ',' {
-				return nil, ErrJSON
-			}
-			e.i++
-		}
-		var err error
-		if dst, err = member(dst); err != nil {
-			return nil, err
-		}
-		n++
-	}
-	e.i++
-	var buf [room]byte
-	h := header(buf[:0], n)
-	copy(dst[start:], h)
-	return append(dst[:start+len(h)], dst[start+room:]...), nil
-}
-
 func (e *encoder) array(dst []byte) ([]byte, error) {
-	return e.members(dst, ']', e.value, AppendArray)
+	n := e.open()
+	dst = AppendArray(dst, n)
+	return e.members(dst, n, ']', e.value)
 }
 
 func (e *encoder) object(dst []byte) ([]byte, error) {
@@ -126,7 +143,9 @@ func (e *encoder) object(dst []byte) ([]byte, error) {
 			return AppendBytes(dst, b), nil
 		}
 	}
-	return e.members(dst, '}', func(dst []byte) ([]byte, error) {
+	n := e.open()
+	dst = AppendMap(dst, n)
+	return e.members(dst, n, '}', func(dst []byte) ([]byte, error) {
 		if e.next() != '"' {
 			return nil, ErrJSON
 		}
@@ -139,28 +158,54 @@ func (e *encoder) object(dst []byte) ([]byte, error) {
 		}
 		e.i++
 		return e.value(AppendString(dst, key))
-	}, AppendMap)
+	})
+}
+
+// open skips an opening bracket and returns how many elements follow.
+func (e *encoder) open() (n int) {
+	e.i++
+	n, e.counts = e.counts[0], e.counts[1:]
+	return n
+}
+
+// members appends n elements, up to a closing bracket.
+func (e *encoder) members(dst []byte, n int, end byte, member func([]byte) ([]byte, error)) (_ []byte, err error) {
+	for i := range n {
+		if i > 0 {
+			if e.next() != ',' {
+				return nil, ErrJSON
+			}
+			e.i++
+		}
+		if dst, err = member(dst); err != nil {
+			return nil, err
+		}
+	}
+	if e.next() != end {
+		return nil, ErrJSON
+	}
+	e.i++
+	return dst, nil
 }
 
 // placeholder reads an object that stands for an attachment. Such an object has
 // no object inside.
 func (e *encoder) placeholder() ([]byte, bool) {
+	containers := 1
 	for i := e.i + 1; i < len(e.raw); i++ {
 		switch e.raw[i] {
 		case '{':
 			return nil, false
+		case '[':
+			containers++
 		case '"':
-			for i++; i < len(e.raw) && e.raw[i] != '"'; i++ {
-				if e.raw[i] == '\\' {
-					i++
-				}
-			}
+			i = endOfString(e.raw, i) - 1
 		case '}':
 			num, ok := sio.Placeholder(e.raw[e.i : i+1])
 			if !ok || num >= len(e.attachments) {
 				return nil, false
 			}
-			e.i = i + 1
+			e.i, e.counts = i+1, e.counts[containers:]
 			return e.attachments[num], true
 		}
 	}
@@ -170,21 +215,15 @@ func (e *encoder) placeholder() ([]byte, bool) {
 // text reads a string.
 func (e *encoder) text() (string, error) {
 	start := e.i
-	escaped := false
-	for i := e.i + 1; i < len(e.raw); i++ {
-		switch e.raw[i] {
-		case '\\':
-			escaped = true
-			i++
-		case '"':
-			e.i = i + 1
-			if !escaped {
-				return string(e.raw[start+1 : i]), nil
-			}
-			return unquote(e.raw[start+1 : i])
-		}
+	e.i = endOfString(e.raw, start)
+	if e.i < start+2 || e.raw[e.i-1] != '"' {
+		return "", ErrJSON
 	}
-	return "", ErrJSON
+	inside := e.raw[start+1 : e.i-1]
+	if bytes.IndexByte(inside, '\\') < 0 {
+		return string(inside), nil
+	}
+	return unquote(inside)
 }
 
 // unquote resolves the escapes of a string's inside.

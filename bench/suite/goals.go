@@ -1,0 +1,77 @@
+//go:build linux
+
+package suite
+
+// A goal is a line of the main table: a figure that is to be low.
+type goal struct {
+	about    string
+	unit     string
+	from     string // the case
+	figure   func(*Run) (float64, bool)
+	absolute bool    // it is judged as it is; else by its ratio to raw's
+	must     float64 // reach
+	aim      float64 // for; 0 if must is all there is to reach
+}
+
+const perMillion = "s CPU per 1M"
+
+var goals = []goal{
+	{about: "echo, 1 in flight, 50 connections", unit: perMillion, from: echoW1, figure: cpuFigure, must: 1.25, aim: 1.05},
+	{about: "echo, 16 in flight", unit: perMillion, from: echoW16, figure: cpuFigure, must: .5, aim: .3},
+	{about: "ack, 1 in flight", unit: perMillion, from: ackW1, figure: cpuFigure, must: 1.25, aim: 1.05},
+	{about: "ack, 16 in flight", unit: perMillion, from: ackW16, figure: cpuFigure, must: .5, aim: .3},
+	{about: "1 KiB binary, 4 in flight", unit: perMillion, from: binaryCase, figure: cpuFigure, must: .95, aim: .7},
+	{about: "broadcast to 1000, 4 in flight", unit: perMillion, from: broadcast, figure: cpuFigure, must: .35, aim: .27},
+	{about: "broadcast to 1000, 1 in flight", unit: perMillion, from: broadcast1, figure: cpuFigure, must: .85, aim: .72},
+	{about: "long-polling echo", unit: perMillion, from: polling, figure: cpuFigure, must: 1.35, aim: 1.15},
+	{about: "CPU per connect", unit: "µs", from: idle, figure: connectFigure, must: 1.35, aim: 1.1},
+	{about: "p99 of an echo at 4000 messages a second", unit: "µs", from: echoRate, figure: p99Figure, must: 1},
+	{about: "idle connection, RSS", unit: "KiB", from: idle, figure: rssFigure, absolute: true, must: 11, aim: 9.5},
+	{about: "allocations per echo of a string", from: echoW16, figure: allocsFigure, absolute: true, must: 6},
+	{about: "allocations per delivery of a broadcast", from: broadcast, figure: allocsFigure, absolute: true, must: .05},
+}
+
+// A standing is how a goal was met.
+type standing struct {
+	goal
+	ours, raw, node sample
+}
+
+func (r *Results) standing(g goal) standing {
+	return standing{
+		goal: g,
+		ours: r.sample(g.from, Ours, g.figure),
+		raw:  r.sample(g.from, Raw, g.figure),
+		node: r.sample(g.from, Node, g.figure),
+	}
+}
+
+// score is what must and aim are compared with. It is not known if a run that
+// it takes is missing.
+func (s standing) score() (score float64, ok bool) {
+	switch {
+	case len(s.ours) == 0:
+		return 0, false
+	case s.absolute:
+		return s.ours.median(), true
+	case len(s.raw) == 0 || s.raw.median() == 0:
+		return 0, false
+	}
+	return s.ours.median() / s.raw.median(), true
+}
+
+// verdict says in a word how a goal was met.
+func (s standing) verdict() string {
+	score, ok := s.score()
+	switch {
+	case !ok:
+		return "not measured"
+	case score > s.must:
+		return "**missed**"
+	case s.aim > 0 && score > s.aim:
+		return "met"
+	case s.aim > 0:
+		return "met, aim too"
+	}
+	return "met"
+}
