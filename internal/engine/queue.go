@@ -45,6 +45,7 @@ func (s *Session) slow() {
 	} else {
 		s.queue, s.queued = nil, 0
 		s.closeLocked() // the next poll is told
+		s.abandonLocked()
 	}
 }
 

@@ -209,18 +209,25 @@ func (s *Session) closeLocked() {
 		return
 	}
 	s.state = closing
-	s.abandonLocked()
+	if !s.probed {
+		s.abandonLocked()
+	}
 	s.abortPostLocked()
 	if s.ws != nil {
-		goodbye := s.ws.goodbye
-		if goodbye == nil {
-			goodbye = closeMessage
-		}
-		s.queue = append(s.queue, goodbye)
-		s.queued += int64(goodbye.Len())
+		s.sayGoodbyeLocked()
 	}
 	s.wakeLocked()
 	s.boundLocked(s.srv.cfg.WriteTimeout)
+}
+
+// sayGoodbyeLocked queues the close frame.
+func (s *Session) sayGoodbyeLocked() {
+	goodbye := s.ws.goodbye
+	if goodbye == nil {
+		goodbye = closeMessage
+	}
+	s.queue = append(s.queue, goodbye)
+	s.queued += int64(goodbye.Len())
 }
 
 // boundLocked sets how long closing may still go on, WriteTimeout at most.
