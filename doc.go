@@ -349,8 +349,9 @@
 //   - Only the message and data of an *[Error] reach clients, never the text of another
 //     error or of a panic.
 //   - The id of a connection is 144 random bits, sent to its client only and never
-//     logged. It is not [Socket.ID], which others may know. As it is in the
-//     query of every request, access logs should be kept as cookies are.
+//     logged. It is not [Socket.ID], which others may know, but for clients of
+//     Socket.IO 2. As it is in the query of every request, access logs should be kept
+//     as cookies are.
 //   - No cookie is set unless [Options.Cookie] says so, nothing is compressed unless
 //     [Options.Compression] does, and no X-Forwarded header is believed.
 //
@@ -402,6 +403,25 @@
 //
 //	socketio.NewServer(&socketio.Options{ClientFS: os.DirFS("node_modules/socket.io-client/dist")})
 //
+// # Clients of Socket.IO 2
+//
+// [Options.AllowEIO3] admits them. They speak Engine.IO 3, over WebSocket and over
+// polling, by scripts too (JSONP). To handlers they are clients like others, but:
+//
+//   - They are in "/" without asking. What they give as query for another namespace is
+//     their [Handshake].Auth there, an object of strings.
+//   - A refusal is their event "error", with the Data of the *[Error], or its message if it
+//     has none.
+//   - They make their socket ids out of the id of their connection, so that [Socket.ID]
+//     is that secret, behind the namespace and "#" outside of "/". While such a client
+//     polls, whoever knows the id can speak for it. So don't tell others, unless Transports
+//     is WebSocket alone. What is logged is cut short.
+//   - The heartbeat is theirs to begin: one that is silent for PingInterval + PingTimeout is
+//     gone. They are not recovered.
+//   - Their pages send credentials unless withCredentials is false, so that Origins "*" does
+//     not let them poll from elsewhere. A page that polls by scripts is known by its Referer,
+//     as scripts have no Origin, and refused if it hides that.
+//
 // # Deviations from the Node server
 //
 //   - Origins are checked for WebSocket too, and at every request; the default is the
@@ -421,7 +441,9 @@
 //     connection, also while the middleware of the first one runs.
 //   - A wrong protocol version over WebSocket is answered by HTTP, status 400, code 5.
 //     A wrong method for an existing session is status 400, code 2.
-//   - Not spoken: Engine.IO 3, that is clients of Socket.IO 2, JSONP, WebTransport.
+//   - A client of Socket.IO 2 is told "Invalid namespace" as such, not in an object.
+//     JSONP is for such clients only, and text/javascript.
+//   - Not spoken: WebTransport.
 //
 // # Emit cheat sheet
 //
