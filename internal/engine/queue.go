@@ -44,6 +44,7 @@ func (s *Session) slow() {
 		s.finishLocked()
 	} else {
 		s.queue, s.queued = nil, 0
+		s.abandonLocked()
 		s.closeLocked() // the next poll is told
 	}
 }

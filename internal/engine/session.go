@@ -185,18 +185,26 @@ func (s *Session) closeLocked() {
 		return
 	}
 	s.state = closing
-	s.abandonLocked()
-	s.abortPostLocked()
-	if s.ws != nil {
-		goodbye := s.ws.goodbye
-		if goodbye == nil {
-			goodbye = closeMessage
-		}
-		s.queue = append(s.queue, goodbye)
-		s.queued += int64(goodbye.Len())
+	if !s.probed { // else the client may have stopped polling, and hears the rest there
+		s.abandonLocked()
 	}
+	s.abortPostLocked()
+	s.sayGoodbyeLocked()
 	s.wakeLocked()
 	s.boundLocked(s.srv.cfg.WriteTimeout)
+}
+
+// sayGoodbyeLocked queues the close frame behind everything else.
+func (s *Session) sayGoodbyeLocked() {
+	if s.ws == nil {
+		return
+	}
+	goodbye := s.ws.goodbye
+	if goodbye == nil {
+		goodbye = closeMessage
+	}
+	s.queue = append(s.queue, goodbye)
+	s.queued += int64(goodbye.Len())
 }
 
 // boundLocked sets how long closing may still go on, WriteTimeout at most.

@@ -114,6 +114,9 @@ func (s *Session) moveTo(t *wsConn) bool {
 	}
 	s.ws, s.candidate, s.probed = t, nil, false
 	s.releasePollLocked()
+	if s.state == closing {
+		s.sayGoodbyeLocked()
+	}
 	s.wakeLocked()
 	return true
 }

@@ -386,6 +386,19 @@ func TestCloseDuringUpgrade(t *testing.T) {
 			ws.send("5")
 		}},
 	}
+	specify(t, "by the server, when the client has stopped polling", setup{}, func(h *harness) {
+		p := h.poll()
+		ws := p.candidate()
+		ws.send("2probe")
+		ws.want("3probe")
+		p.app.send("bye")
+		p.app.Close(engine.ForcedClose)
+		synctest.Wait()
+		ws.send("5")
+		ws.want("4bye")
+		ws.wantClose(1005, 0)
+		p.app.wantClosed(engine.ForcedClose)
+	})
 	for _, phase := range phases {
 		specify(t, "by the server, "+phase.name, setup{}, func(h *harness) {
 			p := h.poll()
@@ -394,10 +407,16 @@ func TestCloseDuringUpgrade(t *testing.T) {
 			p.app.send("bye")
 			synctest.Wait()
 			p.app.Close(engine.ForcedClose)
-			p.wantGet("4bye")
-			p.wantGet("1")
+			synctest.Wait()
+			if p.app.Transport() == engine.WebSocket { // as nothing holds it up any more
+				ws.want("4bye")
+				ws.wantClose(1005, 0)
+			} else {
+				p.wantGet("4bye")
+				p.wantGet("1")
+				ws.wantEnd(0)
+			}
 			p.app.wantClosed(engine.ForcedClose)
-			ws.wantEnd(0)
 		})
 		specify(t, "at once, "+phase.name, setup{}, func(h *harness) {
 			p := h.poll()
