@@ -54,6 +54,9 @@ func newConn(srv *Server, session *engine.Session) *conn {
 	c.mu.Lock()
 	c.timer = time.AfterFunc(srv.opts.ConnectTimeout, c.expire)
 	c.mu.Unlock()
+	if c.v2() {
+		c.connectMain()
+	}
 	return c
 }
 
@@ -139,6 +142,9 @@ func (c *conn) Heartbeat() {
 func (c *conn) handle(turn *engine.Turn, p *sio.Packet, bin [][]byte) {
 	switch p.Type {
 	case sio.Connect:
+		if c.v2() {
+			cutQuery(p)
+		}
 		c.connect(p)
 	case sio.Disconnect:
 		if s := c.socket(p.Namespace); s != nil {

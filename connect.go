@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/socketio-go/socketio/internal/engine"
 	"github.com/socketio-go/socketio/internal/sio"
 )
@@ -33,12 +31,16 @@ func (c *conn) connect(p *sio.Packet) {
 		return
 	}
 	c.mu.Unlock()
-	s := &Socket{id: newSocketID(), ns: ns, conn: c, busy: true}
+	s := &Socket{id: c.socketID(ns), ns: ns, conn: c, busy: true}
 	if p.Data != nil {
 		s.auth = retain([][]byte{p.Data}, nil)
 	}
 	if ns.recovery != nil {
-		if why := ns.recovery.resume(s, p.Data); why != "" {
+		claim := p.Data
+		if c.v2() {
+			claim = nil // it has been told nothing to come back with
+		}
+		if why := ns.recovery.resume(s, claim); why != "" {
 			c.srv.report(nil, fmt.Errorf("socketio: session not recovered: %s", why))
 		}
 	}
@@ -111,7 +113,6 @@ func (s *Socket) enter() bool {
 		c.timer.Stop()
 		c.timer = nil
 	}
-	payload := sio.AppendString([]byte(`{"sid":`), s.id)
 	if r := s.ns.recovery; r != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -121,9 +122,8 @@ func (s *Socket) enter() bool {
 			c.srv.engine.Go(func() { c.session.Discard(engine.TransportError) })
 			return false
 		}
-		payload = sio.AppendString(append(payload, `,"pid":`...), s.rec.pid)
 	}
-	_ = c.session.Send(c.srv.encodeControl(sio.Connect, s.ns.name, append(payload, '}')), false)
+	_ = c.session.Send(c.srv.encodeControl(sio.Connect, s.ns.name, s.connectPayload()), false)
 	s.state.Store(connected)
 	return s.ns.index.add(s)
 }
@@ -155,11 +155,7 @@ func (s *Socket) refuse(err error) {
 
 // refuse sends a CONNECT_ERROR.
 func (c *conn) refuse(namespace string, e *Error) {
-	payload, err := json.Marshal(e, jsonOptions)
-	if err != nil { // its Data is not JSON
-		payload, _ = json.Marshal(&Error{Message: e.Message}, jsonOptions)
-	}
-	_ = c.session.Send(c.srv.encodeControl(sio.ConnectError, namespace, payload), false)
+	_ = c.session.Send(c.srv.encodeControl(sio.ConnectError, namespace, c.refusalPayload(e)), false)
 }
 
 // expire runs when no namespace has been joined within ConnectTimeout.
@@ -195,7 +191,7 @@ func (s *Socket) leave(reason Reason, drop bool) bool {
 		_ = c.session.Send(c.srv.encodeControl(sio.Disconnect, s.ns.name, nil), false)
 	}
 	c.mu.Unlock()
-	keep := mayRecover(reason) && (was == connected || s.Recovered())
+	keep := mayRecover(reason) && (was == connected || s.Recovered()) && !c.v2()
 	rooms := s.gone(reason, keep)
 	c.enqueue(s, task{fn: func() {
 		defer s.ended()

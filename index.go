@@ -51,7 +51,9 @@ func (x *index) remove(s *Socket) (left []string) {
 		return nil
 	}
 	s.member.gone = true
-	delete(x.sockets, s.id)
+	if x.sockets[s.id] == s { // else a v2 client has joined again, with the same id
+		delete(x.sockets, s.id)
+	}
 	for _, r := range s.member.rooms {
 		x.drop(r, s)
 		left = append(left, r.name)

@@ -18,6 +18,10 @@ type Options struct {
 	Transports Transport
 	// DisableUpgrade keeps polling clients on polling.
 	DisableUpgrade bool
+	// AllowEIO3 admits clients of Socket.IO 2, which speak Engine.IO 3. The
+	// default refuses them. Mind that their [Socket.ID] is a secret: see the
+	// package documentation.
+	AllowEIO3 bool
 
 	// Origins lists the browser origins that may connect besides the
 	// server's own, such as "https://example.com" or "https://*.example.com",

@@ -14,6 +14,7 @@ import (
 // request of every transport, as browsers do not apply CORS to WebSocket.
 type originPolicy struct {
 	any      bool
+	scripts  bool     // pages may poll by scripts
 	listed   []string // canonical
 	patterns []originPattern
 }
@@ -60,6 +61,9 @@ func (p *originPolicy) check(r *http.Request, h http.Header) error {
 	}
 	switch values := r.Header["Origin"]; len(values) {
 	case 0:
+		if p.scripts && engine.IsScript(r) {
+			return p.checkScript(r, h)
+		}
 		switch r.Header.Get("Sec-Fetch-Site") {
 		case "cross-site", "same-site":
 			return errOriginRefused
@@ -70,6 +74,20 @@ func (p *originPolicy) check(r *http.Request, h http.Header) error {
 	default:
 		return engine.ErrBadRequest
 	}
+}
+
+// checkScript decides on a request that a page makes by adding a script to
+// itself. It has no Origin, and the oldest browsers do not say at all where it
+// comes from, so it is refused unless the page is known.
+func (p *originPolicy) checkScript(r *http.Request, h http.Header) error {
+	if r.Header.Get("Sec-Fetch-Site") == "same-origin" {
+		return nil
+	}
+	page, err := url.Parse(r.Referer())
+	if err != nil || page.Host == "" {
+		return errOriginRefused
+	}
+	return p.checkOrigin(page.Scheme+"://"+page.Host, r, h)
 }
 
 func (p *originPolicy) checkOrigin(value string, r *http.Request, h http.Header) error {

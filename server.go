@@ -45,11 +45,13 @@ func NewServer(opts *Options) *Server {
 		namespaces: make(map[string]*Namespace),
 	}
 	srv.origins = newOriginPolicy(srv.opts.Origins)
+	srv.origins.scripts = srv.opts.AllowEIO3
 	srv.files = clientFiles{fsys: srv.opts.ClientFS}
 	srv.Namespace = srv.Of("/")
 	srv.engine = engine.New(engine.Config{
 		Transports:     engine.Transport(srv.opts.Transports),
 		DisableUpgrade: srv.opts.DisableUpgrade,
+		AllowEIO3:      srv.opts.AllowEIO3,
 		Origin:         srv.origins.check,
 		AllowRequest:   srv.allowRequest(),
 		Cookie:         srv.opts.Cookie,
@@ -238,7 +240,7 @@ func (srv *Server) report(s *Socket, err error) {
 	defer func() { _ = recover() }() // there is nobody left to tell
 	if srv.opts.Logger != nil {
 		if s != nil {
-			srv.opts.Logger.Warn(err.Error(), "socket", s.id, "namespace", s.ns.name)
+			srv.opts.Logger.Warn(err.Error(), "socket", s.logID(), "namespace", s.ns.name)
 		} else {
 			srv.opts.Logger.Warn(err.Error())
 		}

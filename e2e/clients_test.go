@@ -77,6 +77,9 @@ func serve(t *testing.T, opts *socketio.Options) string {
 	} else {
 		cmd.Env = append(cmd.Env, "PING_INTERVAL=25000", "PING_TIMEOUT=20000")
 	}
+	if opts.AllowEIO3 {
+		cmd.Env = append(cmd.Env, "ALLOW_EIO3=1")
+	}
 	cmd.Stderr = t.Output()
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {

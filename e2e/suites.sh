@@ -24,7 +24,8 @@ finish() {
 }
 trap finish EXIT
 
-for suite in engine.io-protocol/v4-test-suite socket.io-protocol/v5-test-suite; do
+suites=(engine.io-protocol/v3-test-suite engine.io-protocol/v4-test-suite socket.io-protocol/v5-test-suite)
+for suite in "${suites[@]}"; do
 	mkdir -p "$work/$suite"
 	cp -r "$checkout/docs/$suite/." "$work/$suite"
 	[ -d "$work/$suite/node_modules" ] || (cd "$work/$suite" && npm ci --no-audit --no-fund >/dev/null)
@@ -41,11 +42,11 @@ fi
 
 failed=0
 for ((run = 1; run <= runs; run++)); do
-	for suite in engine.io-protocol/v4-test-suite socket.io-protocol/v5-test-suite; do
+	for suite in "${suites[@]}"; do
 		printf '== run %d of %d: %s\n' "$run" "$runs" "$suite"
 		sed -i "s|http://[a-z0-9.]*:[0-9]*|$SUITES_URL|" "$work/$suite/test-suite.js"
 		(cd "$work/$suite" && npx --no-install mocha --reporter dot test-suite.js) || failed=$((failed + 1))
 	done
 done
-[ "$failed" -eq 0 ] || { echo "$failed of $((2 * runs)) runs failed" >&2; exit 1; }
+[ "$failed" -eq 0 ] || { echo "$failed of $((${#suites[@]} * runs)) runs failed" >&2; exit 1; }
 echo "all runs passed"

@@ -1,5 +1,5 @@
-// The matrix: every supported release of the official client over every way
-// to connect. Tests say matrix(({ connect, ... }) => { test(...) }) and run
+// The matrix: every supported release of the official client, or the one that
+// SOCKETIO_CLIENT names, over every way to connect. Tests say matrix(({ connect, ... }) => { test(...) }) and run
 // once for each.
 import { createRequire } from "node:module";
 import { describe, test as nodeTest } from "node:test";
@@ -12,7 +12,8 @@ const releases = [
   { release: "4.8", package: "socket.io-client", hasTimeout: true, hasEmitWithAck: true, splitsPayloads: true },
   { release: "4.0", package: "socket.io-client-4.0" },
   { release: "3.1", package: "socket.io-client-3.1" },
-];
+  { release: "2.5", package: "socket.io-client-2.5", isV2: true }, // only if named: the server must let it in
+].filter(({ release, isV2 }) => (process.env.SOCKETIO_CLIENT ? release === process.env.SOCKETIO_CLIENT : !isV2));
 
 const ways = [
   { way: "polling", transports: ["polling"] },
@@ -24,11 +25,12 @@ const ways = [
 export function matrix(define, { concurrency = false } = {}) {
   describe("matrix", { concurrency }, () => {
     for (const client of releases) {
-      const { io } = require(client.package);
+      const exported = require(client.package);
+      const io = exported.io ?? exported; // v2 exports the function itself
       for (const { way, transports } of ways) {
         const open = (t, namespace = "/", options = {}) => {
           const socket = io(url + namespace, { transports, forceNew: true, reconnection: false, ...options });
-          t.after(() => socket.io._close());
+          t.after(() => (client.isV2 ? socket.io.close() : socket.io._close()));
           return socket;
         };
         const connect = async (t, namespace, options) => {
@@ -52,6 +54,8 @@ export function connected(socket) {
   return new Promise((resolve, reject) => {
     socket.once("connect", resolve);
     socket.once("connect_error", reject);
+    // In v2 a refusal is an error, and so is an attempt to connect that failed.
+    socket.on("error", (error) => error instanceof Error || reject(error));
   });
 }
 

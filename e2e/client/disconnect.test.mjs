@@ -20,7 +20,7 @@ matrix(({ connect }) => {
     let reason;
     const gone = next(socket, "disconnect").then((args) => ([reason] = args));
     while (reason === undefined) {
-      socket.volatile.emit("cut"); // volatile, or it would be repeated after the reconnection
+      (socket.volatile ?? socket).emit("cut"); // volatile, or it would be repeated after the reconnection
       await Promise.race([gone, ask(socket, "message-with-ack")]);
     }
     return reason;

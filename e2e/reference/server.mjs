@@ -11,6 +11,7 @@ const options = {
   pingTimeout: millis("PING_TIMEOUT", 200),
   maxHttpBufferSize: 1e6,
   cors: { origin: "*" },
+  allowEIO3: Boolean(process.env.ALLOW_EIO3),
 };
 
 const http = createServer((request, response) => response.writeHead(404).end());

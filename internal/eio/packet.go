@@ -1,6 +1,7 @@
 // Package eio encodes and decodes the packets and payloads of Engine.IO
-// protocol 4, sections "Packet encoding" and "Handshake" of its text. It is
-// pure: bytes in, values out, and nothing is allocated to decode them.
+// protocol 4, sections "Packet encoding" and "Handshake" of its text, and those
+// of protocol 3. It is pure: bytes in, values out, and nothing is allocated to
+// decode them.
 package eio
 
 import (
@@ -40,6 +41,8 @@ var (
 	ErrType   = errors.New("engine.io: unknown packet type")
 	ErrBase64 = errors.New("engine.io: invalid base64")
 	ErrUTF8   = errors.New("engine.io: invalid UTF-8")
+	ErrLength = errors.New("engine.io: invalid packet length")
+	ErrForm   = errors.New("engine.io: invalid form")
 )
 
 // Packet is one decoded packet.
@@ -60,15 +63,13 @@ func Decode(b []byte) (Packet, error) {
 		return Packet{}, ErrEmpty
 	}
 	if b[0] == binaryPrefix {
-		// In place: a decoder never writes beyond what it has read. Line
-		// breaks are skipped, because the Java client sends them.
-		data := b[1:]
-		n, err := base64.StdEncoding.Decode(data, data)
-		if err != nil {
-			return Packet{}, ErrBase64
-		}
-		return Packet{Type: Message, Binary: true, Data: data[:n:n]}, nil
+		return decodeBase64(b[1:])
 	}
+	return decodeText(b)
+}
+
+// decodeText decodes a packet that is not binary. b is not empty.
+func decodeText(b []byte) (Packet, error) {
 	if !utf8.Valid(b) {
 		return Packet{}, ErrUTF8
 	}
@@ -77,6 +78,17 @@ func Decode(b []byte) (Packet, error) {
 		return Packet{}, ErrType
 	}
 	return Packet{Type: t, Data: b[1:len(b):len(b)]}, nil
+}
+
+// decodeBase64 decodes the content of a binary message in place: a decoder
+// never writes beyond what it has read. Line breaks are skipped, because the
+// Java client sends them.
+func decodeBase64(data []byte) (Packet, error) {
+	n, err := base64.StdEncoding.Decode(data, data)
+	if err != nil {
+		return Packet{}, ErrBase64
+	}
+	return Packet{Type: Message, Binary: true, Data: data[:n:n]}, nil
 }
 
 // AppendBinary appends data as a text packet: 'b' and padded standard base64.

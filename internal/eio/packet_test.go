@@ -100,7 +100,7 @@ func TestDecodeRefuses(t *testing.T) {
 
 func TestErrorsNameTheProtocol(t *testing.T) {
 	t.Parallel()
-	for _, err := range []error{eio.ErrEmpty, eio.ErrType, eio.ErrBase64, eio.ErrUTF8} {
+	for _, err := range []error{eio.ErrEmpty, eio.ErrType, eio.ErrBase64, eio.ErrUTF8, eio.ErrLength, eio.ErrForm} {
 		if !strings.HasPrefix(err.Error(), "engine.io: ") {
 			t.Errorf("%q has no prefix", err)
 		}

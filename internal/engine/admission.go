@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/socketio-go/socketio/internal/eio"
 )
 
 // The codes of a refused request, as clients know them.
@@ -94,6 +96,9 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		transport = WebSocket
 	}
 	upgrade := strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+	version := queryValue(r, "EIO")
+	isV3 := version == "3" && srv.cfg.AllowEIO3
+	_, scriptable := scriptIndex(r, isV3)
 	sid := queryValue(r, "sid")
 	switch {
 	case transport&srv.cfg.Transports == 0:
@@ -102,9 +107,9 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		srv.serveSession(w, r, sid, transport, upgrade)
 	case r.Method != http.MethodGet:
 		refuse(w, http.StatusBadRequest, badMethod, "")
-	case upgrade != (transport == WebSocket) || hasQuery(r, "j"):
+	case upgrade != (transport == WebSocket) || !scriptable:
 		refuse(w, http.StatusBadRequest, badRequest, "")
-	case queryValue(r, "EIO") != "4":
+	case version != "4" && !isV3:
 		refuse(w, http.StatusBadRequest, badVersion, "")
 	default:
 		srv.serveHandshake(w, r, transport)
@@ -114,17 +119,20 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serveSession handles a request that names a session.
 func (srv *Server) serveSession(w http.ResponseWriter, r *http.Request, sid string, transport Transport, upgrade bool) {
 	s := srv.session(sid)
-	switch {
-	case s == nil:
+	if s == nil {
 		refuse(w, http.StatusBadRequest, unknownSession, "")
-	case upgrade != (transport == WebSocket):
+		return
+	}
+	script, scriptable := scriptIndex(r, s.v3)
+	switch {
+	case upgrade != (transport == WebSocket) || !scriptable:
 		refuse(w, http.StatusBadRequest, badRequest, "")
 	case upgrade:
 		s.serveUpgrade(w, r)
 	case r.Method == http.MethodGet:
-		s.servePoll(w, r)
+		s.servePoll(w, r, script)
 	case r.Method == http.MethodPost:
-		s.servePost(w, r)
+		s.servePost(w, r, script)
 	default:
 		refuse(w, http.StatusBadRequest, badMethod, "")
 	}
@@ -146,13 +154,14 @@ func (srv *Server) serveHandshake(w http.ResponseWriter, r *http.Request, transp
 	}
 	s := newSession(srv, r)
 	if transport == Polling {
-		srv.openPolling(w, s)
+		script, _ := scriptIndex(r, s.v3)
+		srv.openPolling(w, s, script)
 	} else {
 		srv.openWebSocket(w, r, s)
 	}
 }
 
-func (srv *Server) openPolling(w http.ResponseWriter, s *Session) {
+func (srv *Server) openPolling(w http.ResponseWriter, s *Session, script string) {
 	if !s.start(nil) {
 		refuse(w, http.StatusServiceUnavailable, forbidden, "Server busy")
 		return
@@ -162,15 +171,29 @@ func (srv *Server) openPolling(w http.ResponseWriter, s *Session) {
 		cookie.Value = s.id
 		http.SetCookie(w, &cookie)
 	}
+	f := eio.Separated
+	if s.v3 {
+		f = eio.Counted
+	}
+	body, contentType := bodyOf(w.Header(), f, script, f.Append(nil, s.openPacket(Polling)))
 	srv.limitWriting(http.NewResponseController(w))
-	if err := respond(w, textPlain, s.openPacket(Polling)); err != nil {
+	if err := respond(w, contentType, body); err != nil {
 		s.Discard(TransportClose)
 	}
 }
 
 func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, s *Session) {
-	t, err := s.upgrade(w, r, frame(opText, string(s.openPacket(WebSocket))))
+	handshake := frame(opText, string(s.openPacket(WebSocket)))
+	first := handshake
+	if s.v3 {
+		first = nil // servers of its time send it by itself
+	}
+	t, err := s.upgrade(w, r, first)
 	if err != nil {
+		return
+	}
+	if s.v3 && t.writeNow(handshake) != nil {
+		t.close()
 		return
 	}
 	if !s.start(t) {
@@ -185,11 +208,6 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, s *Sess
 func queryValue(r *http.Request, key string) string {
 	value, _ := lookupQuery(r.URL.RawQuery, key)
 	return value
-}
-
-func hasQuery(r *http.Request, key string) bool {
-	_, ok := lookupQuery(r.URL.RawQuery, key)
-	return ok
 }
 
 func lookupQuery(query, key string) (string, bool) {

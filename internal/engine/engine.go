@@ -53,6 +53,7 @@ var (
 type Config struct {
 	Transports     Transport
 	DisableUpgrade bool
+	AllowEIO3      bool // admit clients of Engine.IO 3
 
 	// Origin decides on the Origin of every request and sets the CORS headers
 	// of its response.

@@ -1,8 +1,5 @@
 package engine
 
-// ID is the secret of a session and its client.
-func (s *Session) ID() string { return s.id }
-
 // LookupQuery returns the first value of a query parameter.
 func LookupQuery(query, key string) (string, bool) { return lookupQuery(query, key) }
 

@@ -5,6 +5,18 @@ import (
 	"time"
 )
 
+// startHeartLocked starts the heartbeat, which a client of Engine.IO 3 begins
+// itself and must not leave out.
+func (s *Session) startHeartLocked() {
+	first := s.srv.cfg.PingInterval
+	if s.v3 {
+		s.awaitPong = true
+		first += s.srv.cfg.PingTimeout
+	}
+	s.bound = time.Now().Add(first)
+	s.heart = time.AfterFunc(first, s.beat)
+}
+
 // beat runs when the heartbeat is due: it sends a ping, or finds that the last
 // one was not answered in time, or that the session did not manage to close.
 func (s *Session) beat() {
@@ -88,7 +100,11 @@ func (s *Session) Resume() {
 	s.mu.Lock()
 	s.paused = time.Time{}
 	if s.state == open && s.awaitPong {
-		s.beatInLocked(s.srv.cfg.PingTimeout)
+		wait := s.srv.cfg.PingTimeout
+		if s.v3 {
+			wait += s.srv.cfg.PingInterval // the next heartbeat may not be due yet
+		}
+		s.beatInLocked(wait)
 	}
 	s.mu.Unlock()
 }

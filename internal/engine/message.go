@@ -17,6 +17,7 @@ type Message struct {
 	wire        []byte
 	compression Compression
 	deflated    atomic.Pointer[deflated] // nil until somebody needs it
+	v3          atomic.Pointer[Message]  // for clients of Engine.IO 3; likewise
 }
 
 // The opcodes of RFC 6455, section 11.8, that the engine writes itself.
@@ -80,6 +81,7 @@ func frame(op byte, payload string) *Message {
 
 var (
 	pingMessage  = frame(opText, string(eio.Ping))
+	pongMessage  = frame(opText, string(eio.Pong))
 	probeMessage = frame(opText, string(eio.Pong)+"probe")
 	closeMessage = frame(opClose, "")
 )
@@ -105,18 +107,13 @@ func (m *Message) frames() iter.Seq2[byte, []byte] {
 
 // appendPayload appends m to a polling payload. Control frames have no
 // counterpart there.
-func (m *Message) appendPayload(dst []byte) []byte {
+func (m *Message) appendPayload(dst []byte, f eio.Framing) []byte {
 	for op, data := range m.frames() {
-		if op != opText && op != opBinary {
-			continue
-		}
-		if len(dst) > 0 {
-			dst = append(dst, eio.Separator)
-		}
-		if op == opText {
-			dst = append(dst, data...)
-		} else {
-			dst = eio.AppendBinary(dst, data)
+		switch op {
+		case opText:
+			dst = f.Append(dst, data)
+		case opBinary:
+			dst = f.AppendBinary(dst, data)
 		}
 	}
 	return dst

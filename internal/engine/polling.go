@@ -40,7 +40,7 @@ const noopDelay = 100 * time.Millisecond
 
 // servePoll answers a GET with everything that is queued, as soon as there is
 // something.
-func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
+func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script string) {
 	rc := http.NewResponseController(w)
 	p := &poll{
 		ready: make(chan struct{}, 1),
@@ -98,14 +98,15 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	buf := payloads.Get().(*[]byte)
 	defer releasePayload(buf)
 	s.srv.limitWriting(rc) // from here on, so that it does not undo an abort
-	took := s.takePayload(p, buf)
+	f, took := s.takePayload(p, script, buf)
 	if took == refused {
 		refuse(w, http.StatusBadRequest, badRequest, "")
 		return
 	}
+	body, contentType := bodyOf(w.Header(), f, script, *buf)
 	var packed bytes.Buffer
-	body := gzipInto(&packed, w.Header(), r, *buf, p.compression, s.srv.cfg.Compression)
-	if err := respond(w, textPlain, body); err != nil && took != nothing {
+	body = gzipInto(&packed, w.Header(), r, body, p.compression, s.srv.cfg.Compression)
+	if err := respond(w, contentType, body); err != nil && took != nothing {
 		s.Discard(TransportClose)
 	}
 	s.pollDone(took)
@@ -122,41 +123,42 @@ const (
 )
 
 // takePayload moves the queue into a payload.
-func (s *Session) takePayload(p *poll, buf *[]byte) taken {
+func (s *Session) takePayload(p *poll, script string, buf *[]byte) (f eio.Framing, took taken) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.poll = nil
+	f = s.framingLocked(script)
 	dst := (*buf)[:0]
 	defer func() { *buf = dst }()
 	switch {
 	case s.state == closed:
-		dst = append(dst, byte(eio.Close))
-		return nothing
+		dst = f.Append(dst, closePacket)
+		return f, nothing
 	case s.ws != nil:
-		return refused
+		return f, refused
 	case s.state == open && (s.flushing || len(s.queue) == 0):
-		dst = append(dst, byte(eio.Noop))
-		return nothing
+		dst = f.Append(dst, noopPacket)
+		return f, nothing
 	}
 	s.answer = p
 	if len(s.queue) == 0 {
 		// In a payload of its own: clients act on it before they have handled
 		// the messages of the same payload.
-		last := eio.Close
+		last := closePacket
 		if s.hungUp {
-			last = eio.Noop
+			last = noopPacket
 		}
-		dst = append(dst, byte(last))
-		return lastWord
+		dst = f.Append(dst, last)
+		return f, lastWord
 	}
 	for _, m := range s.queue {
 		p.compression = max(p.compression, m.compression)
-		dst = m.appendPayload(dst)
+		dst = m.appendPayload(dst, f)
 	}
 	s.clearQueueLocked()
 	s.queued = 0
 	s.flushing = true
-	return queued
+	return f, queued
 }
 
 // pollDone says that what a poll has taken is on its way.
@@ -225,15 +227,18 @@ func respond(w http.ResponseWriter, contentType []string, body []byte) error {
 }
 
 var (
-	textPlain = []string{"text/plain; charset=UTF-8"}
-	textHTML  = []string{"text/html"}
-	noStore   = []string{"no-store"}
-	okPayload = []byte("ok")
-	longAgo   = time.Unix(1, 0)
+	textPlain   = []string{"text/plain; charset=UTF-8"}
+	textHTML    = []string{"text/html"}
+	noStore     = []string{"no-store"}
+	okPayload   = []byte("ok")
+	noopPacket  = []byte{byte(eio.Noop)}
+	closePacket = []byte{byte(eio.Close)}
+	longAgo     = time.Unix(1, 0)
 )
 
-// servePost reads the packets that a client sends.
-func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
+// servePost reads the packets that a client sends, in a form if it polls by
+// scripts.
+func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script string) {
 	rc := http.NewResponseController(w)
 	p := &post{
 		abort: func() { _ = rc.SetReadDeadline(longAgo) },
@@ -267,11 +272,12 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	defer finish()
 
 	limit := s.srv.cfg.MaxPayload
+	f, readable := s.framingOf(r)
 	switch {
 	case r.Header.Get("Content-Encoding") != "":
 		w.WriteHeader(http.StatusUnsupportedMediaType)
 		return
-	case r.Header.Get("Content-Type") == "application/octet-stream":
+	case !readable:
 		w.WriteHeader(http.StatusBadRequest)
 		s.Close(TransportError)
 		return
@@ -301,18 +307,25 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	p.abort = nil
 	s.mu.Unlock()
 	_ = rc.SetReadDeadline(time.Time{})
-	s.receivePayload(body)
+	if script != "" {
+		if body, err = eio.DecodeForm(body); err != nil {
+			s.violated(err)
+		}
+	}
+	if err == nil {
+		s.receivePayload(f, body)
+	}
 	finish() // first, as the next POST may come as soon as the client has read "ok"
 	s.srv.limitWriting(rc)
 	_ = respond(w, textHTML, okPayload)
 }
 
 // receivePayload handles the packets of a body in order.
-func (s *Session) receivePayload(body []byte) {
+func (s *Session) receivePayload(f eio.Framing, body []byte) {
 	for rest := body; ; {
 		var p eio.Packet
 		var err error
-		p, rest, err = eio.Next(rest)
+		p, rest, err = f.Next(rest)
 		switch {
 		case err != nil:
 			s.violated(err)

@@ -145,6 +145,7 @@ func (s *Session) take(f *flusher) bool {
 
 // clearQueueLocked empties the queue and keeps a little room for the next.
 func (s *Session) clearQueueLocked() {
+	s.ponged = false
 	if cap(s.queue) > 64 {
 		s.queue = nil
 		return

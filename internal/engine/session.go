@@ -16,6 +16,8 @@ type Session struct {
 	id      string
 	recv    Receiver // set under mu when Open has returned
 	request packedRequest
+	v3      bool // the client speaks Engine.IO 3
+	base64  bool // and takes no binary by polling
 
 	mu        sync.Mutex // guards the following
 	state     state
@@ -35,9 +37,10 @@ type Session struct {
 	watchdog  *time.Timer // looks after turn; nil until the first
 	heart     *time.Timer // the next beat
 	bound     time.Time   // when it is due: a ping, the end of waiting for its answer, or of closing
-	awaitPong bool
-	hungUp    bool      // the client has closed a polling session
-	paused    time.Time // since when the receiver has not let us read
+	awaitPong bool        // the client must be heard before the next beat
+	ponged    bool        // an answer to the client's heartbeat is in queue
+	hungUp    bool        // the client has closed a polling session
+	paused    time.Time   // since when the receiver has not let us read
 }
 
 type state uint8
@@ -52,7 +55,13 @@ const (
 const closeWait = time.Second
 
 func newSession(srv *Server, r *http.Request) *Session {
-	return &Session{srv: srv, id: newID(), request: packRequest(r)}
+	return &Session{
+		srv:     srv,
+		id:      newID(),
+		request: packRequest(r),
+		v3:      queryValue(r, "EIO") == "3",
+		base64:  takesNoBinary(r),
+	}
 }
 
 // start opens the session with ws as its transport, or polling if it is nil.
@@ -63,8 +72,7 @@ func (s *Session) start(ws *wsConn) bool {
 		s.mu.Unlock()
 		return false
 	}
-	s.bound = time.Now().Add(s.srv.cfg.PingInterval)
-	s.heart = time.AfterFunc(s.srv.cfg.PingInterval, s.beat)
+	s.startHeartLocked()
 	s.mu.Unlock()
 
 	recv := s.srv.cfg.Open(s)
@@ -92,6 +100,17 @@ func (s *Session) openPacket(transport Transport) []byte {
 	return eio.AppendOpen(nil, h)
 }
 
+// ID returns the session id, a secret: whoever knows it is taken for the client.
+func (s *Session) ID() string { return s.id }
+
+// Protocol returns the version of Engine.IO that the client speaks, 3 or 4.
+func (s *Session) Protocol() int {
+	if s.v3 {
+		return 3
+	}
+	return 4
+}
+
 // Request describes the request that opened the session.
 func (s *Session) Request() *Request { return s.request.unpack() }
 
@@ -117,16 +136,21 @@ func (s *Session) receive(turn *Turn, p eio.Packet) bool {
 	switch p.Type {
 	case eio.Message:
 		s.recv.Receive(turn, p.Data, p.Binary)
-	case eio.Pong:
-		s.pong()
-	case eio.Ping:
-		s.violated(errClientPing)
-		return false
+	case eio.Pong, eio.Ping:
+		switch {
+		case s.v3 != (p.Type == eio.Ping):
+			s.violated(errHeartbeat)
+			return false
+		case s.v3:
+			s.ping()
+		default:
+			s.pong()
+		}
 	}
 	return true
 }
 
-var errClientPing = errors.New("engine.io: heartbeats are the server's to begin")
+var errHeartbeat = errors.New("engine.io: heartbeat in the wrong direction")
 
 // Close ends the session after what is queued has been written, or after
 // WriteTimeout. It reports whether the session was open.

@@ -32,6 +32,7 @@ type wsConn struct {
 	first    *Message // what is sent with the handshake's response
 	upgraded bool     // the handshake is done: writes are frames
 	deflates bool     // permessage-deflate has been negotiated
+	base64   bool     // a client of Engine.IO 3 that takes no binary here
 	closing  sync.Once
 	goodbye  *Message // the close frame to end with; nil means one without a status; guarded by session.mu
 }
@@ -57,7 +58,7 @@ var upgrader = websocket.Upgrader{
 // upgrade performs the WebSocket handshake. What is to be sent first goes out
 // with the response, in one write. If it fails it has answered.
 func (s *Session) upgrade(w http.ResponseWriter, r *http.Request, first *Message) (*wsConn, error) {
-	t := &wsConn{session: s, first: first}
+	t := &wsConn{session: s, first: first, base64: takesNoBinary(r)}
 	u := upgrader
 	u.EnableCompression = s.srv.cfg.Compression > 0 && acceptsDeflate(r)
 	ws, err := u.Upgrade(&hijacker{w, t, &u}, r, w.Header().Clone())
@@ -267,12 +268,8 @@ func (t *wsConn) readPacket() (buf *[]byte, p eio.Packet, err error) {
 	}
 	buf = scratch.Get().(*[]byte)
 	*buf, err = readAll(r, (*buf)[:0], t.session.srv.cfg.MaxPayload)
-	switch {
-	case err != nil:
-	case kind == websocket.BinaryMessage:
-		p = eio.Packet{Type: eio.Message, Binary: true, Data: *buf}
-	default:
-		p, err = eio.Decode(*buf)
+	if err == nil {
+		p, err = t.session.decode(*buf, kind == websocket.BinaryMessage)
 	}
 	if err != nil {
 		releaseScratch(buf)
@@ -343,6 +340,9 @@ func (t *wsConn) drain() {
 
 // wireOf returns the frames of m in the form that was negotiated.
 func (t *wsConn) wireOf(m *Message) []byte {
+	if t.session.v3 {
+		m = m.toV3(t.base64)
+	}
 	if t.deflates {
 		return m.compressed(t.session.srv.cfg.Compression)
 	}

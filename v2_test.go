@@ -1,0 +1,367 @@
+package socketio_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/socketio-go/socketio"
+)
+
+// v2 is a server that admits clients of Socket.IO v2.
+var v2 = &socketio.Options{AllowEIO3: true}
+
+// openV2 opens a session as a v2 client does, and returns its id.
+func (srv *testServer) openV2(t testing.TB) (c *client, sid string) {
+	t.Helper()
+	c = &client{t: t, wire: srv.openWebSocket(t, srv.url+"?EIO=3&transport=websocket", nil)}
+	t.Cleanup(c.wire.close)
+	packet := c.read()
+	text, _ := packet.(string)
+	var open struct{ SID string }
+	if !strings.HasPrefix(text, "0") || json.Unmarshal([]byte(text[1:]), &open) != nil || open.SID == "" {
+		t.Fatalf("the session opened with %s", show(packet))
+	}
+	return c, open.SID
+}
+
+// joinV2 opens a session, which is in "/" then.
+func (srv *testServer) joinV2(t testing.TB) (c *client, sid string) {
+	t.Helper()
+	c, sid = srv.openV2(t)
+	c.want("40")
+	return c, sid
+}
+
+func TestV2ClientsAreRefusedByDefault(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	for _, transport := range []string{webSocket, polling} {
+		r, _ := http.NewRequestWithContext(t.Context(), "GET", srv.url+"?EIO=3&transport="+transport, nil)
+		if transport == webSocket {
+			r.Header = http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"AAAAAAAAAAAAAAAAAAAAAA=="}}
+		}
+		resp, err := srv.http.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var body struct{ Code int }
+		if json.NewDecoder(resp.Body).Decode(&body) != nil || body.Code != 5 || resp.StatusCode != 400 {
+			t.Errorf("%s: %s, code %d", transport, resp.Status, body.Code)
+		}
+		resp.Body.Close()
+	}
+}
+
+func TestV2ClientIsInTheMainNamespace(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, v2)
+	connected := make(chan *socketio.Socket, 1)
+	srv.OnConnect(func(s *socketio.Socket) {
+		connected <- s
+		_ = s.Emit("welcome")
+	})
+	c, sid := srv.openV2(t)
+	c.want("40", `42["welcome"]`)
+	s := receive(t, connected)
+	wantEqual(t, "id", s.ID(), sid)
+	wantEqual(t, "auth", s.Handshake().Auth.Len(), 0)
+	wantEqual(t, "rooms", fmt.Sprint(s.Rooms()), fmt.Sprint([]string{sid}))
+	wantEqual(t, "EIO", s.Handshake().URL.Query().Get("EIO"), "3")
+	wantEqual(t, "answer", c.ask(`["echo",1,"é"]`), `[1,"é"]`)
+	c.write(`451-["echo",{"_placeholder":true,"num":0}]`, []byte("\x04\x01\x02"))
+	_ = srv.To(sid).Emit("by id", []byte{3})
+	c.want(`451-["by id",{"_placeholder":true,"num":0}]`, []byte("\x04\x03"))
+	c.write("41")
+	srv.wantLeft(t, sid, socketio.ReasonClient)
+}
+
+func TestV2ClientSendsBinary(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, v2)
+	srv.On("reverse", func(b []byte) []byte { return []byte{b[1], b[0]} })
+	c, _ := srv.joinV2(t)
+	c.write(`451-7["reverse",{"_placeholder":true,"num":0}]`, []byte("\x04\x01\x02"))
+	c.want(`461-7[{"_placeholder":true,"num":0}]`, []byte("\x04\x02\x01"))
+}
+
+func TestV2ClientWaitsForMiddleware(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, v2)
+	pass := make(chan struct{})
+	srv.Use(func(context.Context, *socketio.Socket) error { <-pass; return nil })
+	srv.Of("/other")
+	c, _ := srv.openV2(t)
+	c.write("40/other,")
+	c.want("40/other,") // does not wait for it
+	close(pass)
+	c.want("40")
+	c.wantNothing()
+}
+
+func TestV2ClientRefused(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"with a message", socketio.Errorf("not <you>"), `"not <you>"`},
+		{"with data", &socketio.Error{Message: "no", Data: json.RawMessage(`{"code": 1}`)}, `{"code":1}`},
+		{"with data that is text", &socketio.Error{Message: "no", Data: json.RawMessage(`"why"`)}, `"why"`},
+		{"with data that is not JSON", &socketio.Error{Message: "no", Data: json.RawMessage(`{`)}, `"no"`},
+		{"without saying why", errors.New("secret"), `"Connection refused"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			srv := serve(t, v2)
+			refuse := func(context.Context, *socketio.Socket) error { return test.err }
+			srv.Use(refuse)
+			srv.Of("/private").Use(refuse)
+			srv.Of("/public").On("sync", func() {})
+			c, _ := srv.openV2(t)
+			c.want("44" + test.want)
+			c.write("40/private,")
+			c.want("44/private," + test.want)
+			c.write("40/nowhere?a=1,")
+			c.want(`44/nowhere,"Invalid namespace"`)
+			c.write("40/public,") // the connection is still good
+			c.want("40/public,")
+		})
+	}
+}
+
+func TestV2ClientThatIsNowhere(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := serveInMemory(t, &socketio.Options{AllowEIO3: true, ConnectTimeout: time.Second})
+		srv.Use(func(context.Context, *socketio.Socket) error { return socketio.Errorf("no") })
+		c, _ := srv.openV2(t)
+		c.want(`44"no"`)
+		begin := time.Now()
+		c.wantClosed()
+		wantEqual(t, "time to join something", time.Since(begin), time.Second)
+	})
+}
+
+func TestV2Namespace(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, v2)
+	auths := make(chan string, 1)
+	chat := srv.Of("/chat")
+	chat.OnConnect(func(s *socketio.Socket) { auths <- s.Handshake().Auth.String() })
+	chat.On("who", func(s *socketio.Socket) string { return s.ID() })
+	for query, want := range map[string]string{
+		"":                       `[]`,
+		"?":                      `[]`,
+		"?token=abc":             `[{"token":"abc"}]`,
+		"?b=2&a=1":               `[{"a":"1","b":"2"}]`,
+		"?a=1&a=2":               `[{"a":"2"}]`,
+		"?a":                     `[{"a":""}]`,
+		"?=1":                    `[{"":"1"}]`,
+		"?a=%C3%A9+%26%2C%22<>":  `[{"a":"é &,\"<>"}]`,
+		"?a=é":                   `[{"a":"é"}]`,
+		"?a=1&b=%zz&c=3":         `[{"a":"1","c":"3"}]`,
+		"?a=%ff":                 `[{"a":"�"}]`,
+		"?a=b?c=d":               `[{"a":"b?c=d"}]`,
+		"?__proto__=1&a.b=2&[]=": `[{"[]":"","__proto__":"1","a.b":"2"}]`,
+	} {
+		c, sid := srv.joinV2(t)
+		c.write("40/chat" + query + ",")
+		c.want("40/chat,")
+		wantEqual(t, "auth for "+query, receive(t, auths), want)
+		c.write(`42/chat,1["who"]`)
+		c.want(`43/chat,1["/chat#` + sid + `"]`)
+		c.write("41/chat,", "40/chat,") // it may come back
+		c.want("40/chat,")
+		receive(t, auths)
+	}
+}
+
+func TestV2NamespaceOfATemplate(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, v2)
+	srv.OfMatch(regexp.MustCompile(`^/room-\d$`).MatchString).
+		On("where", func(s *socketio.Socket) string { return s.Namespace().Name() })
+	c, _ := srv.joinV2(t)
+	c.write("40/room-1?token=x,")
+	c.want("40/room-1,")
+	c.write(`42/room-1,1["where"]`)
+	c.want(`43/room-1,1["/room-1"]`)
+	c.write("40/room-x?token=x,")
+	c.want(`44/room-x,"Invalid namespace"`)
+}
+
+func TestV2ViolationsEndTheConnection(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, v2)
+	srv.Of("/chat")
+	healthy, _ := srv.joinV2(t)
+	for name, packets := range map[string][]any{
+		"a second CONNECT to the main namespace": {"40"},
+		"a CONNECT twice":                        {"40/chat,", "40/chat?a=1,"},
+		"an event for where it is not":           {`42/chat,["a"]`},
+		"a malformed event":                      {"42{}"},
+		"an attachment nobody announced":         {[]byte("\x04\x01")},
+		"binary data without its type":           {`451-["a",{"_placeholder":true,"num":0}]`, []byte("\x01")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, sid := srv.joinV2(t)
+			c.write(packets...)
+			for {
+				if _, err := c.next(); err != nil {
+					break
+				}
+			}
+			if left := receive(t, srv.left); left.id != sid {
+				t.Errorf("%s left", left.id)
+			}
+		})
+	}
+	wantEqual(t, "answer", healthy.ask(`["echo",1]`), `[1]`)
+}
+
+// A v2 client comes back to a namespace with the id it had. The socket that is
+// leaving must not take the new one with it.
+func TestV2ClientComesBackWithItsID(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, v2)
+	chat := srv.Of("/chat")
+	var left sync.WaitGroup
+	chat.OnDisconnect(func(*socketio.Socket, socketio.Reason) { left.Done() })
+	c, sid := srv.joinV2(t)
+	c.write("40/chat,")
+	c.want("40/chat,")
+	for range 200 {
+		left.Add(1)
+		c.write("41/chat,", "40/chat,")
+		c.want("40/chat,")
+	}
+	left.Wait()
+	s, ok := chat.Socket("/chat#" + sid)
+	if !ok || !s.Connected() {
+		t.Fatal("the socket is not there any more")
+	}
+	_ = chat.To(s.ID()).Emit("once")
+	c.want(`42/chat,["once"]`)
+	c.wantNothing()
+}
+
+func TestV2ClientIsNotRecovered(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, &socketio.Options{AllowEIO3: true, Recovery: &socketio.Recovery{}})
+	srv.Of("/chat").OnConnect(func(s *socketio.Socket) { _ = s.Emit("recovered", s.Recovered()) })
+
+	// What a later client comes back with is in nobody's hands but its own.
+	current := srv.open(t, webSocket)
+	current.write("40/chat,")
+	text, _ := current.read().(string)
+	var answer struct{ SID, PID string }
+	if err := json.Unmarshal([]byte(strings.TrimPrefix(text, "40/chat,")), &answer); err != nil || answer.PID == "" {
+		t.Fatalf("%s: %v", text, err)
+	}
+	current.read()
+	current.wire.close()
+
+	c, sid := srv.joinV2(t)
+	c.write("40/chat?pid=" + answer.PID + ",")
+	c.want("40/chat,")
+	text, _ = c.read().(string)
+	if !strings.HasPrefix(text, `42/chat,["recovered",false,`) {
+		t.Errorf("got %s", text)
+	}
+	if _, ok := srv.Of("/chat").Socket("/chat#" + sid); !ok {
+		t.Error("it has another id")
+	}
+}
+
+func TestV2ClientsShutDown(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, v2)
+	c, sid := srv.joinV2(t)
+	done := make(chan error, 1)
+	go func() { done <- srv.Shutdown(t.Context()) }()
+	c.wantClosed()
+	if err := receive(t, done); err != nil {
+		t.Error(err)
+	}
+	srv.wantLeft(t, sid, socketio.ReasonShutdown)
+}
+
+func TestV2IDIsNotLogged(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	srv := serve(t, &socketio.Options{AllowEIO3: true, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	srv.Of("/chat").On("fail", func() error { return errors.New("broken") })
+	c, sid := srv.joinV2(t)
+	c.write("40/chat,", `42/chat,1["fail"]`)
+	c.want("40/chat,", `43/chat,1[{"error":{"message":"internal error"}}]`)
+	receive(t, srv.errors)
+	if got := log.String(); strings.Contains(got, sid) || !strings.Contains(got, "/chat#"+sid[:8]+"…") {
+		t.Errorf("logged %s", got)
+	}
+}
+
+// Pages that poll by scripts send no Origin.
+func TestScriptOrigins(t *testing.T) {
+	t.Parallel()
+	const listed = "https://listed.example"
+	for _, test := range []struct {
+		name      string
+		header    http.Header
+		allowed   bool // by the default
+		byListing bool
+		byAll     bool
+	}{
+		{"a page of the server's own, said by the browser", http.Header{"Sec-Fetch-Site": {"same-origin"}}, true, true, true},
+		{"a page of the server's own, by its address", http.Header{"Referer": {"http://%s/page"}}, true, true, true},
+		{"a listed page", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Referer": {listed + "/page?a=b"}}, false, true, true},
+		{"a listed page in an old browser", http.Header{"Referer": {listed + "/"}}, false, true, true},
+		{"a listed page that posts a form", http.Header{"Origin": {listed}}, false, true, true},
+		{"another page", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Referer": {"https://evil.example/"}}, false, false, true},
+		{"another page in an old browser", http.Header{"Referer": {"https://evil.example/"}}, false, false, true},
+		{"a page whose address looks like a listed one", http.Header{"Referer": {"https://listed.example.evil/"}}, false, false, true},
+		{"a page with a listed one in its address", http.Header{"Referer": {"https://evil.example/" + listed}}, false, false, true},
+		{"a page with a listed one as its user", http.Header{"Referer": {"https://listed.example@evil.example/"}}, false, false, true},
+		{"another page that hides its address", http.Header{"Sec-Fetch-Site": {"cross-site"}}, false, false, true},
+		{"a page of the same site that hides its address", http.Header{"Sec-Fetch-Site": {"same-site"}}, false, false, true},
+		{"a page that says nothing at all", http.Header{}, false, false, true},
+		{"an address that is none", http.Header{"Referer": {"about:blank"}}, false, false, true},
+		{"an address that can't be parsed", http.Header{"Referer": {"http://[::1"}}, false, false, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			for _, c := range []struct {
+				origins []string
+				want    bool
+			}{{nil, test.allowed}, {[]string{listed}, test.byListing}, {[]string{"*"}, test.byAll}} {
+				srv := serve(t, &socketio.Options{AllowEIO3: true, Origins: c.origins})
+				r, _ := http.NewRequestWithContext(t.Context(), "GET", srv.url+"?EIO=3&transport=polling&j=0", nil)
+				for key, values := range test.header {
+					r.Header.Set(key, strings.ReplaceAll(values[0], "%s", r.URL.Host))
+				}
+				resp, err := srv.http.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+				want := http.StatusForbidden
+				if c.want {
+					want = http.StatusOK
+				}
+				if resp.StatusCode != want {
+					t.Errorf("with origins %q: %s, want %d", c.origins, resp.Status, want)
+				}
+			}
+		})
+	}
+}
