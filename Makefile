@@ -61,6 +61,10 @@ cover: ## statement coverage of the library, as a page in .build
 bench: ## measure beside plain gorilla and the Node server: takes long, wants an idle machine
 	go run ./bench run
 
+.PHONY: gate
+gate: ## the CPU time of the main cases beside plain gorilla, a minute; fails if it is far off
+	go run ./bench gate
+
 .PHONY: setup
 setup: ## install what the tests need and this machine lacks
 	@scripts/setup

@@ -85,6 +85,22 @@ type packet struct {
 	nsp  []byte
 	id   int64
 	data []byte // JSON; nil if undefined
+	what msgpack.Kind
+}
+
+// valid reports whether the data is of the kind that the type demands. The
+// caller relies on it: in the packet a number would be taken for the id.
+func (p *packet) valid() bool {
+	switch sio.Type(p.kind) {
+	case sio.Connect:
+		return p.data == nil || p.what == msgpack.Map
+	case sio.Disconnect:
+		return p.data == nil
+	case sio.ConnectError:
+		return p.what == msgpack.Map || p.what == msgpack.String
+	default:
+		return p.what == msgpack.Array
+	}
 }
 
 // Decode implements [socketio.Codec].
@@ -137,7 +153,7 @@ func decodePacket(d *msgpack.Decoder) (p packet, err error) {
 		return p, errType
 	case p.nsp == nil:
 		return p, errNamespace
-	case p.data == nil && (p.kind == int64(sio.Event) || p.kind == int64(sio.Ack)):
+	case !p.valid():
 		return p, errPayload
 	}
 	return p, nil
@@ -175,6 +191,7 @@ func (p *packet) member(d *msgpack.Decoder, key string) error {
 		case p.data != nil:
 			return fmt.Errorf("%w: twice", errPayload)
 		}
+		p.what = v.Kind
 		p.data, err = d.AppendValue(nil, v)
 		return err
 	default:

@@ -237,7 +237,7 @@ func save(p *plot.Plot, file string, drawn bool) error {
 	canvas := vgsvg.New(plotWidth, plotHeight)
 	page := draw.New(canvas)
 	page.SetColor(color.White)
-	page.Fill(page.Rectangle.Path())
+	page.Fill(page.Path())
 	p.Draw(draw.Crop(page, plotMargin, -plotMargin, plotMargin, -plotMargin))
 	f, err := os.Create(file)
 	if err != nil {

@@ -184,7 +184,6 @@ func (s *Session) hangUp() {
 	if first {
 		s.queue, s.queued = nil, 0
 		s.closeLocked()
-		s.abandonLocked()
 		s.hungUp = true
 		s.boundLocked(closeWait)
 	}

@@ -44,8 +44,8 @@ func (s *Session) slow() {
 		s.finishLocked()
 	} else {
 		s.queue, s.queued = nil, 0
-		s.closeLocked() // the next poll is told
 		s.abandonLocked()
+		s.closeLocked() // the next poll is told
 	}
 }
 

@@ -209,19 +209,20 @@ func (s *Session) closeLocked() {
 		return
 	}
 	s.state = closing
-	if !s.probed {
+	if !s.probed { // else the client may have stopped polling, and hears the rest there
 		s.abandonLocked()
 	}
 	s.abortPostLocked()
-	if s.ws != nil {
-		s.sayGoodbyeLocked()
-	}
+	s.sayGoodbyeLocked()
 	s.wakeLocked()
 	s.boundLocked(s.srv.cfg.WriteTimeout)
 }
 
-// sayGoodbyeLocked queues the close frame.
+// sayGoodbyeLocked queues the close frame behind everything else.
 func (s *Session) sayGoodbyeLocked() {
+	if s.ws == nil {
+		return
+	}
 	goodbye := s.ws.goodbye
 	if goodbye == nil {
 		goodbye = closeMessage

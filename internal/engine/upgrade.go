@@ -37,7 +37,7 @@ func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 func (t *wsConn) probe() {
 	s := t.session
 	_ = t.conn.SetReadDeadline(time.Now().Add(s.srv.cfg.UpgradeTimeout))
-	if t.expect(eio.Ping, "probe") && s.promise(t) && t.writeNow(probeMessage) == nil {
+	if t.expect(eio.Ping, "probe") && t.writeNow(probeMessage) == nil {
 		s.hurry(t)
 		if t.expect(eio.Upgrade, "") && s.moveTo(t) {
 			_ = t.conn.SetReadDeadline(time.Time{})
@@ -79,24 +79,13 @@ func (t *wsConn) writeNow(m *Message) error {
 	return err
 }
 
-// promise notes that t works. Once its client knows, it may be on its way there
-// and not poll any more, so even a session that closes waits for it.
-func (s *Session) promise(t *wsConn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.candidate != t {
-		return false
-	}
-	s.probed = true
-	return true
-}
-
 // hurry sends the waiting poll home, as its client waits for that before it
 // moves. Polls that come nevertheless get what there is, until it has moved.
 func (s *Session) hurry(t *wsConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.candidate == t {
+		s.probed = true
 		s.releasePollLocked()
 	}
 }

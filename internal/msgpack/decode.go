@@ -168,9 +168,6 @@ func (d *Decoder) bytes(kind Kind, n uint64) (Value, error) {
 }
 
 func (d *Decoder) uint(width int) (n uint64, err error) {
-	if width == 0 {
-		return 0, ErrType
-	}
 	b, err := d.take(uint64(width))
 	for _, c := range b {
 		n = n<<8 | uint64(c)
