@@ -1,6 +1,7 @@
-// Package engine speaks Engine.IO 4: it admits HTTP requests, keeps sessions,
-// moves messages over long-polling and WebSocket, upgrades from one to the
-// other, and watches heartbeats. It knows nothing of Socket.IO.
+// Package engine speaks Engine.IO 4, and Engine.IO 3 with old clients if told
+// to: it admits HTTP requests, keeps sessions, moves messages over long-polling
+// and WebSocket, upgrades from one to the other, and watches heartbeats. It
+// knows nothing of Socket.IO.
 //
 // The protocol is described at https://github.com/socketio/engine.io-protocol.
 //
