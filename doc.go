@@ -283,6 +283,33 @@
 //     handled; if the server disconnected it, they are not.
 //   - A volatile event never overtakes another one.
 //
+// # Recovery
+//
+// With [Options.Recovery] a client that loses its connection, but does not leave, can
+// come back to what it had. Official clients from 4.6 on do so by themselves:
+//
+//	io := socketio.NewServer(&socketio.Options{Recovery: &socketio.Recovery{}})
+//	io.OnConnect(func(s *socketio.Socket) {
+//		if !s.Recovered() {
+//			s.Join("lobby") // and whatever else a new socket needs
+//		}
+//	})
+//
+// A socket that has recovered is a new [Socket] with the id, the rooms and the [Key]
+// values of the one before. What was emitted to that meanwhile arrives before
+// anything else, in order and once, and according to the rooms of the time when it
+// was emitted. Volatile events, and those that ask for an answer, are not kept. When
+// something may be missing, because more has happened than is kept or fits half of the
+// client's queue, the client begins anew, with another id: there is no silent gap.
+//
+// OnDisconnect of the former socket has returned before middleware and OnConnect see the
+// new one. Middleware is asked again, unless [Recovery.SkipMiddleware] is set. A client
+// that left by itself, was disconnected by the server or has sent nonsense does not
+// recover, and nobody does when the server is started again.
+//
+// Every event that asks for no answer then carries one argument more, its position, to
+// all clients: a listener in JavaScript with variable arguments sees it.
+//
 // # Limits
 //
 // What a client can fill is bounded. A zero in [Options] means the default.
@@ -300,6 +327,8 @@
 //	namespaces of a connection            MaxNamespaces   100           connect_error
 //	bytes of a namespace's name           fixed           255           connect_error; Of panics
 //	handshakes at a time                  MaxHandshakes   1024          503
+//	events kept by a namespace            Recovery        10000, 16 MiB not recovered
+//	sockets kept by a namespace           Recovery        10000         not recovered
 //
 //	until an answer comes                 AckTimeout      20s           context.DeadlineExceeded
 //	until a namespace is joined           ConnectTimeout  45s           connect_error, or closed
@@ -394,6 +423,24 @@
 //	…
 //	err := <-ended // before main returns
 //
+// # Compression
+//
+// [Options.Compression] is the size from which on messages are compressed, with
+// permessage-deflate over WebSocket and gzip over polling, if the client offers it; zero
+// is none. [Emitter.Compress] decides for one event. A broadcast is compressed once for
+// all of its receivers, each message by itself, and remains as it is if that does not
+// make it smaller. What clients send counts as inflated against MaxPayload, and
+// inflating stops there; POST bodies are never inflated.
+//
+// It costs time and memory for every message, and can give secrets away: who chooses a
+// part of a message may learn the rest from its length.
+//
+// # MessagePack
+//
+// [Options.Codec] replaces the encoding of packets on the wire, for all clients of the
+// server. Package msgpack has the one of the JavaScript package
+// socket.io-msgpack-parser. Handlers, limits and everything else stay as they are.
+//
 // # The browser client
 //
 // The server answers requests for socket.io.js under its path with a small client of
@@ -437,6 +484,9 @@
 //     s.To("room").Volatile().
 //   - Queues are bounded: a client that does not read is disconnected as "slow
 //     client". The other limits above close connections that Node keeps.
+//   - A session is recovered once, also while the server still believes in the old
+//     connection, and by a client that has received nothing yet. Middleware is asked
+//     by default. A volatile event never spoils the next recovery.
 //   - ConnectTimeout holds for middleware. A second CONNECT to a namespace closes the
 //     connection, also while the middleware of the first one runs.
 //   - A wrong protocol version over WebSocket is answered by HTTP, status 400, code 5.

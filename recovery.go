@@ -13,14 +13,16 @@ import (
 	"github.com/socketio-go/socketio/internal/engine"
 )
 
-// Recovery configures connection state recovery: what a socket is sent while
-// its client is cut off, its id, its rooms and its values survive.
+// Recovery configures connection state recovery: when a client comes back soon
+// after its connection broke, its socket has the id, the rooms and the values of
+// the one before, and is sent first what it has missed. See the package
+// documentation.
 //
 // Every event without an answer gets one argument more, a string by which the
 // client says where it was; a volatile event only if its last argument is a
 // string, which the client would mistake for one.
 type Recovery struct {
-	// Window is how long a session and what it misses are kept. Zero means 2m.
+	// Window is how long a session, and each event, is kept. Zero means 2m.
 	Window time.Duration
 	// MaxPackets bounds the events kept by each namespace. Zero means 10000.
 	MaxPackets int
@@ -30,7 +32,9 @@ type Recovery struct {
 	// MaxSessions bounds the disconnected sockets kept by each namespace. Zero
 	// means 10000.
 	MaxSessions int
-	// SkipMiddleware lets a recovered socket in without asking the middleware.
+	// SkipMiddleware lets a recovered socket in without asking the middleware,
+	// as the Node server does. The default asks, since what entitled the client
+	// to be here may have ended.
 	SkipMiddleware bool
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/e2e/fixture"
+	"github.com/socketio-go/socketio/msgpack"
 )
 
 // TestClients runs client/*.test.mjs: each release of the official client in
@@ -19,13 +20,25 @@ import (
 func TestClients(t *testing.T) {
 	t.Parallel()
 	for _, file := range testFiles(t, "client") {
-		opts := &socketio.Options{}
-		if filepath.Base(file) == "heartbeat.test.mjs" {
-			opts.PingInterval, opts.PingTimeout = 100*time.Millisecond, 3*time.Second
-		}
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".test.mjs"), func(t *testing.T) {
+		name := strings.TrimSuffix(filepath.Base(file), ".test.mjs")
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			node(t, []string{"SOCKETIO_URL=" + serve(t, opts)}, file)
+			opts := &socketio.Options{}
+			switch name {
+			case "heartbeat":
+				opts.PingInterval, opts.PingTimeout = 100*time.Millisecond, 3*time.Second
+			case "recovery":
+				opts.Recovery = &socketio.Recovery{}
+			case "compression":
+				opts.Compression = 1024
+			case "msgpack":
+				opts.Codec = msgpack.Codec{}
+			}
+			env := []string{"SOCKETIO_URL=" + serve(t, opts)}
+			if *reference {
+				env = append(env, "REFERENCE=1")
+			}
+			node(t, env, file)
 		})
 	}
 }
@@ -79,6 +92,15 @@ func serve(t *testing.T, opts *socketio.Options) string {
 	}
 	if opts.AllowEIO3 {
 		cmd.Env = append(cmd.Env, "ALLOW_EIO3=1")
+	}
+	if opts.Recovery != nil {
+		cmd.Env = append(cmd.Env, "RECOVERY=1")
+	}
+	if opts.Compression > 0 {
+		cmd.Env = append(cmd.Env, fmt.Sprintf("COMPRESSION=%d", opts.Compression))
+	}
+	if opts.Codec != nil {
+		cmd.Env = append(cmd.Env, "PARSER=socket.io-msgpack-parser")
 	}
 	cmd.Stderr = t.Output()
 	stdout, err := cmd.StdoutPipe()

@@ -2,6 +2,7 @@
 // can themselves be tested: what fails here as well is a wrong test.
 // The events are those of ../fixture.
 import { createServer } from "node:http";
+import { createRequire } from "node:module";
 import { Server as EngineServer } from "engine.io";
 import { Server } from "socket.io";
 
@@ -13,6 +14,11 @@ const options = {
   cors: { origin: "*" },
   allowEIO3: Boolean(process.env.ALLOW_EIO3),
 };
+if (process.env.RECOVERY) options.connectionStateRecovery = { skipMiddlewares: false };
+if (process.env.PARSER) options.parser = createRequire(import.meta.url)(process.env.PARSER);
+if (process.env.COMPRESSION) {
+  options.perMessageDeflate = options.httpCompression = { threshold: Number(process.env.COMPRESSION) };
+}
 
 const http = createServer((request, response) => response.writeHead(404).end());
 const connections = new Set();
@@ -35,6 +41,14 @@ for (const namespace of [io.of("/"), io.of("/custom")]) {
     socket.on("kick", () => socket.disconnect());
   });
 }
+
+io.of("/quiet").on("connection", (socket) => {
+  socket.on("shout", (...args) => {
+    const ack = args.pop();
+    socket.broadcast.emit("said", ...args);
+    ack();
+  });
+});
 
 io.of("/refused").use((socket, next) => next(Object.assign(new Error("not authorized"), { data: { code: "E1" } })));
 io.of("/members").use((socket, next) =>

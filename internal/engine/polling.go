@@ -116,10 +116,9 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 type taken uint8
 
 const (
-	nothing  taken = iota
-	refused        // an upgrade has been completed while the poll waited
-	queued         // it is the session's flusher until pollDone
-	lastWord       // and nothing comes after it
+	nothing taken = iota
+	refused       // an upgrade has been completed while the poll waited
+	queued        // it is the session's flusher until pollDone
 )
 
 // takePayload moves the queue into a payload.
@@ -140,7 +139,6 @@ func (s *Session) takePayload(p *poll, script string, buf *[]byte) (f eio.Framin
 		dst = f.Append(dst, noopPacket)
 		return f, nothing
 	}
-	s.answer = p
 	if len(s.queue) == 0 {
 		// In a payload of its own: clients act on it before they have handled
 		// the messages of the same payload.
@@ -149,8 +147,10 @@ func (s *Session) takePayload(p *poll, script string, buf *[]byte) (f eio.Framin
 			last = noopPacket
 		}
 		dst = f.Append(dst, last)
-		return f, lastWord
+		s.finishLocked() // now, as the client may ask again as soon as it has read this
+		return f, nothing
 	}
+	s.answer = p
 	for _, m := range s.queue {
 		p.compression = max(p.compression, m.compression)
 		dst = m.appendPayload(dst, f)
@@ -169,9 +169,7 @@ func (s *Session) pollDone(took taken) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.flushing, s.answer = false, nil
-	if took == lastWord {
-		s.finishLocked()
-	} else if len(s.queue) > 0 || s.state == closing {
+	if len(s.queue) > 0 || s.state == closing {
 		s.wakeLocked() // the next poll, or the WebSocket that has taken over
 	}
 }
