@@ -147,6 +147,7 @@ type player struct {
 	*returner
 
 	name     string
+	socketID atomic.Value
 	log      *histories.Log
 	patience int           // after so many events it closes the connection; 0 is never
 	ready    chan struct{} // closed when it is connected, if not nil
@@ -163,6 +164,7 @@ func (p *player) play() {
 		return
 	}
 	connected(p.recovered)
+	p.socketID.Store(p.id)
 	if p.ready != nil {
 		close(p.ready)
 	}
@@ -293,7 +295,8 @@ func TestRecoveryHistories(t *testing.T) {
 			// it still lives.
 			socket := func(p *player) *socketio.Socket {
 				synctest.Wait()
-				s, _ := srv.Socket(p.id)
+				id, _ := p.socketID.Load().(string)
+				s, _ := srv.Socket(id)
 				return s
 			}
 			look := func(p *player) {
