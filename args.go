@@ -75,6 +75,10 @@ func (a Args) Raw(i int) json.RawMessage {
 	return a.raw[i]
 }
 
+// Attachments returns the binary data that placeholders in Raw stand for, by
+// their number. It is shared and must not be modified.
+func (a Args) Attachments() [][]byte { return a.bin }
+
 // AckFunc answers the client. As the last parameter of a handler it replaces
 // the handler's results, for answers that come later. Only the first call
 // counts; the others return [ErrAnswered]. It may be called on any goroutine,
