@@ -125,6 +125,7 @@ func (s *Socket) enter() bool {
 	}
 	_ = c.session.Send(c.srv.encodeControl(sio.Connect, s.ns.name, s.connectPayload()), false)
 	s.state.Store(connected)
+	defer s.ns.seat.roomsChanged(s.id)
 	return s.ns.index.add(s)
 }
 

@@ -113,6 +113,10 @@ func (k Key[T]) Get(s *Socket) (v T, ok bool) {
 // GetRemote returns what is attached to a socket that [Emitter.Sockets] has
 // described.
 func (k Key[T]) GetRemote(s RemoteSocket) (v T, ok bool) {
+	if remote, is := s.values[string(k)].(remoteValue); is {
+		err := Args(remote).Decode(&v)
+		return v, err == nil
+	}
 	v, ok = s.values[string(k)].(T)
 	return v, ok
 }

@@ -292,6 +292,7 @@ func (r *recovery) inherit(s *Socket, lost *lostSession) {
 	if !slices.Contains(rooms, s.id) {
 		s.ns.index.leave(s, []string{s.id})
 	}
+	s.ns.seat.roomsChanged(rooms...)
 }
 
 // forget drops a session.
@@ -427,6 +428,7 @@ func (s *Socket) Recovered() bool { return s.rec != nil && s.rec.resumed }
 // join enters rooms of the index, at a known position of the log if there is
 // one.
 func (n *Namespace) join(s *Socket, rooms []string) (joined []string, ok bool) {
+	defer func() { n.seat.roomsChanged(joined...) }()
 	if n.recovery == nil {
 		return n.index.join(s, rooms)
 	}
@@ -440,6 +442,7 @@ func (n *Namespace) join(s *Socket, rooms []string) (joined []string, ok bool) {
 
 // leave is the opposite of join.
 func (n *Namespace) leave(s *Socket, rooms []string) (left []string) {
+	defer func() { n.seat.roomsChanged(left...) }()
 	if n.recovery == nil {
 		return n.index.leave(s, rooms)
 	}
@@ -455,6 +458,10 @@ func (n *Namespace) leave(s *Socket, rooms []string) (left []string) {
 // remove takes s out of the index for good and keeps what it needs to come
 // back, if it may.
 func (n *Namespace) remove(s *Socket, keep bool) (left []string) {
+	defer func() {
+		n.seat.roomsChanged(left...)
+		n.seat.roomsChanged(s.id)
+	}()
 	if n.recovery == nil {
 		return n.index.remove(s)
 	}
