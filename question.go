@@ -42,6 +42,7 @@ type question struct {
 	id      string
 	changed chan struct{}
 	take    func(m *adapter.Message) error // called for every answer of use, under mu
+	clients bool                           // they answer too
 
 	mu      sync.Mutex     // guards the following
 	over    bool           // nobody waits any more
@@ -58,6 +59,7 @@ func (s *seat) ask(m *adapter.Message, take func(m *adapter.Message) error) (*qu
 		id:      hex.EncodeToString(id[:]),
 		changed: make(chan struct{}, 1),
 		take:    take,
+		clients: m.Kind == adapter.Broadcast,
 		awaited: make(map[string]int),
 	}
 	s.mu.Lock()
@@ -105,7 +107,7 @@ func (q *question) answered(m *adapter.Message) error {
 		q.awaited[m.From]--
 	case again && m.From != "":
 		return nil
-	case m.Kind == adapter.Clients:
+	case m.Kind == adapter.Clients && q.clients:
 		q.awaited[m.From] += m.Count
 		q.servers++
 	default:
