@@ -51,7 +51,9 @@ func (p *peers) alive() []string {
 	p.purge()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Sorted(maps.Keys(p.heard))
+	ids := slices.AppendSeq(make([]string, 0, len(p.heard)), maps.Keys(p.heard)) // not nil: these are all
+	slices.Sort(ids)
+	return ids
 }
 
 // purge forgets the others.
