@@ -203,7 +203,7 @@ func TestHostileFrames(t *testing.T) {
 		{"no mask", "\x81\x0242", websocket.CloseProtocolError},
 		{"a continuation of nothing", "\x80\x80\x00\x00\x00\x00", websocket.CloseProtocolError},
 		{"a message longer than memory", "\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00", websocket.CloseMessageTooBig},
-		{"a message with a negative length", "\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00", 0},
+		{"a message with a negative length", "\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00", websocket.CloseMessageTooBig},
 	}
 	srv := serve(t, nil)
 	healthy := srv.join(t, webSocket)
@@ -216,7 +216,7 @@ func TestHostileFrames(t *testing.T) {
 		}
 		_, err := c.next()
 		var closed *websocket.CloseError
-		if !errors.As(err, &closed) || tt.code != 0 && closed.Code != tt.code {
+		if !errors.As(err, &closed) || closed.Code != tt.code {
 			t.Errorf("%s: the connection ended with %v, want code %d", tt.name, err, tt.code)
 		}
 		srv.wantLeft(t, id, socketio.ReasonError)
@@ -275,6 +275,15 @@ func TestOptionsBoundPackets(t *testing.T) {
 	c.wantNothing()
 	c.write(longest + " ")
 	c.wantClosed()
+	wantTooBig := func() {
+		t.Helper()
+		if err := receive(t, srv.errors); err.Error() != "engine.io: message exceeds MaxPayload" {
+			t.Errorf("OnError was told %v", err)
+		}
+	}
+	<-srv.errors // of the attachments
+	wantTooBig()
+	wantEqual(t, "bad packets", srv.Stats().BadPackets, 2)
 
 	c = srv.join(t, polling)
 	c.write(longest) // the answer to sync below proves that it was taken
@@ -282,6 +291,7 @@ func TestOptionsBoundPackets(t *testing.T) {
 	if err := c.wire.write(longest + " "); err == nil || !strings.Contains(err.Error(), "413") {
 		t.Errorf("a body too big was answered with %v", err)
 	}
+	wantTooBig()
 	c.wantNothing() // and the session lives
 }
 

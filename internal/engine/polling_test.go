@@ -355,6 +355,9 @@ func TestPostRefused(t *testing.T) {
 			poll := p.wait()
 			p.want(p.post(test.body, test.header...), test.status, "")
 			p.app.wantGot()
+			if got := h.reported(); (len(got) == 1) != (test.status == 413) {
+				h.Errorf("reported %v", got)
+			}
 			if test.closed != "" {
 				p.want(<-poll, 200, "1")
 				p.app.wantClosed(test.closed)
