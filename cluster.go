@@ -21,6 +21,7 @@ import (
 // A nil seat is that of a server that is alone.
 type seat struct {
 	ns     *Namespace
+	seated chan struct{} // closed when member and rooms are known
 	member adapter.Member
 	rooms  adapter.RoomWatcher // nil if the member listens for all rooms
 	ctx    context.Context     // of handlers of server-side events
@@ -56,11 +57,17 @@ func (srv *Server) join(n *Namespace) {
 	if srv.opts.Adapter == nil || srv.alone {
 		return
 	}
-	s := &seat{ns: n, questions: make(map[string]*question), heard: make(map[string]uint64)}
+	s := &seat{ns: n, seated: make(chan struct{}), questions: make(map[string]*question), heard: make(map[string]uint64)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.member = srv.opts.Adapter.Join(n.name, s)
 	s.rooms, _ = s.member.(adapter.RoomWatcher)
 	n.seat = s
+	if recorder, ok := s.member.(adapter.Recorder); ok && n.recovery != nil {
+		n.recovery.recorder = recorder
+		n.recovery.returning = make(map[*Socket]struct{})
+		n.recovery.ending = make(map[string]<-chan struct{})
+	}
+	close(s.seated)
 }
 
 // leave gives up the place.
@@ -145,7 +152,14 @@ func (s *seat) roomsChanged(rooms ...string) {
 }
 
 // Wants implements [adapter.Host].
-func (s *seat) Wants(rooms ...string) bool { return s.ns.index.any(rooms) }
+func (s *seat) Wants(rooms ...string) bool {
+	select {
+	case <-s.seated:
+	default:
+		return true // nobody knows yet
+	}
+	return s.ns.index.any(rooms) || len(rooms) == 0 && s.ns.recovery.expects()
+}
 
 // Lost implements [adapter.Host].
 func (s *seat) Lost(n int, reason error) {
@@ -161,6 +175,7 @@ func (s *seat) Garbage(reason error) {
 
 // Deliver implements [adapter.Host].
 func (s *seat) Deliver(m *adapter.Message) {
+	<-s.seated
 	s.ns.srv.cluster.received.Add(1)
 	if !s.inOrder(m) {
 		return
@@ -171,6 +186,8 @@ func (s *seat) Deliver(m *adapter.Message) {
 	}
 	e := Emitter{ns: s.ns, rooms: m.Rooms, except: m.Except, volatile: m.Volatile}.withCompression(m.Compress)
 	switch m.Kind {
+	case adapter.Position:
+		s.ns.recovery.begin(m.Position)
 	case adapter.Broadcast:
 		if err := s.deliver(e, m); err != nil {
 			s.Garbage(err)
@@ -222,6 +239,10 @@ const maxHeard = 10000
 
 // deliver sends an event of another server to its receivers here.
 func (s *seat) deliver(e Emitter, m *adapter.Message) error {
+	recorded := m.Position > 0 && !m.Volatile
+	if m.Position > 0 && (m.Volatile || !s.Wants(m.Rooms...)) {
+		s.ns.recovery.advance(m.Position)
+	}
 	if m.ID == "" && !s.Wants(m.Rooms...) {
 		return nil
 	}
@@ -232,6 +253,9 @@ func (s *seat) deliver(e Emitter, m *adapter.Message) error {
 	defer enc.release()
 	if m.ID != "" {
 		return s.question(e, m, event, enc)
+	}
+	if recorded && s.ns.recovery.records() {
+		return e.deliverRecorded(s.ns, m.Position, event, enc)
 	}
 	return e.deliver(s.ns, event, enc)
 }

@@ -123,6 +123,9 @@ func (e Emitter) emit(n *Namespace, event string, args []any) error {
 		return err
 	}
 	defer enc.release()
+	if n.recovery.records() && !e.volatile && !e.here {
+		return e.record(n, event, enc)
+	}
 	var unpublished error
 	if n.seat != nil && e.only == nil && !e.here {
 		unpublished = n.seat.broadcast(e, enc)
@@ -135,6 +138,9 @@ func (e Emitter) emit(n *Namespace, event string, args []any) error {
 
 // deliver sends the event that enc holds to its receivers on this server.
 func (e Emitter) deliver(n *Namespace, event string, enc *encoder) error {
+	if n.recovery.records() {
+		return e.deliverRecorded(n, 0, event, enc)
+	}
 	if n.recovery != nil {
 		return e.deliverLogged(n, event, enc)
 	}
@@ -190,17 +196,25 @@ func (e Emitter) deliverLogged(n *Namespace, event string, enc *encoder) error {
 		receivers.Put(list)
 		return err
 	}
-	if out := n.outgoing(event, m, false); out != nil {
-		if raw := out.message.Args.raw; offset {
-			out.message.Args.raw = raw[:len(raw)-1]
-		}
-		for _, s := range *list {
-			out.tell(s)
-		}
-	}
+	n.tellLogged(event, m, offset, *list)
 	clear(*list)
 	receivers.Put(list)
 	return err
+}
+
+// tellLogged tells observers of an event that was sent, which they see without
+// its offset.
+func (n *Namespace) tellLogged(event string, m *engine.Message, offset bool, to []*Socket) {
+	out := n.outgoing(event, m, false)
+	if out == nil {
+		return
+	}
+	if raw := out.message.Args.raw; offset {
+		out.message.Args.raw = raw[:len(raw)-1]
+	}
+	for _, s := range to {
+		out.tell(s)
+	}
 }
 
 // emit logs an event, unless it is volatile, and queues it for its receivers,

@@ -121,6 +121,11 @@ var encoders = sync.Pool{New: func() any {
 			var buf [48]byte
 			return enc.WriteValue(e.attach(buf[:0], b))
 		}),
+		json.MarshalToFunc(func(enc *jsontext.Encoder, v remoteValue) error {
+			raw := appendRenumbered(nil, v.raw[0], len(e.bin))
+			e.bin = append(e.bin, v.bin...)
+			return enc.WriteValue(raw)
+		}),
 		json.MarshalFunc(func(n stdjson.Number) ([]byte, error) { return stdjson.Marshal(n) }),
 	)))
 	return e

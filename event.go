@@ -106,6 +106,12 @@ func (k Key[T]) Set(s *Socket, v T) {
 func (k Key[T]) Get(s *Socket) (v T, ok bool) {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
+	if remote, is := s.values[string(k)].(remoteValue); is { // s has recovered from another server
+		if err := Args(remote).Decode(&v); err != nil {
+			return v, false
+		}
+		s.values[string(k)] = v
+	}
 	v, ok = s.values[string(k)].(T)
 	return v, ok
 }

@@ -79,7 +79,6 @@ func (s *Socket) details() *socketDetails {
 			Query:       make(map[string]texts),
 			Auth:        h.Auth.Raw(0),
 		},
-		Data: make(map[string]any),
 	}
 	for name, values := range h.Header {
 		d.Handshake.Header[strings.ToLower(name)] = texts{strings.Join(values, ", ")}
@@ -90,14 +89,30 @@ func (s *Socket) details() *socketDetails {
 	for _, name := range s.Rooms() {
 		d.Rooms = append(d.Rooms, text(name))
 	}
-	for name, v := range s.copyValues() {
+	d.Data = s.encodable(s.copyValues())
+	return d
+}
+
+// encodable returns the values that can be sent to other servers.
+func (s *Socket) encodable(values map[string]any) map[string]any {
+	fit := make(map[string]any, len(values))
+	for name, v := range values {
 		if _, err := ArgsOf(v); err != nil {
 			s.ns.srv.report(s, fmt.Errorf("socketio: value %q can't be sent to other servers: %w", name, err))
 			continue
 		}
-		d.Data[name] = v
+		fit[name] = v
 	}
-	return d
+	return fit
+}
+
+// encodeValues returns them as one argument.
+func (s *Socket) encodeValues(values map[string]any) Args {
+	args, err := ArgsOf(s.encodable(values))
+	if err != nil { // what could be encoded alone can be together
+		s.ns.srv.report(s, err)
+	}
+	return args
 }
 
 // remoteSockets decodes what another server's describe has answered.
