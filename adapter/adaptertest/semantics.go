@@ -149,6 +149,7 @@ func (s *servers) testShutdown() {
 	go func() { // ends with the shutdown
 		s.cem.question() // and never answers
 		close(asked)
+		s.cem.wantEnd()
 	}()
 	var shutdown sync.WaitGroup
 	shutdown.Go(func() {

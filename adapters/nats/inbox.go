@@ -112,13 +112,13 @@ func (in *inbox) deliver() {
 	for {
 		in.mu.Lock()
 		if len(in.queue) == 0 || in.ended {
+			in.decoder.forget()
 			in.busy = false
 			in.queue = nil
 			if in.quiet != nil {
 				close(in.quiet)
 			}
 			in.mu.Unlock()
-			in.decoder.forget()
 			return
 		}
 		h := in.queue[0]
