@@ -16,10 +16,11 @@ import (
 // A server is one of a cluster.
 type server struct {
 	*socketio.Server
-	t      testing.TB
-	ns     *socketio.Namespace // of the test
-	net    *memnet.Server
-	events chan string // server-side events that it was sent
+	t       testing.TB
+	cluster adapter.Cluster
+	ns      *socketio.Namespace // of the test
+	net     *memnet.Server
+	events  chan string // server-side events that it was sent
 }
 
 // servers are three servers of one cluster. Ada is a client of the first, bob
@@ -47,8 +48,9 @@ func newServers(t *testing.T, newNode func(testing.TB) adapter.Cluster, namespac
 func newServer(t testing.TB, cluster adapter.Cluster, namespace string) *server {
 	t.Helper()
 	srv := &server{
-		t:      t,
-		events: make(chan string, 1000),
+		t:       t,
+		cluster: cluster,
+		events:  make(chan string, 1000),
 		Server: socketio.NewServer(&socketio.Options{Adapter: cluster, OnError: func(_ *socketio.Socket, err error) {
 			t.Logf("OnError: %v", err)
 		}}),
