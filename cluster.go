@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/socketio-go/socketio/adapter"
+	"github.com/socketio-go/socketio/internal/engine"
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
@@ -110,7 +111,13 @@ func (e Emitter) addressed(m adapter.Message) *adapter.Message {
 	if e.sender != nil {
 		m.Except = append(slices.Clip(e.except), e.sender.id)
 	}
-	m.Volatile, m.Compress = e.volatile, adapter.Compression(e.compress)
+	m.Volatile = e.volatile
+	switch e.compress {
+	case engine.CompressNever:
+		m.Compress = adapter.CompressNever
+	case engine.CompressAlways:
+		m.Compress = adapter.CompressAlways
+	}
 	return &m
 }
 

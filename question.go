@@ -40,14 +40,15 @@ func (e *SilentError) Unwrap() error { return e.Err }
 type question struct {
 	seat    *seat
 	id      string
+	kind    adapter.Kind
 	changed chan struct{}
 	take    func(m *adapter.Message) error // called for every answer of use, under mu
-	clients bool                           // they answer too
 
-	mu      sync.Mutex     // guards the following
-	over    bool           // nobody waits any more
-	servers int            // that have answered
-	awaited map[string]int // by the name of a server that has answered: its clients that have not
+	mu      sync.Mutex      // guards the following
+	over    bool            // nobody waits any more
+	servers int             // that have answered
+	named   map[string]bool // those of them that have a name
+	awaited map[string]int  // by the name of a server: its clients that have not answered
 }
 
 // ask publishes a question. The caller waits for the answers, or forgets it.
@@ -58,8 +59,9 @@ func (s *seat) ask(m *adapter.Message, take func(m *adapter.Message) error) (*qu
 		seat:    s,
 		id:      hex.EncodeToString(id[:]),
 		changed: make(chan struct{}, 1),
+		kind:    m.Kind,
 		take:    take,
-		clients: m.Kind == adapter.Broadcast,
+		named:   make(map[string]bool),
 		awaited: make(map[string]int),
 	}
 	s.mu.Lock()
@@ -99,20 +101,17 @@ func (s *seat) answered(m *adapter.Message) {
 func (q *question) answered(m *adapter.Message) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	_, again := q.awaited[m.From]
 	switch {
-	case q.over:
+	case q.over || m.Kind != adapter.Acked && q.named[m.From]:
 		return nil
 	case m.Kind == adapter.Acked:
 		q.awaited[m.From]--
-	case again && m.From != "":
-		return nil
-	case m.Kind == adapter.Clients && q.clients:
-		q.awaited[m.From] += m.Count
-		q.servers++
 	default:
-		q.awaited[m.From] += 0
 		q.servers++
+		q.named[m.From] = m.From != ""
+		if q.kind == adapter.Broadcast {
+			q.awaited[m.From] += m.Count
+		}
 	}
 	select {
 	case q.changed <- struct{}{}:
@@ -178,11 +177,10 @@ func (q *question) missing(peers adapter.Peers) (servers int, names []string, cl
 		return max(peers.Count-q.servers, 0), nil, clients
 	}
 	for _, id := range peers.IDs {
-		n, ok := q.awaited[id]
-		if !ok {
+		if !q.named[id] {
 			names = append(names, id)
 		}
-		clients += max(n, 0)
+		clients += max(q.awaited[id], 0)
 	}
 	return len(names), names, clients
 }

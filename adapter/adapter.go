@@ -160,7 +160,7 @@ const (
 )
 
 // IsAnswer reports whether k answers a message: one with the same ID.
-func (k Kind) IsAnswer() bool { return k >= Clients }
+func (k Kind) IsAnswer() bool { return k >= Clients && k <= Emitted }
 
 // String returns the kind's name.
 func (k Kind) String() string {
