@@ -334,11 +334,10 @@ type proxy struct {
 	l    net.Listener
 	done sync.WaitGroup
 
-	mu     sync.Mutex // guards the following
-	conns  map[net.Conn]bool
-	down   bool
-	closed bool
-	flow   chan struct{} // closed unless the proxy is frozen
+	mu    sync.Mutex // guards the following
+	conns map[net.Conn]bool
+	down  bool
+	flow  chan struct{} // closed unless the proxy is frozen
 }
 
 func newProxy(t testing.TB, to string) *proxy {
