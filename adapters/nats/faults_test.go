@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -431,5 +432,30 @@ func (p *proxy) thaw() {
 	case <-p.flow:
 	default:
 		close(p.flow)
+	}
+}
+
+// What anybody can send to a seat does not fill its memory.
+func TestPartsOfManySenders(t *testing.T) {
+	t.Parallel()
+	in := inbox{host: newHost(), limit: 1 << 20, assemblies: make(map[string]*assembly)}
+	part := func(sender string, number uint64, size int) {
+		in.assemble(head{kind: kindPart, number: number, sender: []byte(sender), rest: make([]byte, size)}, false)
+	}
+	for i := range 10 * maxAssemblies {
+		part(strconv.Itoa(i), 0, i%2)
+	}
+	if n := len(in.assemblies); n > maxAssemblies {
+		t.Errorf("parts of %d senders are kept", n)
+	}
+	in.purge(0)
+	if len(in.assemblies) > 0 || in.size != 0 {
+		t.Errorf("%d senders, %d bytes are left", len(in.assemblies), in.size)
+	}
+	for i := range uint64(200) {
+		part("one", i, 1<<16)
+		if in.size > in.limit {
+			t.Fatalf("%d bytes are kept", in.size)
+		}
 	}
 }

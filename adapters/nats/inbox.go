@@ -24,6 +24,9 @@ type inbox struct {
 	ended      bool
 }
 
+// maxAssemblies bounds the senders of whom parts are kept.
+const maxAssemblies = 1000
+
 var errInbox = errors.New("socketio: nats: messages come faster than they are handled")
 
 // put queues a message of which kept bytes are counted already. Its loss counts
@@ -61,7 +64,8 @@ func (in *inbox) assemble(h head, direct bool) {
 		in.size -= int64(len(as.data))
 		*as = assembly{}
 	}
-	if h.number != as.next || in.size+int64(len(h.rest)) > in.limit || in.ended {
+	full := in.size+int64(len(h.rest)) > in.limit || len(in.assemblies) > maxAssemblies
+	if h.number != as.next || full || in.ended {
 		in.size -= int64(len(as.data))
 		delete(in.assemblies, sender)
 		in.mu.Unlock()

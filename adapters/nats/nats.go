@@ -94,6 +94,9 @@ func (o *Options) withDefaults() Options {
 	if !validSubject(d.Prefix) {
 		panic("socketio: nats: Options.Prefix is not the beginning of a subject: take words, separated by dots")
 	}
+	if d.MaxPending < 0 {
+		panic("socketio: nats: Options.MaxPending must not be negative")
+	}
 	if d.HeartbeatInterval < 0 || d.HeartbeatTimeout <= d.HeartbeatInterval {
 		panic("socketio: nats: Options.HeartbeatTimeout must be longer than HeartbeatInterval")
 	}
@@ -230,7 +233,7 @@ func (a *Adapter) listen() {
 			}
 			if a.changed(s) {
 				// All servers are back at the same time: let them not all speak at once.
-				greeting.Reset(rand.N(min(time.Second, a.opts.HeartbeatInterval/2)))
+				greeting.Reset(rand.N(1 + min(time.Second, a.opts.HeartbeatInterval/2)))
 			}
 		case <-a.stop:
 			return

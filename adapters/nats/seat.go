@@ -34,8 +34,13 @@ type seat struct {
 	subs    [2]atomic.Pointer[natsgo.Subscription]
 	dropped int // messages to this seat alone that the connection had to drop; used by listen only
 	leaving sync.Once
+	left    chan struct{} // closed by Leave
 	gone    chan struct{} // closed when nothing runs any more
 }
+
+// introductions is how long the others have to answer the greeting of a seat
+// before it is ready: who counts the cluster's sockets then is to know them.
+const introductions = 200 * time.Millisecond
 
 // grace is how long Leave waits for what was published to reach the server.
 const grace = 3 * time.Second
@@ -49,6 +54,7 @@ func newSeat(a *Adapter, namespace string, host adapter.Host) *seat {
 		token:   token(namespace),
 		host:    host,
 		started: make(chan struct{}),
+		left:    make(chan struct{}),
 		gone:    make(chan struct{}),
 	}
 	s.prefix = a.opts.Prefix + "." + s.token + "."
@@ -76,8 +82,15 @@ func (s *seat) start() {
 	}
 	s.outbox.begin()
 	s.greet()
-	if s.failed = s.outbox.settled(s.ctx); s.failed == nil {
-		s.failed = s.flush()
+	if s.failed = s.outbox.settled(s.ctx); s.failed != nil {
+		return
+	}
+	if s.failed = s.flush(); s.failed != nil {
+		return
+	}
+	select {
+	case <-time.After(introductions):
+	case <-s.left:
 	}
 }
 
@@ -219,6 +232,7 @@ func (s *seat) Leave() <-chan struct{} {
 		}
 		s.a.mu.Unlock()
 		s.outbox.leave()
+		close(s.left)
 		go s.finish() // until gone is closed
 	})
 	return s.gone
