@@ -82,9 +82,9 @@ func (a Args) Raw(i int) json.RawMessage {
 	return a.raw[i]
 }
 
-// Attachments returns the binary data that placeholders in Raw stand for, by
-// their number. It is shared and must not be modified.
-func (a Args) Attachments() [][]byte { return a.bin }
+// Binary returns the data that placeholders in what Raw returns stand for. The
+// result must not be modified.
+func (a Args) Binary() [][]byte { return a.bin }
 
 // AckFunc answers the client. As the last parameter of a handler it replaces
 // the handler's results, for answers that come later. Only the first call

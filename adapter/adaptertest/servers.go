@@ -158,7 +158,7 @@ func sorted(replies []socketio.Reply) []string {
 	var list []string
 	for _, r := range replies {
 		text := string(r.Args.Raw(0))
-		for _, b := range r.Args.Attachments() {
+		for _, b := range r.Args.Binary() {
 			text += fmt.Sprintf(" %x", b)
 		}
 		if r.Err != nil {

@@ -140,7 +140,7 @@ func (e Emitter) event(kind adapter.Kind, event string, args []any) error {
 	}
 	e.message.Data[0] = '['
 	e.message.Data = append(e.message.Data, ']')
-	e.message.Binary = encoded.Attachments()
+	e.message.Binary = encoded.Binary()
 	return e.publish(kind)
 }
 
