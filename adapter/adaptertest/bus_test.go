@@ -25,7 +25,7 @@ func onBus(t *testing.T, test func(bus *Bus, s *servers)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		bus := NewBus(1, Faults{})
-		test(bus, newServers(t, func(testing.TB) adapter.Cluster { return bus.Node() }, "/test"))
+		test(bus, newServers(&suite{T: t, newNode: func(testing.TB) adapter.Cluster { return bus.Node() }, namespace: "/test"}))
 	})
 }
 
@@ -214,7 +214,7 @@ func TestStoppedBus(t *testing.T) {
 		if got := len(s.ada.numbers()); got != backlog+10 || time.Since(begin) > 0 {
 			s.t.Errorf("%d events received here, in %v", got, time.Since(begin))
 		}
-		ctx, cancel := soon()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		if n, err := s.a.ns.Broadcast().Count(ctx); n != 1 || err == nil {
 			s.t.Errorf("counted %d, %v", n, err)

@@ -3,6 +3,7 @@ package adaptertest
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -21,16 +22,16 @@ type host struct {
 	busy    atomic.Bool // in Deliver
 	over    atomic.Bool // nothing may be delivered any more
 	changed chan struct{}
-	wants   func(rooms []string) bool // nil wants everything
 
 	mu      sync.Mutex // guards the following
 	got     []*adapter.Message
 	garbage int
 	lost    int
+	probes  map[int]bool // that were delivered; tests see nothing of them
 }
 
 func newHost(t testing.TB) *host {
-	return &host{t: t, changed: make(chan struct{}, 1)}
+	return &host{t: t, changed: make(chan struct{}, 1), probes: make(map[int]bool)}
 }
 
 // Deliver implements [adapter.Host].
@@ -42,8 +43,14 @@ func (h *host) Deliver(m *adapter.Message) {
 		h.t.Error("Deliver was called after Leave")
 	}
 	c := clone(m)
+	var probe int
+	_, err := fmt.Sscanf(string(c.Data), `["probe",%d]`, &probe)
 	h.mu.Lock()
-	h.got = append(h.got, c)
+	if err == nil {
+		h.probes[probe] = true
+	} else {
+		h.got = append(h.got, c)
+	}
 	h.mu.Unlock()
 	h.busy.Store(false)
 	select {
@@ -53,7 +60,7 @@ func (h *host) Deliver(m *adapter.Message) {
 }
 
 // Wants implements [adapter.Host].
-func (h *host) Wants(rooms ...string) bool { return h.wants == nil || h.wants(rooms) }
+func (h *host) Wants(...string) bool { return true }
 
 // Lost implements [adapter.Host].
 func (h *host) Lost(n int, _ error) {
@@ -123,26 +130,57 @@ type node struct {
 	cluster adapter.Cluster
 }
 
-// seats gives n servers a seat in one namespace, and waits until each knows
-// the others.
-func seats(t testing.TB, newNode func(testing.TB) adapter.Cluster, namespace string, n int) []*node {
+// seats gives n servers a seat in the namespace, and waits until each knows the
+// others, and hears what is for these rooms.
+func (t *suite) seats(n int, rooms ...string) []*node {
 	t.Helper()
 	list := make([]*node, n)
 	for i := range list {
-		list[i] = join(t, newNode(t), namespace)
+		list[i] = t.join(t.newNode(t), t.namespace)
 	}
 	for _, one := range list {
 		one.ready()
 		one.wantPeers(n - 1)
 	}
+	for i, one := range list {
+		one.hear(list[(i+1)%n], rooms...)
+	}
 	return list
 }
 
-func join(t testing.TB, cluster adapter.Cluster, namespace string) *node {
+func (t *suite) join(cluster adapter.Cluster, namespace string) *node {
 	n := &node{host: newHost(t), cluster: cluster}
 	n.member = cluster.Join(namespace, n)
 	t.Cleanup(n.leave)
 	return n
+}
+
+// hear waits until n hears what another server publishes for each of the rooms,
+// if n is one that listens for the rooms of its server only.
+func (n *node) hear(from *node, rooms ...string) {
+	n.t.Helper()
+	watcher, ok := n.member.(adapter.RoomWatcher)
+	if !ok {
+		return
+	}
+	for i, room := range rooms {
+		watcher.RoomChanged(room)
+		eventually(n.t, func() bool {
+			from.publish(&adapter.Message{Kind: adapter.Broadcast, Rooms: []string{room}, Data: fmt.Appendf(nil, `["probe",%d]`, i)})
+			return n.probed(i)
+		}, "a server hears of room %q", room)
+	}
+	eventually(n.t, func() bool { // and until none is on its way any more
+		from.publish(&adapter.Message{Kind: adapter.Broadcast, Data: []byte(`["probe",-1]`)})
+		return n.probed(-1)
+	}, "a server hears what is for everybody")
+}
+
+// probed reports whether a probe was delivered.
+func (h *host) probed(i int) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.probes[i]
 }
 
 func (n *node) ready() {

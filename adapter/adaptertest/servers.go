@@ -26,23 +26,65 @@ type server struct {
 // servers are three servers of one cluster. Ada is a client of the first, bob
 // and dan of the second, cem of the third.
 type servers struct {
-	t                  *testing.T
+	t                  *suite
 	a, b, c            *server
 	ada, bob, cem, dan *client
 }
 
-func newServers(t *testing.T, newNode func(testing.TB) adapter.Cluster, namespace string) *servers {
+func newServers(t *suite) *servers {
 	t.Helper()
 	s := &servers{t: t}
 	for _, srv := range []**server{&s.a, &s.b, &s.c} {
-		*srv = newServer(t, newNode(t), namespace)
+		*srv = newServer(t, t.newNode(t), t.namespace)
 	}
 	s.wantServers(s.a, s.b, s.c)
-	s.ada = s.a.connect("ada", "room1")
-	s.bob = s.b.connect("bob", "room1", "room2")
-	s.cem = s.c.connect("cem", "room3")
-	s.dan = s.b.connect("dan")
+	s.ada = s.connect(s.a, "ada", "room1")
+	s.bob = s.connect(s.b, "bob", "room1", "room2")
+	s.cem = s.connect(s.c, "cem", "room3")
+	s.dan = s.connect(s.b, "dan")
 	return s
+}
+
+// connect connects a client, and waits until its server hears what is for its
+// rooms.
+func (s *servers) connect(srv *server, name string, rooms ...string) *client {
+	s.t.Helper()
+	c := srv.connect(name, rooms...)
+	from := s.a
+	if srv == s.a {
+		from = s.b
+	}
+	s.wantHeard(from, c, rooms...)
+	return c
+}
+
+// wantHeard waits until what a server emits in each of the rooms reaches c.
+func (s *servers) wantHeard(from *server, c *client, rooms ...string) {
+	s.t.Helper()
+	for _, room := range append([]string{c.id}, rooms...) {
+		c.probed = false
+		eventually(s.t, func() bool {
+			if err := from.ns.To(room).Emit("probe"); err != nil {
+				s.t.Fatal(err)
+			}
+			for _, packet := range c.sync() {
+				s.t.Errorf("%s has received %q", c.name, packet)
+			}
+			return c.probed
+		}, "%s hears what is for room %q", c.name, room)
+	}
+}
+
+// wantSettled waits until the first server has all that the others have
+// published so far.
+func (s *servers) wantSettled() {
+	s.t.Helper()
+	for _, srv := range []*server{s.b, s.c} {
+		if err := srv.ns.ServerSideEmit("tell", "settled", []byte{}); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.a.wantEvents("settled ", "settled ")
 }
 
 func newServer(t testing.TB, cluster adapter.Cluster, namespace string) *server {
