@@ -362,7 +362,8 @@
 // leaves a namespace may join it again while a handler, or middleware, of its former
 // socket still runs; so let what may take long end with its context.
 //
-// [Server.Stats] counts what is held, and who was closed for it.
+// [Server.Stats] counts what is held, who was closed for it, and what became of every
+// message.
 //
 // # Security
 //

@@ -184,7 +184,7 @@ func (s *Socket) send(m *engine.Message, volatile bool) error {
 		return ErrClosed
 	}
 	switch s.conn.session.Send(m, volatile) {
-	case nil:
+	case nil, engine.ErrDropped:
 		return nil
 	case engine.ErrSlow:
 		return ErrSlow

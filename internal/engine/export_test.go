@@ -6,3 +6,11 @@ func LookupQuery(query, key string) (string, bool) { return lookupQuery(query, k
 // Compressed returns m as it goes to clients that have negotiated
 // permessage-deflate.
 func (m *Message) Compressed(threshold int) []byte { return m.compressed(threshold) }
+
+// Tally returns what s has counted.
+func (s *Session) Tally() (c Counts) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.add(&s.tally, s.reason)
+	return c
+}
