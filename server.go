@@ -25,6 +25,7 @@ type Server struct {
 	*Namespace
 
 	opts       Options
+	hooks      Hooks
 	origins    *originPolicy
 	engine     *engine.Server
 	files      clientFiles
@@ -44,11 +45,14 @@ func NewServer(opts *Options) *Server {
 		opts:       opts.withDefaults(),
 		namespaces: make(map[string]*Namespace),
 	}
+	if srv.opts.Hooks != nil {
+		srv.hooks = *srv.opts.Hooks
+	}
 	srv.origins = newOriginPolicy(srv.opts.Origins)
 	srv.origins.scripts = srv.opts.AllowEIO3
 	srv.files = clientFiles{fsys: srv.opts.ClientFS}
 	srv.Namespace = srv.Of("/")
-	srv.engine = engine.New(engine.Config{
+	cfg := engine.Config{
 		Transports:     engine.Transport(srv.opts.Transports),
 		DisableUpgrade: srv.opts.DisableUpgrade,
 		AllowEIO3:      srv.opts.AllowEIO3,
@@ -65,7 +69,9 @@ func NewServer(opts *Options) *Server {
 		Compression:    srv.opts.Compression,
 		Open:           func(s *engine.Session) engine.Receiver { return newConn(srv, s) },
 		Report:         func(_ *engine.Session, err error) { srv.reportEngine(err) },
-	})
+	}
+	srv.engineHooks(&cfg)
+	srv.engine = engine.New(cfg)
 	return srv
 }
 
