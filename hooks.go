@@ -106,15 +106,11 @@ func (s *Socket) tellDisconnected(reason Reason) {
 	}
 }
 
-// tellIn tells of a packet that has come.
+// tellIn tells of a packet that has come. Somebody wants to know.
 func (c *conn) tellIn(p *sio.Packet, size int64) {
-	tell := c.srv.hooks.PacketIn
-	if tell == nil {
-		return
-	}
 	s := c.socket(p.Namespace)
 	packet := Packet{Type: packetTypes[p.Type], Event: string(p.Name), Bytes: size}
-	c.srv.tell(s, func() { tell(s, packet) })
+	c.srv.tell(s, func() { c.srv.hooks.PacketIn(s, packet) })
 }
 
 var packetTypes = [...]string{

@@ -14,3 +14,6 @@ func (s *Session) Tally() (c Counts) {
 	c.add(&s.tally, s.reason)
 	return c
 }
+
+// NewID returns a new session id.
+func NewID() string { return newID() }

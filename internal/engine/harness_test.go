@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -149,7 +150,8 @@ func (h *harness) dialMem() *memnet.Conn {
 }
 
 // stop ends a server, and sees that it leaves nothing, that each session ended
-// once and that every message is accounted for.
+// once, that no report tells a session's id, and that every message is accounted
+// for.
 func (h *harness) stop() {
 	h.Stop()
 	for _, s := range h.Sessions() {
@@ -171,6 +173,11 @@ func (h *harness) stop() {
 	for _, a := range h.all() {
 		if reasons := a.reasons(); len(reasons) != 1 {
 			h.Errorf("a session was closed %d times: %v", len(reasons), reasons)
+		}
+		for _, err := range h.reported() {
+			if strings.Contains(err.Error(), a.ID()) {
+				h.Errorf("the session's id is told by %v", err)
+			}
 		}
 	}
 	if c := h.wantBalance(); c.Sessions != 0 || c.Queued != 0 || c.Pending != 0 || c.Slow != h.lost[true] || c.Closed != h.lost[false] {
