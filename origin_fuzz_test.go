@@ -98,7 +98,7 @@ type originRule struct {
 }
 
 // originPattern takes an origin apart: its scheme, its host and its port.
-var originPattern = regexp.MustCompile(`^([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^[:/?#@%\\^{|}`+"`"+`\x00-\x20\x7f]+)(:[0-9]*)?$`)
+var originPattern = regexp.MustCompile(`^([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^[:/?#@%\\^{|}` + "`" + `\x00-\x20\x7f]+)(:[0-9]*)?$`)
 
 func newOriginRule(origins []string) (rule originRule, ok bool) {
 	for _, o := range origins {
