@@ -214,7 +214,7 @@ func TestStoppedBus(t *testing.T) {
 		if got := len(s.ada.numbers()); got != backlog+10 || time.Since(begin) > 0 {
 			s.t.Errorf("%d events received here, in %v", got, time.Since(begin))
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		ctx, cancel := inTime()
 		defer cancel()
 		if n, err := s.a.ns.Broadcast().Count(ctx); n != 1 || err == nil {
 			s.t.Errorf("counted %d, %v", n, err)
