@@ -28,7 +28,9 @@ type Server struct {
 	origins    *originPolicy
 	engine     *engine.Server
 	files      clientFiles
+	log        logbook
 	badPackets atomic.Uint64
+	strayAcks  atomic.Uint64
 	panics     atomic.Uint64
 
 	mu         sync.RWMutex // guards the following
@@ -44,6 +46,7 @@ func NewServer(opts *Options) *Server {
 		opts:       opts.withDefaults(),
 		namespaces: make(map[string]*Namespace),
 	}
+	srv.log.to = srv.opts.Logger
 	srv.origins = newOriginPolicy(srv.opts.Origins)
 	srv.origins.scripts = srv.opts.AllowEIO3
 	srv.files = clientFiles{fsys: srv.opts.ClientFS}
@@ -153,6 +156,7 @@ type Stats struct {
 
 	Slow       uint64 // connections closed because they did not read
 	BadPackets uint64 // connections closed because of what they sent
+	StrayAcks  uint64 // answers that nobody awaited: too late, given twice, or to no question
 	Panics     uint64 // in handlers and other functions of the application
 }
 
@@ -162,6 +166,7 @@ func (srv *Server) Stats() Stats {
 	st := Stats{
 		Slow:       srv.engine.Slow(),
 		BadPackets: srv.badPackets.Load(),
+		StrayAcks:  srv.strayAcks.Load(),
 		Panics:     srv.panics.Load(),
 	}
 	for _, s := range srv.engine.Sessions() {
@@ -238,13 +243,7 @@ func (srv *Server) reportEngine(err error) {
 // report tells the application of an error that concerns s, or nobody.
 func (srv *Server) report(s *Socket, err error) {
 	defer func() { _ = recover() }() // there is nobody left to tell
-	if srv.opts.Logger != nil {
-		if s != nil {
-			srv.opts.Logger.Warn(err.Error(), "socket", s.logID(), "namespace", s.ns.name)
-		} else {
-			srv.opts.Logger.Warn(err.Error())
-		}
-	}
+	srv.log.write(s, err)
 	if srv.opts.OnError != nil {
 		srv.opts.OnError(s, err)
 	}
