@@ -3,6 +3,7 @@ package engine_test
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -135,6 +136,8 @@ func TestRefusals(t *testing.T) {
 		{"no transport", nil, "GET", "EIO=4", nil, unknownTransport},
 		{"unknown transport", nil, "GET", "EIO=4&transport=webtransport", nil, unknownTransport},
 		{"a name that means something to JavaScript", nil, "GET", "EIO=4&transport=__proto__", nil, unknownTransport},
+		{"another such name", nil, "GET", "EIO=4&transport=constructor", nil, unknownTransport},
+		{"two transports, of which the first is none", nil, "GET", "EIO=4&transport=x&transport=polling", nil, unknownTransport},
 		{"a transport in capitals", nil, "GET", "EIO=4&transport=POLLING", nil, unknownTransport},
 		{"an invalid escape", nil, "GET", "EIO=4&transport=polling%zz", nil, unknownTransport},
 		{"polling is not allowed", noPolling, "GET", "EIO=4&transport=polling", nil, unknownTransport},
@@ -143,9 +146,11 @@ func TestRefusals(t *testing.T) {
 		{"unknown sid, POST", nil, "POST", "EIO=4&transport=polling&sid=x", nil, unknownSession},
 		{"unknown sid, websocket", nil, "GET", "EIO=4&transport=websocket&sid=x", webSocket, unknownSession},
 		{"a sid of 8 kB", nil, "GET", "EIO=4&transport=polling&sid=" + strings.Repeat("x", 8<<10), nil, unknownSession},
+		{"a sid that is not ASCII", nil, "GET", "EIO=4&transport=polling&sid=%C3%A9%00%FF", nil, unknownSession},
 		{"handshake by POST", nil, "POST", "EIO=4&transport=polling", nil, badMethod},
 		{"handshake by PUT", nil, "PUT", "EIO=4&transport=polling", nil, badMethod},
 		{"handshake by DELETE", nil, "DELETE", "EIO=4&transport=polling", nil, badMethod},
+		{"handshake by TRACE", nil, "TRACE", "EIO=4&transport=polling", nil, badMethod},
 		{"handshake by OPTIONS without CORS", nil, "OPTIONS", "EIO=4&transport=polling", nil, badMethod},
 		{"handshake by HEAD has no body", nil, "HEAD", "EIO=4&transport=polling", nil, ""},
 		{"PUT to a session", nil, "PUT", "EIO=4&transport=polling&sid=SID", nil, badMethod},
@@ -238,6 +243,9 @@ func TestBadWebSocketHandshake(t *testing.T) {
 		h.ServeHTTP(w, r)
 		if w.Code != 400 || !strings.HasPrefix(w.Body.String(), `{"code":3,`) {
 			h.Errorf("answered %d %s", w.Code, w.Body)
+		}
+		if got := h.reported(); len(got) != 1 || !strings.Contains(got[0].Error(), "a ResponseWriter without Unwrap") {
+			h.Errorf("reported %v", got)
 		}
 	})
 
@@ -381,6 +389,26 @@ func TestAllowRequest(t *testing.T) {
 			}
 		})
 	}
+	specify(t, "asked for longer than the client waits", setup{config: func(c *engine.Config) {
+		c.AllowRequest = func(r *http.Request) error { <-r.Context().Done(); return r.Context().Err() }
+	}}, func(h *harness) {
+		for _, request := range []string{
+			"GET /?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n",
+			"GET /?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+		} {
+			c := h.raw()
+			c.write(request)
+			pass(time.Hour)
+			c.Close()
+			synctest.Wait()
+			if n := h.Wait(canceled()); n > 0 {
+				h.Errorf("%d requests are left", n)
+			}
+		}
+		if len(h.all()) != 0 {
+			h.Error("a session was opened")
+		}
+	})
 	specify(t, "asked at the handshake only", setup{config: func(c *engine.Config) {
 		first := true
 		c.AllowRequest = func(*http.Request) error {
@@ -475,6 +503,19 @@ func TestAbandonedHandshake(t *testing.T) {
 		pass(1)
 		a.wantClosed(engine.PingTimeout)
 	})
+	specify(t, "many sessions that nobody polls", setup{}, func(h *harness) {
+		for range 1000 {
+			h.poll()
+		}
+		if n := h.Len(); n != 1000 {
+			h.Errorf("%d sessions", n)
+		}
+		pass(pingInterval + pingTimeout)
+		synctest.Wait()
+		if n := h.Len(); n > 0 {
+			h.Errorf("%d sessions are left", n)
+		}
+	})
 	specify(t, "a client that goes before it is answered", setup{opened: func(a *app) {
 		<-time.After(time.Second)
 	}}, func(h *harness) {
@@ -513,6 +554,115 @@ func TestHTTP2(t *testing.T) {
 		cancel()
 		<-poll
 		p.app.wantClosed(engine.TransportError)
+	})
+}
+
+// A client that opens requests and resets them, again and again, leaves nothing.
+func TestHTTP2Resets(t *testing.T) {
+	t.Parallel()
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	specify(t, "of polls", setup{http: func(s *http.Server) { s.Protocols = protocols }}, func(h *harness) {
+		h.client.Transport.(*http.Transport).Protocols = protocols
+		for range 100 {
+			p := h.poll()
+			ctx, cancel := context.WithCancel(h.Context())
+			poll := p.waitContext(ctx)
+			cancel()
+			<-poll
+			p.app.wantClosed(engine.TransportError)
+		}
+		if n := h.Wait(canceled()); n > 0 {
+			h.Errorf("%d requests are left", n)
+		}
+	})
+}
+
+// What net/http does with the header of a request before it is ours.
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	const request = "GET /?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n"
+	for _, test := range []struct {
+		name    string
+		request string
+		status  int
+	}{
+		{"of more than a megabyte", request + "X: " + strings.Repeat("x", 1<<20+8<<10) + "\r\n\r\n", 431},
+		{"of ten thousand lines", request + strings.Repeat("X: x\r\n", 10_000) + "\r\n", 200}, // far from a megabyte
+		{"with a control character in the Origin", request + "Origin: http://x\x01y\r\n\r\n", 400},
+		{"with a lone line feed in the Origin", request + "Origin: http://x\nSet-Cookie\r\n\r\n", 400},
+		{"with a control character in a cookie", request + "Cookie: a=\x00b\r\n\r\n", 400},
+		{"with a control character in the query", "GET /?EIO=4&transport=pol\x01ling HTTP/1.1\r\nHost: x\r\n\r\n", 400},
+		{"with an escaped line in the transport", "GET /?EIO=4&transport=x%0d%0aSet-Cookie:%20evil HTTP/1.1\r\nHost: x\r\n\r\n", 400},
+		{"with an escaped line in the session", "GET /?EIO=4&transport=polling&sid=x%0d%0aSet-Cookie:%20evil HTTP/1.1\r\nHost: x\r\n\r\n", 400},
+	} {
+		specify(t, test.name, setup{}, func(h *harness) {
+			c := h.raw()
+			go func() { _, _ = io.WriteString(c, test.request) }() // net/http may not read all of it
+			r := c.response()
+			if r.status != test.status || test.status != 200 && strings.Contains(r.body, "evil") || r.header.Get("Set-Cookie") != "" {
+				h.Errorf("answered %d %v %.100q, want %d", r.status, r.header, r.body, test.status)
+			}
+			if opened := len(h.all()) > 0; opened != (test.status == 200) {
+				h.Errorf("a session was opened: %t", opened)
+			}
+		})
+	}
+	specify(t, "that comes slowly, within ReadHeaderTimeout", setup{http: func(s *http.Server) {
+		s.ReadHeaderTimeout = 5 * time.Second
+	}}, func(h *harness) {
+		c := h.raw()
+		begin := time.Now()
+		go func() {
+			for i := range len(request) {
+				if _, err := io.WriteString(c, request[i:i+1]); err != nil {
+					return
+				}
+				pass(time.Second)
+			}
+		}()
+		if r := c.response(); r.status == 200 || time.Since(begin) > 6*time.Second {
+			h.Errorf("answered %+v after %v", r, time.Since(begin))
+		}
+		if len(h.all()) > 0 {
+			h.Error("a session was opened")
+		}
+	})
+}
+
+func TestSessionIDs(t *testing.T) {
+	t.Parallel()
+	specify(t, "mean nothing to another server", setup{}, func(h *harness) {
+		other := start(h, setup{})
+		defer other.stop()
+		p := h.poll()
+		p.app.send("secret")
+		for _, method := range []string{"GET", "POST"} {
+			other.wantRefusal(other.do(method, p.query(), "4x"), 400, unknownSession)
+		}
+		p.wantGet("4secret")
+	})
+	t.Run("are 144 random bits", func(t *testing.T) {
+		t.Parallel()
+		const n = 100_000
+		seen := make(map[string]bool, n)
+		var ones [18 * 8]int
+		for range n {
+			id := engine.NewID()
+			b, err := base64.RawURLEncoding.DecodeString(id)
+			if err != nil || len(b) != 18 || seen[id] {
+				t.Fatalf("%q, %v, seen before: %t", id, err, seen[id])
+			}
+			seen[id] = true
+			for bit := range ones {
+				ones[bit] += int(b[bit/8] >> (bit % 8) & 1)
+			}
+		}
+		for bit, k := range ones { // 2000 is twelve standard deviations
+			if k < n/2-2000 || k > n/2+2000 {
+				t.Errorf("bit %d is set in %d of %d", bit, k, n)
+			}
+		}
 	})
 }
 

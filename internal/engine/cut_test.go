@@ -84,6 +84,9 @@ func survive(h *harness) {
 			h.Errorf("closed: %q, want once; the client saw: %v", reasons, err)
 		}
 	}
+	if got := h.reported(); len(got) > 0 { // networks fail all the time
+		h.Errorf("reported %v; the client saw: %v", got, err)
+	}
 	if n := h.Len(); n > 0 {
 		h.Errorf("%d sessions are left; the client saw: %v", n, err)
 	}

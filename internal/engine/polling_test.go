@@ -126,6 +126,24 @@ func TestPollOverlap(t *testing.T) {
 		p.wantGone()
 		p.app.wantClosed(engine.TransportError)
 	})
+	specify(t, "of polls that arrive at the same moment", setup{}, func(h *harness) {
+		for range 100 {
+			p := h.poll()
+			answers := make(chan response, 2)
+			for range 2 {
+				go func() { answers <- p.get() }()
+			}
+			a, b := <-answers, <-answers
+			if a.status > b.status {
+				a, b = b, a
+			}
+			p.want(a, 200, "1")
+			if b.status != 400 {
+				h.Errorf("the second is answered %+v", b)
+			}
+			p.app.wantClosed(engine.TransportError)
+		}
+	})
 }
 
 func TestPollAborted(t *testing.T) {
@@ -149,6 +167,29 @@ func TestPollAborted(t *testing.T) {
 		c.mem().Cut()
 		p.app.wantClosed(engine.TransportClose)
 		p.wantGone()
+	})
+	specify(t, "while it is answered, at any byte of that, and what it has taken is never sent again", setup{}, func(h *harness) {
+		get := func(p *poller, dialled func(*raw)) (*raw, response) {
+			c := h.raw()
+			dialled(c)
+			p.app.send("a")
+			p.app.send("b")
+			c.write("GET /?" + p.query() + " HTTP/1.1\r\nHost: x\r\n\r\n")
+			return c, c.response()
+		}
+		whole, r := get(h.poll(), func(*raw) {})
+		if r.body != "4a\x1e4b" {
+			h.Fatalf("answered %+v", r)
+		}
+		for n := int64(1); n < whole.mem().In().Sent(); n++ {
+			p := h.poll()
+			_, r := get(p, func(c *raw) { c.mem().In().At(n, c.mem().Cut) })
+			if r.err == nil {
+				h.Errorf("cut at byte %d: answered %+v", n, r)
+			}
+			p.app.wantClosed(engine.TransportClose)
+			p.wantGone()
+		}
 	})
 	specify(t, "at the moment of being answered loses nothing unnoticed", setup{}, func(h *harness) {
 		for range 50 {
@@ -235,6 +276,7 @@ func TestPost(t *testing.T) {
 		{"several messages", "4a\x1e4\x1ebAQID\x1e4世界", []string{"a", "", "binary \x01\x02\x03", "世界"}},
 		{"as much as is allowed", full, []string{full[1:]}},
 		{"a pong that nobody awaits", "3", nil},
+		{"as many pongs as fit", strings.Repeat("3\x1e", maxPayload/2-1) + "3", nil},
 		{"packets that mean nothing here", "0\x1e3probe\x1e5\x1e6\x1e4a", []string{"a"}},
 		{"binary messages that share a buffer", "bYQ==\x1ebYg==\x1e4c", []string{"binary a", "binary b", "c"}},
 	} {
@@ -313,6 +355,9 @@ func TestPostRefused(t *testing.T) {
 			poll := p.wait()
 			p.want(p.post(test.body, test.header...), test.status, "")
 			p.app.wantGot()
+			if got := h.reported(); (len(got) == 1) != (test.status == 413) {
+				h.Errorf("reported %v", got)
+			}
 			if test.closed != "" {
 				p.want(<-poll, 200, "1")
 				p.app.wantClosed(test.closed)
@@ -331,6 +376,38 @@ func TestPostRefused(t *testing.T) {
 		p.want(r, 413, "")
 		p.app.wantOpen()
 	})
+	specify(t, "without end, chunked", setup{}, func(h *harness) {
+		p := h.poll()
+		c := h.raw()
+		c.write("POST /?" + p.query() + " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+		go func() {
+			for {
+				if _, err := io.WriteString(c, "a\r\n4xxxxxxxxx\r\n"); err != nil {
+					return
+				}
+			}
+		}()
+		p.want(c.response(), 413, "")
+		p.app.wantOpen()
+		c.Close()
+	})
+	for _, test := range []struct{ name, head, body string }{
+		{"of a negative length", "Content-Length: -1", ""},
+		{"of no length that is a number", "Content-Length: 1e3", ""},
+		{"of two lengths", "Content-Length: 2\r\nContent-Length: 3", "4ab"},
+		{"of a length beyond counting", "Content-Length: 99999999999999999999", ""},
+	} {
+		specify(t, test.name, setup{}, func(h *harness) {
+			p := h.poll()
+			c := h.raw()
+			c.write("POST /?" + p.query() + " HTTP/1.1\r\nHost: x\r\n" + test.head + "\r\n\r\n" + test.body)
+			if r := c.response(); r.status != 400 {
+				h.Errorf("answered %+v", r)
+			}
+			p.app.wantGot()
+			p.app.wantOpen()
+		})
+	}
 	specify(t, "announced to be larger than anything", setup{}, func(h *harness) {
 		p := h.poll()
 		c := h.raw()
@@ -430,6 +507,35 @@ func TestPostInterrupted(t *testing.T) {
 			h.Errorf("answered after %v", d)
 		}
 		p.app.wantClosed(engine.PingTimeout)
+	})
+	specify(t, "by a client that sends a byte a second", setup{}, func(h *harness) {
+		p := h.poll()
+		pass(time.Second)
+		begin := time.Now()
+		c := h.raw()
+		c.write("POST /?" + p.query() + " HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n4")
+		go func() {
+			for {
+				pass(time.Second)
+				if _, err := io.WriteString(c, "x"); err != nil {
+					return
+				}
+			}
+		}()
+		p.want(c.response(), 408, "")
+		if d := time.Since(begin); d > pingInterval+pingTimeout {
+			h.Errorf("answered after %v", d)
+		}
+		p.app.wantClosed(engine.PingTimeout)
+		c.Close()
+	})
+	specify(t, "by chunks that are none", setup{}, func(h *harness) {
+		p := h.poll()
+		c := h.raw()
+		c.write("POST /?" + p.query() + " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n4a")
+		p.want(c.response(), 400, "")
+		p.app.wantReason(engine.TransportError)
+		p.wantGet("1")
 	})
 	specify(t, "by a body that ends early", setup{}, func(h *harness) {
 		p := h.poll()
