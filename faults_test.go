@@ -35,6 +35,9 @@ func TestFaultsHaveTests(t *testing.T) {
 			if place == "" {
 				place = "."
 			}
+			if strings.ContainsAny(name, "'*?+()[]^$\\") && !strings.HasSuffix(place, ".mjs") {
+				t.Errorf("%s: %s can't be given to -run as it is", id, name)
+			}
 			if !files.has(t, place, name) {
 				t.Errorf("%s: there is no test %s in %s", id, name, place)
 			}

@@ -86,7 +86,7 @@ type sources map[string]string
 // its subtests, which are in the file as strings.
 func (s *sources) has(t *testing.T, place, name string) bool {
 	t.Helper()
-	if filepath.Ext(place) == "" {
+	if !strings.HasSuffix(place, ".go") && !strings.HasSuffix(place, ".mjs") {
 		all, err := filepath.Glob(filepath.Join(place, "*_test.go"))
 		if err != nil {
 			t.Fatal(err)

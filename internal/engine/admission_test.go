@@ -182,6 +182,9 @@ func TestRefusals(t *testing.T) {
 			if n := h.Len(); n != open {
 				h.Errorf("%d sessions, want %d", n, open)
 			}
+			if got := h.reported(); len(got) > 0 { // it may tell a session's id, and comes from anybody
+				h.Errorf("reported %v", got)
+			}
 			if p != nil {
 				p.app.send("still alive")
 				p.wantGet("4still alive")
@@ -641,6 +644,24 @@ func TestSessionIDs(t *testing.T) {
 			other.wantRefusal(other.do(method, p.query(), "4x"), 400, unknownSession)
 		}
 		p.wantGet("4secret")
+	})
+	forbidding := func(c *engine.Config) {
+		c.Origin = func(r *http.Request, _ http.Header) error {
+			if r.Header.Get("Origin") != "" {
+				return errors.New("refused")
+			}
+			return nil
+		}
+	}
+	specify(t, "are not in what is reported", setup{config: forbidding}, func(h *harness) {
+		p := h.poll()
+		h.wantRefusal(h.do("GET", p.query(), "", "Origin", "https://evil.example"), 403, forbidden)
+		p.want(p.post(strings.Repeat("x", maxPayload+1)), 413, "")
+		p.post("nonsense " + p.sid)
+		h.do("GET", p.query(), "")
+		if got := h.reported(); len(got) != 3 {
+			h.Errorf("reported %v", got)
+		}
 	})
 	t.Run("are 144 random bits", func(t *testing.T) {
 		t.Parallel()

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -527,5 +528,12 @@ func TestWebSocketUpgradeOverHTTP2IsRefused(t *testing.T) {
 	specify(t, "as no upgrade", setup{http: func(s *http.Server) { s.Protocols = protocols }}, func(h *harness) {
 		h.client.Transport.(*http.Transport).Protocols = protocols
 		h.wantRefusal(h.do("GET", "EIO=4&transport=websocket", ""), 400, badRequest)
+	})
+	specify(t, "by CONNECT, where net/http has been told to offer it", setup{}, func(h *harness) {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("CONNECT", "/?EIO=4&transport=websocket", nil))
+		if w.Code != 400 || w.Body.String() != badMethod {
+			h.Errorf("answered %d %s", w.Code, w.Body)
+		}
 	})
 }
