@@ -362,7 +362,8 @@
 // leaves a namespace may join it again while a handler, or middleware, of its former
 // socket still runs; so let what may take long end with its context.
 //
-// [Server.Stats] counts what is held, and who was closed for it.
+// [Server.Stats] counts what is held, and who was closed for it. What
+// [Options.Logger] is given has a rate of its own for each kind of error.
 //
 // # Security
 //
@@ -422,6 +423,24 @@
 //	})
 //	…
 //	err := <-ended // before main returns
+//
+// # Guarantees
+//
+// In short, what the sections above promise:
+//
+//   - Events are handled one at a time and in order, and arrive at most once. Who
+//     recovers has missed none.
+//   - OnConnect comes first, OnDisconnect last, once each.
+//   - What a client fills is bounded, every wait for it has a deadline, and no input
+//     can panic the process.
+//   - What one client or one handler does delays no other.
+//   - Only an *[Error] is shown to clients, and only pages of the same host, or of those
+//     that are listed, may connect.
+//   - After Shutdown or Close nothing of the server is left, and every method may still be
+//     called.
+//
+// docs/guarantees.md in the repository says it in full, each with the tests that show it;
+// docs/faults.md does so for what may go wrong.
 //
 // # Compression
 //
