@@ -121,11 +121,25 @@ func serveOn(t *testing.T, opts *socketio.Options, l net.Listener, dial func(ctx
 	t.Cleanup(func() {
 		if err := srv.Close(); err != nil {
 			t.Errorf("closing the server: %v", err)
+		} else if m := srv.Stats().Messages; m.Pending != 0 || !balanced(m) {
+			t.Errorf("messages are not accounted for: %+v", m)
 		}
 		hs.Close()
 		transport.CloseIdleConnections()
 	})
 	return srv
+}
+
+// balanced reports whether every message is accounted for.
+func balanced(m socketio.MessageStats) bool {
+	return m.Emitted == m.Written+m.Pending+m.DroppedVolatile+m.DroppedSlow+m.DroppedClosed
+}
+
+// held is what a server counts, but for the messages that it has sent.
+func held(srv *testServer) socketio.Stats {
+	st := srv.Stats()
+	st.Messages = socketio.MessageStats{}
+	return st
 }
 
 // wantError returns the next error that OnError was told, which must be an E.

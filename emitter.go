@@ -119,19 +119,19 @@ func (e Emitter) emit(n *Namespace, event string, args []any) error {
 	out := n.outgoing(event, m, false)
 	if e.only != nil {
 		out.tell(e.only)
-		return e.only.send(m, e.volatile)
+		return e.only.send(m, sio.Event, event, e.volatile)
 	}
-	e.broadcast(n, m, out)
+	e.broadcast(n, event, m, out)
 	return nil
 }
 
 // broadcast queues m for every receiver in one namespace.
-func (e Emitter) broadcast(n *Namespace, m *engine.Message, out *outgoing) {
+func (e Emitter) broadcast(n *Namespace, event string, m *engine.Message, out *outgoing) {
 	list := receivers.Get().(*[]*Socket)
 	*list = n.index.collect((*list)[:0], e.rooms, e.except, e.sender)
 	for _, s := range *list {
 		out.tell(s)
-		_ = s.send(m, e.volatile) // who has left or is slow is not the emitter's concern
+		_ = s.send(m, sio.Event, event, e.volatile) // who has left or is slow is not the emitter's concern
 	}
 	clear(*list)
 	receivers.Put(list)
@@ -160,7 +160,8 @@ func (e Emitter) emitLogged(n *Namespace, event string, args []any) error {
 	}
 	defer enc.release()
 	list := receivers.Get().(*[]*Socket)
-	m, offset, err := n.recovery.emit(e, n, enc, list)
+	var log []sent
+	m, offset, err := n.recovery.emit(e, n, enc, list, &log)
 	if m == nil {
 		receivers.Put(list)
 		return err
@@ -173,14 +174,19 @@ func (e Emitter) emitLogged(n *Namespace, event string, args []any) error {
 			out.tell(s)
 		}
 	}
+	for _, one := range log {
+		one.event = event
+		one.s.conn.tellOut(one)
+	}
 	clear(*list)
 	receivers.Put(list)
 	return err
 }
 
 // emit logs an event, unless it is volatile, and queues it for its receivers,
-// which it leaves in list. It reports whether the message has an offset.
-func (r *recovery) emit(e Emitter, n *Namespace, enc *encoder, list *[]*Socket) (m *engine.Message, offset bool, err error) {
+// which it leaves in list, and what became of it in log if the hooks want to know.
+// It reports whether the message has an offset.
+func (r *recovery) emit(e Emitter, n *Namespace, enc *encoder, list *[]*Socket, log *[]sent) (m *engine.Message, offset bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	*list = (*list)[:0]
@@ -217,8 +223,12 @@ func (r *recovery) emit(e Emitter, n *Namespace, enc *encoder, list *[]*Socket) 
 		if !e.volatile {
 			s.rec.sent = r.last
 		}
-		if fail := s.send(m, e.volatile); e.only != nil {
-			err = fail
+		fail := s.queue(m, e.volatile)
+		if n.srv.hooks.sends() {
+			*log = append(*log, sent{s: s, t: sio.Event, m: m, err: fail})
+		}
+		if e.only != nil {
+			err = sendError(fail)
 		} // else who has left or is slow is not the emitter's concern
 	}
 	return m, offset, err

@@ -101,6 +101,9 @@ type Options struct {
 	// files whose name begins with "socket.io." are.
 	ClientFS fs.FS
 
+	// Hooks, if set, are told what happens. They are copied.
+	Hooks *Hooks
+
 	// Logger receives what an operator should see, at level Warn: what OnError
 	// is told of, 500 bytes of it at most, and no more than 20 lines a second of
 	// panics, of handlers' errors, of wrong arguments, and of what concerns

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/socketio-go/socketio/internal/engine"
+	"github.com/socketio-go/socketio/internal/sio"
 )
 
 // Recovery configures connection state recovery: when a client comes back soon
@@ -362,9 +363,10 @@ func (r *recovery) stop() {
 }
 
 // enter sends a socket what it has missed, before the answer to its CONNECT. The
-// caller holds mu, and makes the socket part of the namespace under it. It fails
+// caller holds mu, and makes the socket part of the namespace under it; what the
+// hooks are to be told is left in log. It fails
 // if what was missed is not kept any more.
-func (r *recovery) enter(s *Socket) bool {
+func (r *recovery) enter(s *Socket, log *[]sent) bool {
 	rec := s.rec
 	if rec.resumed {
 		missed, last, size, ok := r.missed(s.id, &rec.trail)
@@ -372,7 +374,10 @@ func (r *recovery) enter(s *Socket) bool {
 			return false
 		}
 		for _, m := range missed {
-			_ = s.conn.session.Send(m, false)
+			err := s.conn.session.Send(m, false)
+			if s.ns.srv.hooks.sends() {
+				*log = append(*log, sent{s, sio.Event, s.ns.srv.eventOf(m), m, err})
+			}
 		}
 		rec.sent = max(rec.sent, last)
 	} else {

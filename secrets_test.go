@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -43,6 +44,35 @@ func (w *witness) said() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.text.String()
+}
+
+// hooks keep all that a hook is told, whatever it is.
+func (w *witness) hooks() *socketio.Hooks {
+	hooks := new(socketio.Hooks)
+	of := reflect.ValueOf(hooks).Elem()
+	for i := range of.NumField() {
+		name, hook := of.Type().Field(i).Name, of.Field(i)
+		hook.Set(reflect.MakeFunc(hook.Type(), func(args []reflect.Value) []reflect.Value {
+			fmt.Fprint(w, name)
+			for _, arg := range args {
+				switch v := arg.Interface().(type) {
+				case *socketio.Socket:
+					if v != nil {
+						fmt.Fprint(w, " ", v.ID())
+					}
+				case []*socketio.Socket:
+					for _, s := range v {
+						fmt.Fprint(w, " ", s.ID())
+					}
+				default:
+					fmt.Fprintf(w, " %+v", v)
+				}
+			}
+			fmt.Fprintln(w)
+			return nil
+		}))
+	}
+	return hooks
 }
 
 // openKnown opens a session and returns its id.
@@ -82,7 +112,7 @@ func (srv *testServer) request(t *testing.T, method, transport, sid, body string
 }
 
 // The id of a connection lets whoever knows it speak for its client. No log, no
-// error and no function of the application is told of it, whatever goes wrong.
+// error, no hook and no other function of the application is told of it, whatever goes wrong.
 // The same holds for what a client recovers with.
 func TestSecretsStaySecret(t *testing.T) {
 	t.Parallel()
@@ -93,6 +123,7 @@ func TestSecretsStaySecret(t *testing.T) {
 				Logger:       slog.New(slog.NewTextHandler(&w, &slog.HandlerOptions{Level: slog.LevelDebug})),
 				OnError:      func(_ *socketio.Socket, err error) { w.hear(err) },
 				AllowRequest: func(r *http.Request) error { fmt.Fprintln(&w, r.URL, r.Header); return nil },
+				Hooks:        w.hooks(),
 				Recovery:     new(socketio.Recovery),
 				MaxInbox:     1,
 				WriteTimeout: time.Second,
@@ -187,7 +218,7 @@ func TestSecretsStaySecret(t *testing.T) {
 					t.Errorf("after %s, %q is told", what, secret)
 				}
 			}
-			for _, want := range []string{"it failed", "help", "handlers are stuck", "unknown packet type", "not recovered", "level=WARN"} {
+			for _, want := range []string{"it failed", "help", "handlers are stuck", "unknown packet type", "not recovered", "level=WARN", "Connect ", "PacketIn ", "PacketOut ", "Drop "} {
 				if !strings.Contains(said, want) {
 					t.Errorf("nothing is told of %q", want)
 				}
