@@ -12,15 +12,16 @@ LINT         := $(CURDIR)/.build/golangci-lint-$(LINT_VERSION)
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 FUZZTIME ?= 30s
+SEEDS    ?= 10000
 
 .PHONY: help
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: setup vet lint docs race platforms ## everything CI runs, after installing what is missing
+test: setup vet lint docs race platforms histories fuzz ## everything CI runs, after installing what is missing
 	@modules=$$(go list -m | sed 's|.*/||' | paste -sd ' '); \
-	echo "make test: passed: vet, lint with the import walls, docs, go test -race in: $$modules; platforms"
+	echo "make test: passed: vet, lint with the import walls, docs, go test -race in: $$modules, platforms, $(SEEDS) histories, fuzzing"
 
 .PHONY: test-go
 test-go: ## the library's own tests, without the race detector: quick
@@ -53,8 +54,12 @@ fmt: $(LINT) ## format the Go code
 docs: ## what the documents say is so: the README's program, links, the layout
 	@scripts/check-docs
 
+.PHONY: histories
+histories: ## SEEDS=10000 random histories under the race detector, checked against the promises
+	go test -race -run '^TestHistories$$' -timeout=30m . -args -seeds=$(SEEDS)
+
 .PHONY: fuzz
-fuzz: ## every fuzz target in turn, FUZZTIME=30s each
+fuzz: ## every fuzz target, FUZZTIME=30s each, as many at a time as there are processors
 	@scripts/fuzz $(FUZZTIME)
 
 .PHONY: cover

@@ -223,7 +223,11 @@ func (srv *testServer) open(t testing.TB, transport string, header ...http.Heade
 			t.Fatalf("the session opened with %s", show(packet))
 		}
 	} else {
-		c.wire = srv.openPolling(t, h)
+		w := srv.openPolling(t, h)
+		c.wire = w
+		if transport == upgrading {
+			c.wire = newUpgradingWire(srv, w)
+		}
 	}
 	t.Cleanup(c.wire.close)
 	return c
@@ -488,24 +492,8 @@ func (w *pollingWire) write(packets ...any) error {
 
 func (w *pollingWire) read() (any, error) {
 	for len(w.unread) == 0 {
-		body, err := w.do(http.MethodGet, nil)
-		if err != nil {
+		if err := w.poll(); err != nil {
 			return nil, err
-		}
-		for part := range strings.SplitSeq(string(body), separator) {
-			switch {
-			case part == "6":
-			case part == "1":
-				w.unread = append(w.unread, nil)
-			case strings.HasPrefix(part, "b"):
-				data, err := base64.StdEncoding.DecodeString(part[1:])
-				if err != nil {
-					return nil, err
-				}
-				w.unread = append(w.unread, data)
-			default:
-				w.unread = append(w.unread, part)
-			}
 		}
 	}
 	packet := w.unread[0]
@@ -514,6 +502,30 @@ func (w *pollingWire) read() (any, error) {
 		return nil, errEnd
 	}
 	return packet, nil
+}
+
+// poll sends a GET and keeps what comes.
+func (w *pollingWire) poll() error {
+	body, err := w.do(http.MethodGet, nil)
+	if err != nil {
+		return err
+	}
+	for part := range strings.SplitSeq(string(body), separator) {
+		switch {
+		case part == "6":
+		case part == "1":
+			w.unread = append(w.unread, nil)
+		case strings.HasPrefix(part, "b"):
+			data, err := base64.StdEncoding.DecodeString(part[1:])
+			if err != nil {
+				return err
+			}
+			w.unread = append(w.unread, data)
+		default:
+			w.unread = append(w.unread, part)
+		}
+	}
+	return nil
 }
 
 // close leaves the session to its server, as a client does that disappears.

@@ -382,12 +382,12 @@ func TestShutdownDuring(t *testing.T) {
 				c.write(`42["wait"]`)
 			}},
 			{"an attachment", func(srv *testServer, c *client, ended chan<- error) {
-				s := one(srv.Sockets())
+				s := firstOf(srv.Sockets())
 				s.OnDisconnect(func(reason socketio.Reason) { ended <- &socketio.DisconnectError{Reason: reason} })
 				c.write(`451-["binary"]`)
 			}},
 			{"a question", func(srv *testServer, c *client, ended chan<- error) {
-				s := one(srv.Sockets())
+				s := firstOf(srv.Sockets())
 				s.Emit("q", func(_ socketio.Args, err error) {
 					if !errors.Is(err, socketio.ErrClosed) {
 						ended <- err
@@ -430,8 +430,8 @@ func TestShutdownDuring(t *testing.T) {
 	}
 }
 
-// one returns the first of a sequence.
-func one[T any](seq iter.Seq[T]) (first T) {
+// firstOf returns the first of a sequence.
+func firstOf[T any](seq iter.Seq[T]) (first T) {
 	for first = range seq {
 		break
 	}
