@@ -13,6 +13,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 FUZZTIME ?= 30s
 SEEDS    ?= 10000
+SOAKTIME ?= 10m
 
 .PHONY: help
 help: ## this list
@@ -61,6 +62,19 @@ histories: ## SEEDS=10000 random histories under the race detector, checked agai
 .PHONY: fuzz
 fuzz: ## every fuzz target, FUZZTIME=30s each, as many at a time as there are processors
 	@scripts/fuzz $(FUZZTIME)
+
+.PHONY: soak
+soak: .build/soak ## floods, churn, crowds and a mixed load at full size, SOAKTIME=10m for the load
+	@$< -test.timeout=0 -test.run='^Test(Soak|Floods|Churn|Idle|WorstClients|Shutdown)' -for=$(SOAKTIME)
+
+.PHONY: chaos
+chaos: .build/soak ## connections and servers cut, frozen and killed at random, SOAKTIME=10m
+	@$< -test.timeout=0 -test.run='^Test(Chaos|OneThatNeverReads|ReconnectStorm)' -for=$(SOAKTIME)
+
+.PHONY: .build/soak
+.build/soak:
+	@mkdir -p .build
+	@go test -c -o $@ ./internal/soak
 
 .PHONY: cover
 cover: ## statement coverage of the library, as a page in .build
