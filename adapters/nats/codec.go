@@ -23,15 +23,17 @@ import (
 //	flags      1 byte: 1 volatile, 2 compress always, 4 compress never,
 //	           8 close, 16 failed
 //	number     8 bytes, big-endian: counts what the sender sends to all servers
-//	           of the namespace, from 1; 0 means that it does not count
+//	           of the namespace, from 1; 0 means that it does not count. A
+//	           greeting has that of the last one
 //	sender     text: the name of its seat, or "emitter-" and something unique
 //
 // A text is its length in bytes, as an unsigned varint, and its bytes; a list
-// is its length and its elements. Next comes what is to be read from the log
-// first, if the sender keeps one: varints of
+// is its length and its elements. Next comes what was sent before on the other
+// way, which a log is: varints of
 //
-//	number     of what it has recorded and has not read yet, or 0
-//	position   of what it has read, or 0
+//	number     of the last it has recorded and has not read yet, or 0; in
+//	           the log, of the last it has sent to all
+//	position   of the last it has recorded and read, or 0
 //
 // and then what says whom an event is for and who answers. It begins with its own
 // length in bytes, a varint, so that it can be read without what follows it:
@@ -196,7 +198,7 @@ type head struct {
 	rest        []byte // what follows
 }
 
-// A barrier says how far the log is to be read before a message is handled.
+// A barrier says how far what came on the other way is to be handled first.
 type barrier struct {
 	number   uint64 // the sender's, or 0
 	position int64  // of the sender, or 0

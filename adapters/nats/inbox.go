@@ -22,7 +22,7 @@ type inbox struct {
 	assemblies map[string]*assembly
 	busy       bool          // deliver runs
 	quiet      chan struct{} // closed when it ends; nil if nobody waits for that
-	room       chan struct{} // closed when something was handled; nil if nobody waits for that
+	room       chan struct{} // closed when something was queued or handled; nil if nobody waits for that
 	ended      bool
 	order      order
 }
@@ -52,7 +52,10 @@ func (in *inbox) put(h head, direct bool, kept int64) {
 		in.size += size
 		if !in.order.hold(in, h) {
 			in.add(delivery{head: h})
+			in.order.pass(in, h)
 		}
+	} else {
+		in.order.pass(in, h) // it will not come
 	}
 	in.mu.Unlock()
 	if full && direct {
@@ -69,6 +72,23 @@ func (in *inbox) add(d delivery) {
 	}
 }
 
+// wake lets read look again. The caller holds mu.
+func (in *inbox) wake() {
+	if in.room != nil {
+		close(in.room)
+		in.room = nil
+	}
+}
+
+// greeted notes what another seat had sent to all when it said that it is there:
+// what was before that is not awaited.
+func (in *inbox) greeted(h head) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.order.know(h)
+	in.order.pass(in, h)
+}
+
 // force queues deliveries that are bounded elsewhere.
 func (in *inbox) force(list ...delivery) {
 	in.mu.Lock()
@@ -83,16 +103,18 @@ func (in *inbox) force(list ...delivery) {
 }
 
 // read queues what was read from the log up to a position, when there is room
-// for it.
+// for it, and what was sent before it is queued.
 func (in *inbox) read(ctx context.Context, d delivery) error {
 	size := cost(d.head)
+	var late <-chan time.Time
 	for {
 		in.mu.Lock()
 		if in.ended {
 			in.mu.Unlock()
 			return adapter.ErrLeft
 		}
-		if in.size == 0 || in.size+size <= in.limit {
+		ahead := in.order.ahead(d)
+		if !ahead && (in.size == 0 || in.size+size <= in.limit) {
 			in.size += size
 			in.add(d)
 			in.order.read(in, d)
@@ -104,8 +126,15 @@ func (in *inbox) read(ctx context.Context, d delivery) error {
 		}
 		room := in.room
 		in.mu.Unlock()
+		if ahead && late == nil {
+			late = time.After(overtakeLimit)
+		}
 		select {
 		case <-room:
+		case <-late:
+			in.mu.Lock()
+			in.order.pass(in, head{sender: d.sender, number: d.barrier.number})
+			in.mu.Unlock()
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -193,10 +222,7 @@ func (in *inbox) deliver() {
 		in.handle(d)
 		in.mu.Lock()
 		in.size -= cost(d.head)
-		if in.room != nil {
-			close(in.room)
-			in.room = nil
-		}
+		in.wake()
 		in.mu.Unlock()
 	}
 }

@@ -128,6 +128,9 @@ func (j *journal) stream(ctx context.Context) (jetstream.Stream, error) {
 		Storage:     storage,
 		Duplicates:  j.duplicates(),
 	})
+	if errors.Is(err, natsgo.ErrNoResponders) {
+		err = jetstream.ErrJetStreamNotEnabled // nobody else would respond
+	}
 	if err != nil {
 		return nil, fmt.Errorf("socketio: nats: making stream %q: %w", j.opts.Stream, err)
 	}

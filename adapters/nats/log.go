@@ -169,6 +169,11 @@ var (
 
 // session reads until that fails, or the connection has changed.
 func (r *recorder) session() error {
+	select {
+	case <-r.started: // the others know us before they read what we record
+	case <-r.ctx.Done():
+		return r.ctx.Err()
+	}
 	if err := r.a.connected(r.ctx); err != nil {
 		return err
 	}
@@ -232,6 +237,7 @@ func (r *recorder) begin(info *jetstream.StreamInfo) error {
 			r.base = 0
 			return err
 		}
+		r.records.begin()
 		close(r.begun)
 	case base != r.base:
 		r.base, r.last = base, 0

@@ -6,12 +6,18 @@ import "time"
 // may never be.
 const holdLimit = 2 * time.Second
 
-// An order keeps messages behind what their senders had recorded before: that takes
-// another, longer way. Its methods are called with the inbox's mu held.
+// overtakeLimit bounds how long the log waits for a message that is not in it, which
+// may be lost.
+const overtakeLimit = time.Second / 2
+
+// An order keeps messages behind what their senders had recorded before, which takes
+// another, longer way, and what was recorded behind what had been sent before. Its
+// methods are called with the inbox's mu held.
 type order struct {
 	logs     bool              // the seat reads the log
 	position int64             // up to which the log has been read
 	numbers  map[string]uint64 // of what was read last, by sender
+	sent     map[string]uint64 // of what was queued last that is not in the log, by sender
 	held     map[string][]heldMessage
 	timer    *time.Timer // runs while something is held
 }
@@ -64,6 +70,7 @@ func (o *order) release(in *inbox, before time.Time) {
 		n := 0
 		for n < len(list) && (!o.early(list[n].head) || !list[n].since.After(before)) {
 			in.add(delivery{head: list[n].head})
+			o.pass(in, list[n].head)
 			n++
 		}
 		if n == len(list) {
@@ -72,6 +79,32 @@ func (o *order) release(in *inbox, before time.Time) {
 			o.held[sender] = list[n:]
 		}
 	}
+}
+
+// know notes a sender.
+func (o *order) know(h head) {
+	if !o.logs {
+		return
+	}
+	if o.sent == nil || len(o.sent) >= maxNumbers {
+		o.sent = make(map[string]uint64)
+	}
+	o.sent[string(h.sender)] = max(o.sent[string(h.sender)], h.number)
+}
+
+// pass notes that a message, and all before it, is not awaited any more.
+func (o *order) pass(in *inbox, h head) {
+	if last, ok := o.sent[string(h.sender)]; ok && h.number > last {
+		o.sent[string(h.sender)] = h.number
+		in.wake()
+	}
+}
+
+// ahead reports whether what was read from the log was sent behind something that is
+// not there yet. Of senders that have not greeted nobody knows.
+func (o *order) ahead(d delivery) bool {
+	last, ok := o.sent[string(d.sender)]
+	return ok && d.barrier.number > last
 }
 
 // expire queues what has waited for too long.

@@ -76,9 +76,17 @@ func (o *outbox) greet(subject string, data []byte) {
 	if !o.open || !o.a.online.Load() {
 		return
 	}
+	setNumber(data, o.number)
 	o.a.pending.Add(int64(len(data)))
 	o.queue = append(o.queue, letter{subject: subject, data: data, control: true})
 	o.run()
+}
+
+// last returns the number of the last message to all.
+func (o *outbox) last() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.number
 }
 
 // begin lets what waits be sent.

@@ -40,6 +40,7 @@ type records struct {
 	inflight int64       // bytes of those
 	progress time.Time   // when one came back last, or was sent again
 	silent   bool        // one was given to the host, and none has come back since
+	open     bool        // the log is read: what is sent comes back
 	unmarked bool        // what the host was given needs an entry behind it
 	timer    *time.Timer // runs while anything waits or is unmarked
 	quiet    chan struct{}
@@ -62,7 +63,7 @@ func (r *recorder) Record(m *adapter.Message) error {
 	if r.a.dead.Load() {
 		return natsgo.ErrConnectionClosed // and no session is ever saved again
 	}
-	data, err := appendMessage(make([]byte, 0, messageSize(m)), r.id, barrier{}, m)
+	data, err := appendMessage(make([]byte, 0, messageSize(m)), r.id, barrier{number: r.outbox.last()}, m)
 	if err != nil {
 		return err
 	}
@@ -106,9 +107,17 @@ func (r *records) add(data []byte, gap bool) {
 	r.watched()
 }
 
+// begin lets what waits be sent.
+func (r *records) begin() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open, r.progress = true, time.Now()
+	r.pump()
+}
+
 // pump sends what the window allows. The caller holds mu.
 func (r *records) pump() {
-	for r.sent < len(r.waiting) && (r.inflight == 0 || r.inflight+int64(len(r.waiting[r.sent].data)) <= window) {
+	for r.open && r.sent < len(r.waiting) && (r.inflight == 0 || r.inflight+int64(len(r.waiting[r.sent].data)) <= window) {
 		w := &r.waiting[r.sent]
 		err := r.seat.outbox.add(letter{subject: r.seat.prefix + logged, data: w.data, number: w.number}, false)
 		if err != nil {
@@ -166,7 +175,7 @@ func (r *records) look() (lost int) {
 		n++
 	}
 	r.give(n)
-	if len(r.waiting) > 0 && now.Sub(r.progress) > resendAfter && r.seat.a.online.Load() && r.seat.outbox.empty() {
+	if r.sent > 0 && now.Sub(r.progress) > resendAfter && r.seat.a.online.Load() && r.seat.outbox.empty() {
 		lost = r.resend(now)
 	}
 	r.mark()

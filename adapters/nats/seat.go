@@ -211,8 +211,11 @@ func (s *seat) receive(m *natsgo.Msg) {
 	}
 	switch h.kind {
 	case kindHello:
+		s.inbox.greeted(h)
 		s.say(kindAlive, string(h.sender))
-	case kindAlive, kindBye:
+	case kindAlive:
+		s.inbox.greeted(h)
+	case kindBye:
 	case kindPart:
 		s.inbox.assemble(h, direct)
 	default:
