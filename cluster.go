@@ -264,6 +264,9 @@ func (s *seat) deliver(e Emitter, m *adapter.Message) error {
 	if recorded && s.ns.recovery.records() {
 		return e.deliverLogged(s.ns, m.Position, event, enc)
 	}
+	if s.ns.recovery.records() && m.From == s.member.ID() && !m.Volatile { // the bus does not take it
+		return e.deliverLogged(s.ns, unlogged, event, enc)
+	}
 	return e.deliver(s.ns, event, enc)
 }
 

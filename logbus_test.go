@@ -22,7 +22,8 @@ type logBus struct {
 	first    int64              // what is before has been forgotten
 	sessions map[string]*adapter.Session
 	seats    []*logSeat
-	down     bool // nothing is taken
+	down     bool  // nothing is taken
+	gap      int64 // what was not taken is behind this position
 }
 
 func newLogBus() *logBus {
@@ -108,6 +109,9 @@ func (s *logSeat) append(m *adapter.Message, record bool) error {
 	case s.left:
 		return adapter.ErrLeft
 	case s.bus.down:
+		if record {
+			s.bus.gap = int64(len(s.bus.log)) + 1
+		}
 		return adapter.ErrBacklog
 	}
 	c := *m
@@ -177,7 +181,7 @@ func (s *logSeat) Take(_ context.Context, pid string) (*adapter.Session, error) 
 func (s *logSeat) Since(_ context.Context, position int64) (list []*adapter.Message, err error) {
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
-	if position < s.bus.first {
+	if position < max(s.bus.first, s.bus.gap) {
 		return nil, adapter.ErrForgotten
 	}
 	for _, m := range s.bus.log[min(position, int64(len(s.bus.log))):] {

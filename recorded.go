@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -36,7 +35,7 @@ func (e Emitter) record(n *Namespace, event string, enc *encoder) error {
 		return nil
 	}
 	n.srv.cluster.lost.Add(1)
-	if err := e.deliverLogged(n, 0, event, enc); err != nil {
+	if err := e.deliverLogged(n, unlogged, event, enc); err != nil {
 		return err
 	}
 	if e.only != nil {
@@ -44,6 +43,10 @@ func (e Emitter) record(n *Namespace, event string, enc *encoder) error {
 	}
 	return fmt.Errorf("%w: %w", ErrUnpublished, err)
 }
+
+// unlogged is the position of an event that should have one, and that the log may
+// not have: nobody must be taken to have received it.
+const unlogged = -1
 
 // records reports whether the bus keeps the log. r may be nil.
 func (r *recovery) records() bool { return r != nil && r.recorder != nil }
@@ -114,6 +117,7 @@ type backlog struct {
 	events []recorded // what the log had
 	live   []recorded // what was read from it since
 	size   int64      // in bytes, of live
+	broken bool       // some of it is not known
 }
 
 // A recorded is a logged event with its position.
@@ -136,6 +140,9 @@ func (r *recovery) expects() bool {
 func (r *recovery) overhear(e Emitter, m *engine.Message, position int64) {
 	for s := range r.returning {
 		b := s.rec.missed
+		if position == unlogged {
+			b.broken = true
+		}
 		if b.size += int64(m.Len()); b.size <= s.ns.srv.opts.MaxQueue/2 { // else replay finds it too much
 			b.live = append(b.live, recorded{logged{m: m, rooms: slices.Clone(e.rooms), except: slices.Clone(e.except)}, position})
 		}
@@ -160,7 +167,7 @@ func (r *recovery) replay(s *Socket, log *[]sent) bool {
 		}
 		last = max(last, l.position)
 	}
-	if max(size, b.size) > s.ns.srv.opts.MaxQueue/2 {
+	if b.broken || max(size, b.size) > s.ns.srv.opts.MaxQueue/2 {
 		return false
 	}
 	for _, l := range missed {
@@ -219,7 +226,7 @@ func (r *recovery) resumeRecorded(s *Socket, c *claim) (why string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err != nil {
-		s.rec.missed.size = math.MaxInt64 // the session is broken: see replay
+		s.rec.missed.broken = true
 	}
 	s.rec.missed.events = append(s.rec.missed.events, events...)
 	return ""
