@@ -24,7 +24,7 @@ func sample() *adapter.Message {
 
 func TestFormat(t *testing.T) {
 	t.Parallel()
-	got, err := appendMessage(nil, "ab", barrier{}, &adapter.Message{
+	got, err := appendMessage(nil, "ab", barrier{3, 300}, &adapter.Message{
 		Kind: adapter.Broadcast, ID: "id", Rooms: []string{"x"}, Except: []string{"y", "z"}, Volatile: true,
 		Compress: adapter.CompressAlways, Timeout: 200, Data: []byte(`["e"]`), Binary: [][]byte{{7}},
 	})
@@ -33,6 +33,7 @@ func TestFormat(t *testing.T) {
 	}
 	setNumber(got, 258)
 	want := "01" + "01" + "03" + "0000000000000102" + "02" + "6162" + // head
+		"03" + "ac02" + // behind what
 		"0c" + "026964" + "01" + "0178" + "02" + "0179" + "017a" + "00" + // for whom
 		"00" + "c801" + "05" + "5b2265225d" + "01" + "01" + "07"
 	if hex.EncodeToString(got) != want {
