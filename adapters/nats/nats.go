@@ -38,6 +38,13 @@
 // Servers know each other by heartbeats. One that has died, or was cut off,
 // is not waited for any longer than Options.HeartbeatTimeout.
 //
+// # Recovery
+//
+// With [NewJetStream] the bus keeps what clients miss while they are cut off, and
+// their sessions, so that they recover on whatever server they come back to.
+//
+// # Security
+//
 // Who may publish to the subjects of a cluster commands it: permissions for
 // "socketio.>" are for servers and emitters only.
 package nats
