@@ -74,8 +74,9 @@ type seat struct {
 	host    adapter.Host
 	receive func(t topic, channel string, payload []byte)
 
-	gone    chan struct{} // closed when nothing of the seat runs any more
-	drained chan struct{} // closed when it was given up and nothing of it waits
+	tasks   sync.WaitGroup // what runs for the seat
+	gone    chan struct{}  // closed when nothing of the seat runs any more
+	drained chan struct{}  // closed when it was given up and nothing of it waits
 
 	// These are guarded by bus.mu.
 	left    bool // it was given up
@@ -184,6 +185,17 @@ func (s *seat) unlisten(t topic) {
 	}
 }
 
+// run starts f on a goroutine of the seat, unless the seat was given up. What is
+// given up waits for f, which must not wait for that.
+func (s *seat) run(f func()) bool {
+	s.bus.mu.Lock()
+	defer s.bus.mu.Unlock()
+	if !s.left {
+		s.tasks.Go(f)
+	}
+	return !s.left
+}
+
 // want is called with the lock held.
 func (b *bus) want(t topic, s *seat) {
 	if b.changed[t] = struct{}{}; s != nil {
@@ -229,6 +241,7 @@ func (s *seat) retire() {
 	s.gate.Lock() // waits for what the host is doing
 	s.shut = true
 	s.gate.Unlock()
+	s.tasks.Wait()
 	close(s.gone)
 }
 
