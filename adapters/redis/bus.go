@@ -84,6 +84,8 @@ type seat struct {
 	ready   chan struct{}
 	isReady bool // ready is closed
 
+	delivery sync.Mutex // held while one message is handled
+
 	gate sync.RWMutex // held while the host is called; guards the following
 	shut bool         // the host is not called any more
 }
@@ -264,8 +266,11 @@ func (b *bus) close() {
 	b.running.Wait()
 }
 
-// deliver gives the seat what was heard, unless it is given up.
+// deliver gives the seat what was heard, unless it is given up. In Redis Cluster
+// there may be several connections to hear from.
 func (s *seat) deliver(t topic, channel string, payload []byte) {
+	s.delivery.Lock()
+	defer s.delivery.Unlock()
 	s.gate.RLock()
 	defer s.gate.RUnlock()
 	if !s.shut {
