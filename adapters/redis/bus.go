@@ -90,19 +90,26 @@ type seat struct {
 	shut bool         // the host is not called any more
 }
 
-// join takes a seat that hears topics. receive gets what comes, one message at a
-// time, with the topic that it came for; the payload is not to be changed.
-func (b *bus) join(host adapter.Host, receive func(t topic, channel string, payload []byte), topics ...topic) *seat {
-	s := &seat{
-		bus: b, host: host, receive: receive,
+// newSeat makes a seat, which is to be joined.
+func newSeat(b *bus, host adapter.Host) *seat {
+	return &seat{
+		bus: b, host: host,
 		gone: make(chan struct{}), drained: make(chan struct{}), ready: make(chan struct{}),
 	}
+}
+
+// join takes the seat, which hears topics from then on. receive gets what comes, one
+// message at a time, with the topic that it came for; the payload is not to be
+// changed.
+func (s *seat) join(receive func(t topic, channel string, payload []byte), topics ...topic) {
+	b := s.bus
+	s.receive = receive
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
 		s.left, s.shut = true, true
 		close(s.gone)
-		return s
+		return
 	}
 	b.start.Do(func() { // both end with close, which waits for them
 		b.running.Go((&publisher{bus: b}).run)
@@ -113,7 +120,6 @@ func (b *bus) join(host adapter.Host, receive func(t topic, channel string, payl
 		b.want(t, s)
 	}
 	wake(b.listen)
-	return s
 }
 
 // Ready waits until the seat hears all that it wants to.

@@ -79,7 +79,8 @@ func newClassicMember(b *bus, o Options, namespace string, host adapter.Host) *c
 	m.request = topic{name: m.classic.requests()}
 	m.response = topic{name: m.classic.responses("")}
 	m.own = topic{name: m.classic.responses(m.uid)}
-	m.seat = b.join(host, m.receive, m.room, m.request, m.response, m.own)
+	m.seat = newSeat(b, host)
+	m.join(m.receive, m.room, m.request, m.response, m.own)
 	return m
 }
 
