@@ -26,3 +26,8 @@ func clientOf(t testing.TB, addr string) rueidis.Client {
 	t.Cleanup(client.Close)
 	return client
 }
+
+// hooks pass on what is heard.
+func hooks(to chan<- string) rueidis.PubSubHooks {
+	return rueidis.PubSubHooks{OnMessage: func(m rueidis.PubSubMessage) { to <- m.Message }}
+}
