@@ -9,7 +9,7 @@ import (
 
 func TestStreams(t *testing.T) {
 	t.Parallel()
-	server, cluster := redistest.Start(t), redistest.StartCluster(t)
+	server, cluster := redistest.Start(t), redistest.StartCluster(t, 1)[0]
 	for _, test := range []struct {
 		name   string
 		server *redistest.Server

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -47,17 +48,40 @@ func Start(tb testing.TB, args ...string) *Server {
 	return nil
 }
 
-// StartCluster starts a Redis Cluster of one node.
-func StartCluster(tb testing.TB) *Server {
+// StartCluster starts a Redis Cluster, whose nodes have equal shares of the slots.
+func StartCluster(tb testing.TB, nodes int) []*Server {
 	tb.Helper()
-	s := Start(tb, "--cluster-enabled", "yes")
-	s.Do("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
-	for end := time.Now().Add(patience); !strings.Contains(s.Do("CLUSTER", "INFO"), "cluster_state:ok"); {
+	const slots = 16384
+	servers := make([]*Server, nodes)
+	for i := range servers {
+		bus, err := freePort()
+		if err != nil {
+			tb.Fatalf("redistest: %v", err)
+		}
+		servers[i] = Start(tb, "--cluster-enabled", "yes", "--cluster-port", bus)
+		servers[i].Do("CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(slots*i/nodes), strconv.Itoa(slots*(i+1)/nodes-1))
+		if i > 0 {
+			servers[i].Do("CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
+			servers[0].Do("CLUSTER", "MEET", "127.0.0.1", servers[i].port, bus)
+		}
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); ; <-tick.C {
+		ready := 0
+		for _, s := range servers {
+			info := s.Do("CLUSTER", "INFO")
+			if strings.Contains(info, "cluster_state:ok") && strings.Contains(info, fmt.Sprint("cluster_known_nodes:", nodes, "\r")) {
+				ready++
+			}
+		}
+		if ready == nodes {
+			return servers
+		}
 		if time.Now().After(end) {
 			tb.Fatal("redistest: the cluster does not get ready")
 		}
 	}
-	return s
 }
 
 func freePort() (string, error) {

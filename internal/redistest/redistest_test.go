@@ -35,9 +35,11 @@ func TestServer(t *testing.T) {
 
 func TestCluster(t *testing.T) {
 	t.Parallel()
-	s := redistest.StartCluster(t)
-	if got := s.Do("SET", "k", "v"); got != "+OK\r\n" {
-		t.Errorf("SET: %q", got)
+	for i, s := range redistest.StartCluster(t, 2) {
+		key := []string{"bar", "foo"}[i] // in slots 5061 and 12182
+		if got := s.Do("SET", key, "v"); got != "+OK\r\n" {
+			t.Errorf("SET: %q", got)
+		}
 	}
 }
 
