@@ -143,7 +143,7 @@ func (s *stream) position() error {
 		s.reach()
 		s.lost()
 	} else {
-		s.missed(oldest)
+		s.missed(oldest, s.last)
 	}
 	return nil
 }
@@ -157,9 +157,10 @@ func (s *stream) newest() rueidis.Completed {
 	return s.bus.client.B().Xrevrange().Key(s.key).End("+").Start("-").Count(1).Build()
 }
 
-// missed compares where the reader is with what the stream still has.
-func (s *stream) missed(oldest entryID) {
-	if s.last != (entryID{}) && oldest.compare(s.last) > 0 {
+// missed reports a loss if the oldest entry of the stream comes after what had
+// been read.
+func (s *stream) missed(oldest, read entryID) {
+	if read != (entryID{}) && oldest.compare(read) > 0 {
 		s.lost()
 	}
 }
@@ -194,14 +195,23 @@ func (s *stream) step() error {
 		if err != nil {
 			return err
 		}
-		s.missed(oldest)
+		s.missed(oldest, s.last)
 	}
 	streams, err := replies[len(replies)-1].AsXRead()
 	if err != nil && !rueidis.IsRedisNil(err) {
 		return fmt.Errorf("socketio: redis: reading %s: %w", s.key, err)
 	}
 	entries := streams[s.key]
-	s.behind = len(entries) >= o.ReadCount
+	// Who is overtaken by what Redis drops finds a stream that is full.
+	full := len(entries) >= min(o.ReadCount, o.MaxLen)
+	if full && !s.behind {
+		oldest, err := firstID(s.conn.Do(context.Background(), s.oldest()))
+		if err != nil {
+			return err
+		}
+		s.missed(oldest, s.last)
+	}
+	s.behind = full
 	for _, e := range entries {
 		if s.last, err = parseEntryID(e.ID); err != nil {
 			return err
