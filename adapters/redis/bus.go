@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -27,6 +28,7 @@ type bus struct {
 	running sync.WaitGroup // the publisher, the listener, and seats that are being given up
 	send    chan struct{}  // wakes the publisher
 	listen  chan struct{}  // wakes the listener
+	gaps    atomic.Int64   // in what the listener has heard
 
 	mu      sync.Mutex // guards the following, and what seats say it guards
 	closed  bool

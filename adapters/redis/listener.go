@@ -298,6 +298,7 @@ func (b *bus) hears(seats []*seat) {
 // gap notes that nothing is heard, and tells the seats that did hear.
 func (b *bus) gap(reason error) {
 	var deaf []*seat
+	b.gaps.Add(1)
 	b.mu.Lock()
 	b.fault = reason
 	for s := range b.seats {

@@ -13,8 +13,8 @@ const (
 	batchCommands = 512
 	batchBytes    = 1 << 20
 
-	// A connection that was idle for so long is tried before it is trusted with a
-	// batch, which can't be sent twice.
+	// A connection is tried before it is trusted with a batch, which can't be sent
+	// twice, if it was idle for so long or the other one has broken.
 	idle = time.Second
 )
 
@@ -25,6 +25,7 @@ type publisher struct {
 	conn rueidis.DedicatedClient
 	keep func() bool // keeps the end of the bus from closing conn
 	used time.Time   // when conn was last known to work
+	gaps int64       // how many there were then
 
 	batch    []command
 	commands []rueidis.Completed
@@ -47,15 +48,16 @@ func (p *publisher) run() {
 func (p *publisher) connect() bool {
 	var retry backoff
 	for {
+		gaps := p.bus.gaps.Load()
 		if p.conn == nil {
 			p.conn, _ = p.bus.client.Dedicate()
 			p.keep = context.AfterFunc(p.bus.ctx, p.conn.Close) // the end does not wait for a silent peer
-		} else if time.Since(p.used) < idle {
+		} else if time.Since(p.used) < idle && p.gaps == gaps {
 			return true
 		}
 		// A context that can be cancelled would make rueidis start two goroutines.
 		if err := p.conn.Do(context.Background(), p.bus.client.B().Ping().Build()).Error(); err == nil {
-			p.used = time.Now()
+			p.used, p.gaps = time.Now(), gaps
 			return true
 		}
 		p.disconnect()
