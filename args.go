@@ -66,14 +66,18 @@ func (a Args) Decode(dst ...any) error {
 }
 
 // Raw returns argument i as JSON, or nil if there is none. A binary argument
-// is an object such as {"_placeholder":true,"num":0}. The result must not be
-// modified.
+// is an object such as {"_placeholder":true,"num":0}, for an element of Binary.
+// The result must not be modified.
 func (a Args) Raw(i int) json.RawMessage {
 	if i < 0 || i >= len(a.raw) {
 		return nil
 	}
 	return a.raw[i]
 }
+
+// Binary returns the data that placeholders in what Raw returns stand for. The
+// result must not be modified.
+func (a Args) Binary() [][]byte { return a.bin }
 
 // AckFunc answers the client. As the last parameter of a handler it replaces
 // the handler's results, for answers that come later. Only the first call
