@@ -53,7 +53,15 @@ type ShardedOptions struct {
 // another server sends to a room while this one gets its first socket there may be
 // missed. It panics if opts has a SubscriptionMode that does not exist.
 func NewSharded(client rueidis.Client, opts *ShardedOptions) *Adapter {
-	var o ShardedOptions
+	o := opts.withDefaults()
+	a := newAdapter(client, o.Backlog, true)
+	a.seat = func(namespace string, host adapter.Host) adapter.Member {
+		return newShardedMember(a.bus, o, namespace, host)
+	}
+	return a
+}
+
+func (opts *ShardedOptions) withDefaults() (o ShardedOptions) {
 	if opts != nil {
 		o = *opts
 	}
@@ -67,11 +75,7 @@ func NewSharded(client rueidis.Client, opts *ShardedOptions) *Adapter {
 	default:
 		panic("socketio: redis: SubscriptionMode must be Dynamic, DynamicPrivate or Static, not " + string(o.SubscriptionMode))
 	}
-	a := newAdapter(client, o.Backlog, true)
-	a.seat = func(namespace string, host adapter.Host) adapter.Member {
-		return newShardedMember(a.bus, o, namespace, host)
-	}
-	return a
+	return o
 }
 
 // channels are the names of the channels of a namespace, which begin alike.
