@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -40,6 +41,7 @@ var hostilePackets = []struct {
 	{"CONNECT with null", []any{`40/x,null`}, parseError},
 	{"CONNECT with garbage", []any{`40/x,{"a"`}, parseError},
 	{"CONNECT with more behind", []any{`40/x,{}{}`}, parseError},
+	{"CONNECT with garbage behind the comma", []any{`40/x,y`}, parseError},
 	{"CONNECT that nests too deeply", []any{`40/x,{"a":` + nested + `}`}, parseError},
 	{"CONNECT_ERROR", []any{`44`}, parseError},
 	{"CONNECT_ERROR with a payload", []any{`44{"message":"no"}`}, forcedClose},
@@ -102,11 +104,15 @@ var hostilePackets = []struct {
 	{"attachments of an object", []any{`451-{}`}, parseError},
 	{"attachments of an answer that is none", []any{`461-7{}`}, parseError},
 	{"attachments of an event called connect", []any{`451-["connect",{"_placeholder":true,"num":0}]`}, parseError},
+	{"attachments counted with an exponent", []any{`451e3-["message"]`}, parseError},
+	{"attachments counted with a space", []any{`45 1-["message"]`}, parseError},
+	{"attachments counted by a dash alone", []any{`45-["message"]`}, parseError},
 	{"an attachment that nothing announced", []any{[]byte{1}}, parseError},
 	{"an attachment too many", []any{`451-["message",{"_placeholder":true,"num":0}]`, []byte{1}, []byte{2}}, parseError},
 	{"text in place of an attachment", []any{`451-["message",{"_placeholder":true,"num":0}]`, `42["message"]`}, parseError},
 	{"text between attachments", []any{`452-["message"]`, []byte{1}, `41`}, parseError},
 	{"a placeholder beyond the attachments", []any{`451-["message",{"_placeholder":true,"num":1}]`}, parseError},
+	{"a placeholder of nineteen digits", []any{`451-["message",{"_placeholder":true,"num":1000000000000000000}]`}, parseError},
 	{"a placeholder far beyond", []any{`451-["message",{"_placeholder":true,"num":999999999999}]`}, parseError},
 	{"a negative placeholder", []any{`451-["message",{"_placeholder":true,"num":-1}]`}, parseError},
 	{"a placeholder with a string", []any{`451-["message",{"_placeholder":true,"num":"splice"}]`}, parseError},
@@ -115,7 +121,17 @@ var hostilePackets = []struct {
 	{"a placeholder without a number", []any{`451-["message",{"_placeholder":true}]`}, parseError},
 	{"a placeholder deep inside", []any{`451-["message",[{"a":{"_placeholder":true,"num":7}}]]`}, parseError},
 
+	{"CONNECT with an id beyond counting", []any{`40/x,9007199254740992`}, parseError},
+	{"an answer with an endless id", []any{`43` + strings.Repeat("9", 30) + `[]`}, parseError},
+	{"an answer with a negative id", []any{`43-1[]`}, parseError},
+	{"a namespace and garbage", []any{`42/x,y["message"]`}, parseError},
+	{"an event behind a byte order mark", []any{"42\ufeff[\"message\"]"}, parseError},
+	{"an event with NUL behind it", []any{"42[\"message\"]\x00"}, parseError},
+	{"an event whose JSON is all brackets", []any{`42` + strings.Repeat(`[`, 900_000)}, parseError},
+
 	{"an empty Engine.IO packet", []any{``}, parseError},
+	{"Engine.IO packet 8", []any{`8x`}, parseError},
+	{"Engine.IO packet 9", []any{`9`}, parseError},
 	{"an unknown Engine.IO packet", []any{`7`}, parseError},
 	{"text that is no packet", []any{`hello`}, parseError},
 	{"more text that is no packet", []any{`é`}, parseError},
@@ -203,7 +219,7 @@ func TestHostileFrames(t *testing.T) {
 		{"no mask", "\x81\x0242", websocket.CloseProtocolError},
 		{"a continuation of nothing", "\x80\x80\x00\x00\x00\x00", websocket.CloseProtocolError},
 		{"a message longer than memory", "\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00", websocket.CloseMessageTooBig},
-		{"a message with a negative length", "\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00", 0},
+		{"a message with a negative length", "\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00", websocket.CloseMessageTooBig},
 	}
 	srv := serve(t, nil)
 	healthy := srv.join(t, webSocket)
@@ -216,12 +232,43 @@ func TestHostileFrames(t *testing.T) {
 		}
 		_, err := c.next()
 		var closed *websocket.CloseError
-		if !errors.As(err, &closed) || tt.code != 0 && closed.Code != tt.code {
+		if !errors.As(err, &closed) || closed.Code != tt.code {
 			t.Errorf("%s: the connection ended with %v, want code %d", tt.name, err, tt.code)
 		}
 		srv.wantLeft(t, id, socketio.ReasonError)
 		wantEqual(t, "the other's echo", healthy.ask(`["echo",1]`), `[1]`)
 	}
+}
+
+// A message in the smallest of fragments takes no more memory than a whole one,
+// and ends with the byte that is too much. It does not run beside other tests,
+// whose memory would be counted.
+func TestFragmentsWithoutEnd(t *testing.T) {
+	const limit = 200_000
+	srv := serve(t, &socketio.Options{MaxPayload: limit})
+	healthy := srv.join(t, webSocket)
+	frames := []byte("\x01\x81\x00\x00\x00\x004")
+	for range limit {
+		frames = append(frames, "\x00\x81\x00\x00\x00\x00x"...)
+	}
+	c := srv.open(t, webSocket)
+	id := c.join("/", "")
+	runtime.GC() // the buffers of the tests before
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := c.wire.(*socketWire).ws.NetConn().Write(frames); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.next(); !websocket.IsCloseError(unwrapClose(err), websocket.CloseMessageTooBig) {
+		t.Errorf("answered with %v", err)
+	}
+	srv.wantLeft(t, id, socketio.ReasonError)
+	runtime.ReadMemStats(&after)
+	// A growing buffer is copied.
+	if spent := after.TotalAlloc - before.TotalAlloc; spent > 6*limit {
+		t.Errorf("%d bytes of memory for a message of %d", spent, limit)
+	}
+	healthy.wantNothing()
 }
 
 // What looks wrong but is not: no client is cut off for it.
@@ -240,6 +287,12 @@ func TestOddPackets(t *testing.T) {
 		wantEqual(t, "a number as the name", c.ask(`[1]`), `["one"]`)
 		wantEqual(t, "an event called error", c.ask(`["error",1]`), `["no error"]`)
 		wantEqual(t, "what JavaScript has in every object", c.ask(`["echo",{"__proto__":{"a":1},"constructor":2}]`), `[{"__proto__":{"a":1},"constructor":2}]`)
+		wantEqual(t, "keys that are alike", c.ask(`["echo",{"a":1,"a":2,"A":3}]`), `[{"a":1,"a":2,"A":3}]`)
+		c.write(`42["` + strings.Repeat("n", 900_000) + `"]`) // an event that nobody handles
+		c.wantNothing()
+		wantEqual(t, "a number of a million digits", c.ask(`["echo",`+strings.Repeat("7", 900_000)+`]`), `[`+strings.Repeat("7", 900_000)+`]`)
+		c.write(`451-9["echo",{"a":1,"_placeholder":true,"num":0,"b":[]}]`, []byte{1}) // more keys make no difference
+		c.want(`461-9[{"a":1,"_placeholder":true,"num":0,"b":[]}]`, []byte{1})
 		wantEqual(t, "a lone surrogate", c.ask(`["echo","\ud800"]`), `["\ud800"]`)
 		wantEqual(t, "a placeholder in a text event", c.ask(`["echo",{"_placeholder":true,"num":-1}]`), `[{"_placeholder":true,"num":-1}]`)
 		wantEqual(t, "4096 arguments", c.ask(`["last"`+strings.Repeat(",7", 4096)+`]`), `["7"]`)
@@ -275,6 +328,15 @@ func TestOptionsBoundPackets(t *testing.T) {
 	c.wantNothing()
 	c.write(longest + " ")
 	c.wantClosed()
+	wantTooBig := func() {
+		t.Helper()
+		if err := receive(t, srv.errors); err.Error() != "engine.io: message exceeds MaxPayload" {
+			t.Errorf("OnError was told %v", err)
+		}
+	}
+	<-srv.errors // of the attachments
+	wantTooBig()
+	wantEqual(t, "bad packets", srv.Stats().BadPackets, 2)
 
 	c = srv.join(t, polling)
 	c.write(longest) // the answer to sync below proves that it was taken
@@ -282,6 +344,7 @@ func TestOptionsBoundPackets(t *testing.T) {
 	if err := c.wire.write(longest + " "); err == nil || !strings.Contains(err.Error(), "413") {
 		t.Errorf("a body too big was answered with %v", err)
 	}
+	wantTooBig()
 	c.wantNothing() // and the session lives
 }
 

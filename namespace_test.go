@@ -1,7 +1,9 @@
 package socketio_test
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -34,6 +36,32 @@ func TestNamespaceNames(t *testing.T) {
 	for range io.Namespaces() {
 		break
 	}
+}
+
+// What means something to JavaScript, to paths or to terminals is a name like
+// another here.
+func TestNamesThatMeanSomethingElsewhere(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	srv.OfMatch(func(string) bool { return true }).On("enter", func(s *socketio.Socket, room string) string {
+		s.Join(room)
+		s.Namespace().Room(room).Emit("entered", 1)
+		return fmt.Sprint(s.Namespace().Room(room).Len(), slices.Contains(s.Rooms(), room))
+	})
+	onEachTransport(t, func(t *testing.T, transport string) {
+		c := srv.open(t, transport)
+		for _, name := range []string{"__proto__", "constructor", "toString", "hasOwnProperty", "../..", "..", "?a=1&b=2", "#", "\x00", "\x1b[31m", "\r\n",
+			"é漢😀", "{}", "[]", `"`, `\`, "*", "0", " "} {
+			namespace := "/" + transport + name
+			quoted, _ := json.Marshal(name)
+			id := c.join(namespace, "")
+			c.write("42" + namespace + `,7["enter",` + string(quoted) + "]")
+			c.want("42"+namespace+`,["entered",1]`, "43"+namespace+`,7["1 true"]`)
+			if s, ok := srv.Of(namespace).Socket(id); !ok || s.Namespace().Name() != namespace {
+				t.Errorf("%q: no socket", namespace)
+			}
+		}
+	})
 }
 
 func TestRoomsOfANamespace(t *testing.T) {

@@ -30,10 +30,12 @@ type Server struct {
 	files      clientFiles
 	badPackets atomic.Uint64
 	panics     atomic.Uint64
+	cluster    clusterCounters
 
 	mu         sync.RWMutex // guards the following
 	namespaces map[string]*Namespace
 	templates  []*Namespace
+	alone      bool // no longer part of the cluster
 }
 
 // NewServer returns a server. A nil opts means the defaults. It panics if opts
@@ -47,7 +49,6 @@ func NewServer(opts *Options) *Server {
 	srv.origins = newOriginPolicy(srv.opts.Origins)
 	srv.origins.scripts = srv.opts.AllowEIO3
 	srv.files = clientFiles{fsys: srv.opts.ClientFS}
-	srv.Namespace = srv.Of("/")
 	srv.engine = engine.New(engine.Config{
 		Transports:     engine.Transport(srv.opts.Transports),
 		DisableUpgrade: srv.opts.DisableUpgrade,
@@ -66,6 +67,7 @@ func NewServer(opts *Options) *Server {
 		Open:           func(s *engine.Session) engine.Receiver { return newConn(srv, s) },
 		Report:         func(_ *engine.Session, err error) { srv.reportEngine(err) },
 	})
+	srv.Namespace = srv.Of("/")
 	return srv
 }
 
@@ -119,6 +121,7 @@ func (srv *Server) Of(name string) *Namespace {
 	default:
 		n = newNamespace(srv, name)
 		srv.namespaces[name] = n
+		srv.join(n)
 	}
 	n.pinned = true
 	return n
@@ -154,6 +157,8 @@ type Stats struct {
 	Slow       uint64 // connections closed because they did not read
 	BadPackets uint64 // connections closed because of what they sent
 	Panics     uint64 // in handlers and other functions of the application
+
+	Cluster ClusterStats // zero unless Options.Adapter is set
 }
 
 // Stats returns a snapshot of the server's counters. Its cost grows with the
@@ -163,6 +168,7 @@ func (srv *Server) Stats() Stats {
 		Slow:       srv.engine.Slow(),
 		BadPackets: srv.badPackets.Load(),
 		Panics:     srv.panics.Load(),
+		Cluster:    srv.cluster.stats(),
 	}
 	for _, s := range srv.engine.Sessions() {
 		st.Connections++
@@ -189,7 +195,7 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	for _, s := range srv.engine.Sessions() {
 		s.Close(engine.ShuttingDown)
 	}
-	if srv.engine.Wait(ctx) == 0 {
+	if srv.engine.Wait(ctx) == 0 && srv.leaveCluster(ctx) == nil {
 		return nil
 	}
 	if err := srv.Close(); err != nil {
@@ -203,7 +209,32 @@ func (srv *Server) stop() {
 	srv.engine.Stop()
 	for n := range srv.Namespaces() {
 		n.recovery.stop()
+		if n.seat != nil {
+			n.seat.stopReceiving()
+		}
 	}
+}
+
+// leaveCluster gives up the server's place in the cluster and waits until what
+// it has published is on the bus, or until ctx ends.
+func (srv *Server) leaveCluster(ctx context.Context) error {
+	srv.mu.Lock()
+	srv.alone = true
+	srv.mu.Unlock()
+	var left []<-chan struct{}
+	for n := range srv.Namespaces() {
+		if n.seat != nil {
+			left = append(left, n.seat.leave())
+		}
+	}
+	for _, done := range left {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // closeGrace is how long Close waits for handlers to see that their context
@@ -221,7 +252,11 @@ func (srv *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
 	defer cancel()
 	if n := srv.engine.Wait(ctx); n > 0 {
+		_ = srv.leaveCluster(ctx)
 		return fmt.Errorf("socketio: close: %d goroutines still in handlers", n)
+	}
+	if srv.leaveCluster(ctx) != nil {
+		return errors.New("socketio: close: what was published is not on the cluster's bus yet")
 	}
 	return nil
 }

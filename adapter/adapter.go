@@ -83,6 +83,49 @@ type RoomWatcher interface {
 	RoomChanged(room string)
 }
 
+// A Recorder is a [Member] of a bus that keeps what is recorded, in one order for
+// all servers, and the sessions of clients that were cut off: so that a client
+// recovers its session on whatever server it comes back to. A server uses it as
+// such if it is asked for recovery.
+//
+// Every recorded message has a position, a number that grows, and an offset, by
+// which clients know the position. Position 0 is before all of them.
+type Recorder interface {
+	Member
+	// Record is Publish for a Broadcast without an ID, which is kept. Host.Deliver
+	// is called for it on this server, too, once: with its Position, in the
+	// order of the log; or, if the bus does not take it within a second or so, without a position,
+	// in the order of recording. In that case no session is restored across
+	// the gap.
+	//
+	// The first message that a Recorder delivers is a Position: the end of the log
+	// when the seat became ready. A Position may also stand for recorded messages that are not
+	// wanted.
+	Record(m *Message) error
+	// Position returns the position of an offset; Offset is its inverse.
+	Position(offset string) (position int64, ok bool)
+	Offset(position int64) string
+	// Save keeps a session, without waiting, for at most ttl.
+	Save(s *Session, ttl time.Duration) error
+	// Take returns a session that was saved, and forgets it: it is taken once. It
+	// returns nil if there is none.
+	Take(ctx context.Context, pid string) (*Session, error)
+	// Since returns the recorded messages behind a position, to the end of the log, in order. The error
+	// wraps [ErrForgotten] if some of them may not be kept any more. Those
+	// that Host.Wants would not want are among them.
+	Since(ctx context.Context, position int64) ([]*Message, error)
+}
+
+// A Session is what is kept of a client that was cut off.
+type Session struct {
+	PID    string // a secret, by which the client comes back
+	ID     string // of the socket
+	Rooms  []string
+	Data   []byte // a JSON object, with placeholders for Binary
+	Binary [][]byte
+	State  []byte // JSON that other implementations don't know, and don't keep; may be nil
+}
+
 // Peers are the other servers of a namespace.
 type Peers struct {
 	Count int
@@ -111,6 +154,8 @@ const (
 	// Emit hands Data, an event, to the server itself. With an ID, a server
 	// that handles it answers with Emitted.
 	Emit
+	// Position says how far this server has read the log of a [Recorder].
+	Position
 
 	// Clients says how many sockets are meant, in Count.
 	Clients
@@ -124,11 +169,11 @@ const (
 )
 
 // IsAnswer reports whether k answers a message: one with the same ID.
-func (k Kind) IsAnswer() bool { return k >= Clients }
+func (k Kind) IsAnswer() bool { return k >= Clients && k <= Emitted }
 
 // String returns the kind's name.
 func (k Kind) String() string {
-	names := [...]string{"unknown", "broadcast", "join", "leave", "disconnect", "fetch", "count", "emit",
+	names := [...]string{"unknown", "broadcast", "join", "leave", "disconnect", "fetch", "count", "emit", "position",
 		"clients", "acked", "fetched", "emitted"}
 	if int(k) >= len(names) {
 		k = 0
@@ -151,6 +196,8 @@ type Message struct {
 	// repeat messages or change their order: one that comes late or twice is
 	// ignored, and gaps are counted as lost. Publish ignores it.
 	Seq uint64
+	// Position is where a [Recorder] has it in its log.
+	Position int64
 
 	Rooms, Except []string
 	Volatile      bool
@@ -188,4 +235,6 @@ const (
 var (
 	ErrBacklog = errors.New("socketio: cluster: too much is waiting for the bus")
 	ErrLeft    = errors.New("socketio: cluster: the seat was given up")
+	// ErrForgotten is an error of [Recorder].
+	ErrForgotten = errors.New("socketio: cluster: not in the log any more")
 )

@@ -16,6 +16,46 @@ const argumentLists = {
   "a large buffer": [randomBytes(500_000)],
 };
 
+// Returns a function that makes values of JSON with up to ten buffers in them, the same for the same seed.
+function randomValues(seed) {
+  const random = () => { // mulberry32
+    seed = (seed + 0x6d2b79f5) | 0;
+    let x = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
+    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
+  };
+  const upTo = (n) => Math.floor(random() * n);
+  const list = (n, make) => Array.from({ length: upTo(n) }, make);
+  const letters = ["a", "é", "漢", "😀", '"', "\\", "/", "<", "&", "\n", "\0", "\x1e", "\x7f", "\u2028", "\ufeff", "4", "b", "_placeholder", "num"];
+  const text = () => list(8, () => letters[upTo(letters.length)]).join("");
+  let buffers;
+  const value = (depth) => {
+    switch (upTo(depth > 4 ? 7 : 9)) {
+      case 0:
+        return null;
+      case 1:
+        return random() < 0.5;
+      case 2:
+        return upTo(2000) - 1000;
+      case 3:
+        return (random() - 0.5) * 10 ** (upTo(600) - 300);
+      case 4:
+      case 5:
+        return text();
+      case 6:
+        return buffers-- > 0 ? Buffer.from(list(20, () => upTo(256))) : text();
+      case 7:
+        return list(5, () => value(depth + 1));
+      default:
+        return Object.fromEntries(list(5, () => [text() + "x", value(depth + 1)]));
+    }
+  };
+  return () => {
+    buffers = 10;
+    return value(0);
+  };
+}
+
 matrix(({ connect }) => {
   for (const [name, args] of Object.entries(argumentLists)) {
     test(`${name}, there and back`, async (t) => {
@@ -47,6 +87,17 @@ matrix(({ connect }) => {
       labels: { front: bytes(7), back: bytes(8, 9) },
     };
     assert.deepEqual(await ask(socket, "upload", file), [file]);
+  });
+
+  // Node's parser takes them apart, Go's passes them on or decodes and encodes them, Node's puts them together.
+  test("random values come back as they were, with what is binary in them", async (t) => {
+    const socket = await connect(t);
+    const seed = Math.floor(Math.random() * 2 ** 32);
+    const values = Array.from({ length: 300 }, randomValues(seed));
+    for (const event of ["message-with-ack", "decode"]) {
+      const back = await Promise.all(values.map((value) => ask(socket, event, value)));
+      for (const [i, value] of values.entries()) assert.deepEqual(back[i], [value], `${event}, seed ${seed}, value ${i}`);
+    }
   });
 
   test("events keep their order whether binary or not", async (t) => {

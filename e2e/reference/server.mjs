@@ -102,6 +102,7 @@ io.on("connection", (socket) => {
   on("tally", () => tally);
 
   on("upload", (file) => file);
+  on("decode", (value) => value);
   on("blob", (size) => Buffer.alloc(size, "x"));
   on("text", (size) => "x".repeat(size));
   on("size", (data) => data.length);

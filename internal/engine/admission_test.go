@@ -2,7 +2,7 @@ package engine_test
 
 import (
 	"bufio"
-	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -135,6 +135,8 @@ func TestRefusals(t *testing.T) {
 		{"no transport", nil, "GET", "EIO=4", nil, unknownTransport},
 		{"unknown transport", nil, "GET", "EIO=4&transport=webtransport", nil, unknownTransport},
 		{"a name that means something to JavaScript", nil, "GET", "EIO=4&transport=__proto__", nil, unknownTransport},
+		{"another such name", nil, "GET", "EIO=4&transport=constructor", nil, unknownTransport},
+		{"two transports, of which the first is none", nil, "GET", "EIO=4&transport=x&transport=polling", nil, unknownTransport},
 		{"a transport in capitals", nil, "GET", "EIO=4&transport=POLLING", nil, unknownTransport},
 		{"an invalid escape", nil, "GET", "EIO=4&transport=polling%zz", nil, unknownTransport},
 		{"polling is not allowed", noPolling, "GET", "EIO=4&transport=polling", nil, unknownTransport},
@@ -143,9 +145,11 @@ func TestRefusals(t *testing.T) {
 		{"unknown sid, POST", nil, "POST", "EIO=4&transport=polling&sid=x", nil, unknownSession},
 		{"unknown sid, websocket", nil, "GET", "EIO=4&transport=websocket&sid=x", webSocket, unknownSession},
 		{"a sid of 8 kB", nil, "GET", "EIO=4&transport=polling&sid=" + strings.Repeat("x", 8<<10), nil, unknownSession},
+		{"a sid that is not ASCII", nil, "GET", "EIO=4&transport=polling&sid=%C3%A9%00%FF", nil, unknownSession},
 		{"handshake by POST", nil, "POST", "EIO=4&transport=polling", nil, badMethod},
 		{"handshake by PUT", nil, "PUT", "EIO=4&transport=polling", nil, badMethod},
 		{"handshake by DELETE", nil, "DELETE", "EIO=4&transport=polling", nil, badMethod},
+		{"handshake by TRACE", nil, "TRACE", "EIO=4&transport=polling", nil, badMethod},
 		{"handshake by OPTIONS without CORS", nil, "OPTIONS", "EIO=4&transport=polling", nil, badMethod},
 		{"handshake by HEAD has no body", nil, "HEAD", "EIO=4&transport=polling", nil, ""},
 		{"PUT to a session", nil, "PUT", "EIO=4&transport=polling&sid=SID", nil, badMethod},
@@ -176,6 +180,9 @@ func TestRefusals(t *testing.T) {
 			h.wantRefusal(h.do(test.method, query, "", test.header...), 400, test.body)
 			if n := h.Len(); n != open {
 				h.Errorf("%d sessions, want %d", n, open)
+			}
+			if got := h.reported(); len(got) > 0 { // it may tell a session's id, and comes from anybody
+				h.Errorf("reported %v", got)
 			}
 			if p != nil {
 				p.app.send("still alive")
@@ -238,6 +245,9 @@ func TestBadWebSocketHandshake(t *testing.T) {
 		h.ServeHTTP(w, r)
 		if w.Code != 400 || !strings.HasPrefix(w.Body.String(), `{"code":3,`) {
 			h.Errorf("answered %d %s", w.Code, w.Body)
+		}
+		if got := h.reported(); len(got) != 1 || !strings.Contains(got[0].Error(), "a ResponseWriter without Unwrap") {
+			h.Errorf("reported %v", got)
 		}
 	})
 
@@ -381,6 +391,26 @@ func TestAllowRequest(t *testing.T) {
 			}
 		})
 	}
+	specify(t, "asked for longer than the client waits", setup{config: func(c *engine.Config) {
+		c.AllowRequest = func(r *http.Request) error { <-r.Context().Done(); return r.Context().Err() }
+	}}, func(h *harness) {
+		for _, request := range []string{
+			"GET /?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n",
+			"GET /?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+		} {
+			c := h.raw()
+			c.write(request)
+			pass(time.Hour)
+			c.Close()
+			synctest.Wait()
+			if n := h.Wait(canceled()); n > 0 {
+				h.Errorf("%d requests are left", n)
+			}
+		}
+		if len(h.all()) != 0 {
+			h.Error("a session was opened")
+		}
+	})
 	specify(t, "asked at the handshake only", setup{config: func(c *engine.Config) {
 		first := true
 		c.AllowRequest = func(*http.Request) error {
@@ -475,6 +505,19 @@ func TestAbandonedHandshake(t *testing.T) {
 		pass(1)
 		a.wantClosed(engine.PingTimeout)
 	})
+	specify(t, "many sessions that nobody polls", setup{}, func(h *harness) {
+		for range 1000 {
+			h.poll()
+		}
+		if n := h.Len(); n != 1000 {
+			h.Errorf("%d sessions", n)
+		}
+		pass(pingInterval + pingTimeout)
+		synctest.Wait()
+		if n := h.Len(); n > 0 {
+			h.Errorf("%d sessions are left", n)
+		}
+	})
 	specify(t, "a client that goes before it is answered", setup{opened: func(a *app) {
 		<-time.After(time.Second)
 	}}, func(h *harness) {
@@ -487,32 +530,57 @@ func TestAbandonedHandshake(t *testing.T) {
 	})
 }
 
-// HTTP/2 has no Upgrade, but polling works over it, within the limits that an
-// http.Server sets to a request.
-func TestHTTP2(t *testing.T) {
+func TestSessionIDs(t *testing.T) {
 	t.Parallel()
-	protocols := new(http.Protocols)
-	protocols.SetUnencryptedHTTP2(true)
-	specify(t, "polling", setup{http: func(s *http.Server) {
-		s.Protocols = protocols
-		s.ReadTimeout, s.WriteTimeout = time.Second, 2*time.Second
-	}}, func(h *harness) {
-		h.client.Transport.(*http.Transport).Protocols = protocols
+	specify(t, "mean nothing to another server", setup{}, func(h *harness) {
+		other := start(h, setup{})
+		defer other.stop()
 		p := h.poll()
-		poll := p.wait()
-		pass(10 * time.Second)
-		p.want(p.post("4hello"), 200, "ok")
-		p.app.wantGot("hello")
-		p.app.send("world")
-		p.want(<-poll, 200, "4world")
-		h.wantRefusal(p.post(strings.Repeat("x", maxPayload+1)), 413, "")
-		p.app.wantOpen()
-
-		ctx, cancel := context.WithCancel(h.Context())
-		poll = p.waitContext(ctx)
-		cancel()
-		<-poll
-		p.app.wantClosed(engine.TransportError)
+		p.app.send("secret")
+		for _, method := range []string{"GET", "POST"} {
+			other.wantRefusal(other.do(method, p.query(), "4x"), 400, unknownSession)
+		}
+		p.wantGet("4secret")
+	})
+	forbidding := func(c *engine.Config) {
+		c.Origin = func(r *http.Request, _ http.Header) error {
+			if r.Header.Get("Origin") != "" {
+				return errors.New("refused")
+			}
+			return nil
+		}
+	}
+	specify(t, "are not in what is reported", setup{config: forbidding}, func(h *harness) {
+		p := h.poll()
+		h.wantRefusal(h.do("GET", p.query(), "", "Origin", "https://evil.example"), 403, forbidden)
+		p.want(p.post(strings.Repeat("x", maxPayload+1)), 413, "")
+		p.post("nonsense " + p.sid)
+		h.do("GET", p.query(), "")
+		if got := h.reported(); len(got) != 3 {
+			h.Errorf("reported %v", got)
+		}
+	})
+	t.Run("are 144 random bits", func(t *testing.T) {
+		t.Parallel()
+		const n = 100_000
+		seen := make(map[string]bool, n)
+		var ones [18 * 8]int
+		for range n {
+			id := engine.NewID()
+			b, err := base64.RawURLEncoding.DecodeString(id)
+			if err != nil || len(b) != 18 || seen[id] {
+				t.Fatalf("%q, %v, seen before: %t", id, err, seen[id])
+			}
+			seen[id] = true
+			for bit := range ones {
+				ones[bit] += int(b[bit/8] >> (bit % 8) & 1)
+			}
+		}
+		for bit, k := range ones { // 2000 is twelve standard deviations
+			if k < n/2-2000 || k > n/2+2000 {
+				t.Errorf("bit %d is set in %d of %d", bit, k, n)
+			}
+		}
 	})
 }
 

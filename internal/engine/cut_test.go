@@ -18,6 +18,17 @@ import (
 	"github.com/socketio-go/socketio/internal/memnet"
 )
 
+// networkFaults are what may happen to a connection, at a place in one of its
+// streams.
+var networkFaults = []struct {
+	name string
+	fail func(c *memnet.Conn, s *memnet.Stream)
+}{
+	{"cut", func(c *memnet.Conn, _ *memnet.Stream) { c.Cut() }},
+	{"frozen", func(c *memnet.Conn, _ *memnet.Stream) { c.Freeze() }},
+	{"half-closed", func(_ *memnet.Conn, s *memnet.Stream) { s.End() }},
+}
+
 // The life of a session is lived once for each byte that goes either way, with
 // the connection failing there.
 func TestFailureAtEveryByte(t *testing.T) {
@@ -33,15 +44,7 @@ func TestFailureAtEveryByte(t *testing.T) {
 		h.last().wantClosed(engine.TransportClose)
 		h.last().wantGot("hello", "binary \x01\x02\x03", "bye")
 	})
-	faults := []struct {
-		name string
-		fail func(c *memnet.Conn, s *memnet.Stream)
-	}{
-		{"cut", func(c *memnet.Conn, _ *memnet.Stream) { c.Cut() }},
-		{"frozen", func(c *memnet.Conn, _ *memnet.Stream) { c.Freeze() }},
-		{"half-closed", func(_ *memnet.Conn, s *memnet.Stream) { s.End() }},
-	}
-	for _, fault := range faults {
+	for _, fault := range networkFaults {
 		for i, conn := range conns {
 			for _, direction := range []string{"up", "down"} {
 				stream := func(c *memnet.Conn) *memnet.Stream {
@@ -73,6 +76,67 @@ func TestFailureAtEveryByte(t *testing.T) {
 	}
 }
 
+// Until its upgrade packet has come as a whole, the candidate may be lost at
+// any byte: polling goes on, and nothing of what was sent is lost.
+func TestCandidateLostAtAnyByte(t *testing.T) {
+	t.Parallel()
+	// try has a candidate go as far as it comes.
+	try := func(p *poller, conn *memnet.Conn) {
+		deadline := time.Now().Add(time.Hour)
+		conn.SetDeadline(deadline)
+		ws, _ := p.h.dialWebSocket(keepOpen{conn}, "EIO=4&transport=websocket&sid="+p.sid)
+		if ws == nil {
+			return
+		}
+		conn.SetDeadline(deadline) // gorilla has lifted it
+		if ws.WriteMessage(websocket.TextMessage, []byte("2probe")) != nil {
+			return
+		}
+		if _, _, err := ws.ReadMessage(); err == nil {
+			_ = ws.WriteMessage(websocket.TextMessage, []byte("5"))
+		}
+	}
+	var up, down int64
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, setup{})
+		defer h.stop()
+		p, conn := h.poll(), h.dialMem()
+		try(p, conn)
+		synctest.Wait()
+		up, down = conn.Out().Sent(), conn.In().Sent()
+		if p.app.Transport() != engine.WebSocket {
+			t.Fatal("there was no upgrade")
+		}
+	})
+	for _, fault := range networkFaults {
+		for direction, length := range map[string]int64{"up": up, "down": down} {
+			t.Run(fault.name+", "+direction, func(t *testing.T) {
+				t.Parallel()
+				for n := range length {
+					synctest.Test(t, func(t *testing.T) {
+						h := start(t, setup{})
+						defer h.stop()
+						p, conn := h.poll(), h.dialMem()
+						defer conn.Close()
+						p.app.send("queued")
+						stream := conn.Out()
+						if direction == "down" {
+							stream = conn.In()
+						}
+						stream.At(n, func() { fault.fail(conn, stream) })
+						go try(p, conn)
+						pass(pingInterval - time.Second) // longer than whatever the candidate may take
+						p.stillPolls("queued")
+					})
+					if t.Failed() {
+						t.Fatalf("at byte %d", n)
+					}
+				}
+			})
+		}
+	}
+}
+
 // survive has a session live, and fails the test unless the server gets over
 // its failure.
 func survive(h *harness) {
@@ -83,6 +147,9 @@ func survive(h *harness) {
 		if reasons := a.reasons(); len(reasons) != 1 {
 			h.Errorf("closed: %q, want once; the client saw: %v", reasons, err)
 		}
+	}
+	if got := h.reported(); len(got) > 0 { // networks fail all the time
+		h.Errorf("reported %v; the client saw: %v", got, err)
 	}
 	if n := h.Len(); n > 0 {
 		h.Errorf("%d sessions are left; the client saw: %v", n, err)

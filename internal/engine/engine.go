@@ -74,7 +74,7 @@ type Config struct {
 	// Open is called for every new session before anything is read from it.
 	Open func(*Session) Receiver
 	// Report is told of what an operator may want to know: a [ViolationError],
-	// a [StuckError], or why a request was refused. s may be nil.
+	// a [StuckError], or why a request or its body was refused. s may be nil.
 	Report func(s *Session, err error)
 }
 

@@ -6,3 +6,6 @@ func LookupQuery(query, key string) (string, bool) { return lookupQuery(query, k
 // Compressed returns m as it goes to clients that have negotiated
 // permessage-deflate.
 func (m *Message) Compressed(threshold int) []byte { return m.compressed(threshold) }
+
+// NewID returns a new session id.
+func NewID() string { return newID() }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -139,8 +140,8 @@ func (h *harness) dialMem() *memnet.Conn {
 	return c
 }
 
-// stop ends a server, and sees that it leaves nothing and that each session
-// ended once.
+// stop ends a server, and sees that it leaves nothing, that each session ended
+// once, and that no report tells a session's id.
 func (h *harness) stop() {
 	h.Stop()
 	for _, s := range h.Sessions() {
@@ -162,6 +163,11 @@ func (h *harness) stop() {
 	for _, a := range h.all() {
 		if reasons := a.reasons(); len(reasons) != 1 {
 			h.Errorf("a session was closed %d times: %v", len(reasons), reasons)
+		}
+		for _, err := range h.reported() {
+			if strings.Contains(err.Error(), a.ID()) {
+				h.Errorf("the session's id is told by %v", err)
+			}
 		}
 	}
 	h.http.Close()

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -122,6 +123,18 @@ func TestHeartbeat(t *testing.T) {
 		ws.app.wantReason(engine.PingTimeout)
 		ws.want("2")
 		ws.wantClose(1005, 0)
+	})
+	specify(t, "a frame that comes a byte a second is no pong", setup{}, func(h *harness) {
+		ws := h.ws()
+		frame := rawFrame(final|text, "4"+strings.Repeat("x", maxPayload-1))
+		for i := range int((pingInterval + pingTimeout) / time.Second) {
+			ws.write(frame[i : i+1])
+			pass(time.Second)
+		}
+		ws.app.wantReason(engine.PingTimeout)
+		ws.want("2")
+		ws.wantClose(1005, 0)
+		ws.app.wantGot()
 	})
 	specify(t, "the client is told by a close frame", setup{}, func(h *harness) {
 		ws := h.ws()

@@ -280,7 +280,7 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 		s.Close(TransportError)
 		return
 	case r.ContentLength > limit:
-		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		s.refuseTooBig(w)
 		return
 	}
 	buf := payloads.Get().(*[]byte)
@@ -289,7 +289,7 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 	*buf = body
 	switch {
 	case errors.Is(err, errTooBig):
-		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		s.refuseTooBig(w)
 		return
 	case err != nil:
 		status := http.StatusBadRequest
@@ -316,6 +316,13 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 	finish() // first, as the next POST may come as soon as the client has read "ok"
 	s.srv.limitWriting(rc)
 	_ = respond(w, textHTML, okPayload)
+}
+
+// refuseTooBig refuses a body. The session goes on, but what was in it is lost:
+// an operator wonders where it is.
+func (s *Session) refuseTooBig(w http.ResponseWriter) {
+	s.srv.report(s, errTooBig)
+	w.WriteHeader(http.StatusRequestEntityTooLarge)
 }
 
 // receivePayload handles the packets of a body in order.

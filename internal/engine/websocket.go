@@ -318,12 +318,13 @@ func (t *wsConn) ended(err error) {
 	case errors.Is(err, eio.ErrUTF8):
 		t.control(frame(opClose, string(websocket.FormatCloseMessage(websocket.CloseInvalidFramePayloadData, ""))))
 		s.Close(TransportError)
-	case errors.Is(err, errTooBig):
+	case errors.Is(err, errTooBig), errors.Is(err, websocket.ErrReadLimit):
 		t.control(frame(opClose, string(websocket.FormatCloseMessage(websocket.CloseMessageTooBig, ""))))
+		s.srv.report(s, &ViolationError{errTooBig})
 		s.Close(TransportError)
 	case errors.Is(err, eio.ErrEmpty), errors.Is(err, eio.ErrType), errors.Is(err, eio.ErrBase64):
 		s.violated(err)
-	default: // what gorilla makes of a broken frame or a message too big
+	default: // what gorilla makes of a broken frame
 		s.Close(TransportError)
 	}
 	t.drain()

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -120,8 +119,8 @@ func TestWebSocketGarbage(t *testing.T) {
 		{"a binary message too large", rawFrame(final|binry, strings.Repeat("x", maxPayload+1)), 1009, engine.TransportError},
 		{"many fragments that are too large together", fragments, 1009, engine.TransportError},
 		{"a length of 2⁶³-1", "\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00", 1009, engine.TransportError},
-		{"fragments whose lengths overflow", rawFrame(text, "4") + "\x00\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00", 1005, engine.TransportError},
-		{"a length of 2⁶³", "\x81\xff\x80\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 1005, engine.TransportError},
+		{"fragments whose lengths overflow", rawFrame(text, "4") + "\x00\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00", 1009, engine.TransportError},
+		{"a length of 2⁶³", "\x81\xff\x80\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 1009, engine.TransportError},
 		{"an unmasked frame", "\x81\x014", 1002, engine.TransportError},
 		{"a reserved bit", rawFrame(final|0x40|text, "4"), 1002, engine.TransportError},
 		{"a reserved opcode", rawFrame(final|0x3, "4"), 1002, engine.TransportError},
@@ -141,6 +140,11 @@ func TestWebSocketGarbage(t *testing.T) {
 			ws.wantClose(test.code, 0)
 			ws.app.wantGot("before")
 			ws.app.wantClosed(test.reason)
+			var violation *engine.ViolationError
+			got := h.reported()
+			if told := len(got) == 1 && errors.As(got[0], &violation); told != (test.reason == engine.ParseError || test.code == 1009) {
+				h.Errorf("reported %v", got)
+			}
 			healthy.send("4alive")
 			healthy.app.wantGot("alive")
 		})
@@ -409,14 +413,4 @@ func TestTLS(t *testing.T) {
 			ws.wantClose(1005, time.Second)
 		})
 	}
-}
-
-func TestWebSocketUpgradeOverHTTP2IsRefused(t *testing.T) {
-	t.Parallel()
-	protocols := new(http.Protocols)
-	protocols.SetUnencryptedHTTP2(true)
-	specify(t, "as no upgrade", setup{http: func(s *http.Server) { s.Protocols = protocols }}, func(h *harness) {
-		h.client.Transport.(*http.Transport).Protocols = protocols
-		h.wantRefusal(h.do("GET", "EIO=4&transport=websocket", ""), 400, badRequest)
-	})
 }
