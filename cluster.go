@@ -168,6 +168,9 @@ func (s *seat) Wants(rooms ...string) bool {
 	return s.ns.index.any(rooms) || len(rooms) == 0 && s.ns.recovery.expects()
 }
 
+// Rooms implements [adapter.RoomLister].
+func (s *seat) Rooms() []string { return s.ns.index.roomNames() }
+
 // Lost implements [adapter.Host].
 func (s *seat) Lost(n int, reason error) {
 	s.ns.srv.cluster.lost.Add(uint64(max(n, 0)))

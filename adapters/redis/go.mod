@@ -7,6 +7,11 @@ require (
 	github.com/socketio-go/socketio v0.0.0
 )
 
-require golang.org/x/sys v0.47.0 // indirect
+require (
+	github.com/go-json-experiment/json v1.27.2 // indirect
+	github.com/gorilla/websocket v1.5.3 // indirect
+	golang.org/x/sync v0.24.0 // indirect
+	golang.org/x/sys v0.47.0 // indirect
+)
 
 replace github.com/socketio-go/socketio => ../..
