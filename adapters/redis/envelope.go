@@ -8,8 +8,9 @@ import (
 )
 
 // The types of message that the sharded and the streams format have in common.
-// The types 1, 2 and 13 are heartbeats of other adapters.
+// The types 1, 2 and 13 are heartbeats of other adapters; nobody knows type 0.
 const (
+	typeNothing     = 0
 	typeBroadcast   = 3
 	typeJoin        = 4
 	typeLeave       = 5

@@ -230,6 +230,7 @@ func sameMessage(t testing.TB, got, want *adapter.Message) {
 				*list = nil
 			}
 		}
+		m.Position = 0
 		if len(m.Data) == 0 {
 			m.Data = nil
 		}

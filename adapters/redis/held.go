@@ -54,7 +54,7 @@ func (h *held) release() {
 		}
 		h.await()
 		for _, payload := range payloads {
-			h.member.receiveHeld(payload)
+			h.member.inTurn(func() { h.member.handle(h.member.decoder.envelope(payload)) })
 		}
 	}
 }

@@ -17,6 +17,8 @@ type fakeHost struct {
 	losses   chan error
 	garbage  chan error
 
+	positions chan int64
+
 	mu    sync.Mutex // guards the following
 	rooms []string
 	lost  int
@@ -25,7 +27,7 @@ type fakeHost struct {
 func newHost(rooms ...string) *fakeHost {
 	return &fakeHost{
 		messages: make(chan adapter.Message, 10_000), losses: make(chan error, 10_000), garbage: make(chan error, 10_000),
-		rooms: rooms,
+		positions: make(chan int64, 100_000), rooms: rooms,
 	}
 }
 
@@ -35,6 +37,10 @@ func (h *fakeHost) Deliver(m *adapter.Message) {
 	kept.Data, kept.Binary = slices.Clone(m.Data), nil
 	for _, b := range m.Binary {
 		kept.Binary = append(kept.Binary, slices.Clone(b))
+	}
+	if m.Kind == adapter.Position {
+		h.positions <- m.Position
+		return
 	}
 	h.messages <- kept
 }

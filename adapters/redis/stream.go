@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -12,6 +14,10 @@ import (
 
 	"github.com/redis/rueidis"
 )
+
+// tellEvery is how often seats whose namespace is quiet hear how far the stream
+// has been read.
+const tellEvery = time.Second
 
 // silence is how much longer than BlockTime Redis may take to answer.
 const silence = 5 * time.Second
@@ -27,12 +33,14 @@ type stream struct {
 
 	// The reader's own.
 	conn   rueidis.DedicatedClient
-	last   entryID // that was read
-	behind bool    // there was more to read than one answer could hold
+	last   entryID   // that was read
+	behind bool      // there was more to read than one answer could hold
+	told   time.Time // when the seats were told last how far it is
 
 	mu      sync.Mutex // guards the following
 	members map[string]*streamsMember
 	fault   error   // why nothing can be read
+	at      entryID // the entry that is being delivered, or was last
 	reached entryID // everything up to it has been delivered
 	waiters []waiter
 }
@@ -46,6 +54,14 @@ func (s *stream) add(m *streamsMember) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.members[m.nsp] = m
+	m.start = s.at
+}
+
+// startOf returns the entry after which m began to hear.
+func (s *stream) startOf(m *streamsMember) entryID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return m.start
 }
 
 func (s *stream) remove(m *streamsMember) {
@@ -56,10 +72,31 @@ func (s *stream) remove(m *streamsMember) {
 	}
 }
 
-func (s *stream) member(namespace string) *streamsMember {
+// enter notes that an entry is delivered now, and returns the seat that it is
+// for, or nil.
+func (s *stream) enter(id entryID, namespace string) *streamsMember {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.at = id
 	return s.members[namespace]
+}
+
+// open notes where reading begins.
+func (s *stream) open(id entryID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at = id
+	for _, m := range s.members {
+		m.start = id
+	}
+	close(s.opened)
+}
+
+// all returns the seats.
+func (s *stream) all() []*streamsMember {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.members))
 }
 
 // ready waits until everything that is appended from now on will be read, or
@@ -133,9 +170,14 @@ func (s *stream) position() error {
 	select {
 	case <-s.opened:
 	default:
+		if newest == (entryID{}) {
+			if newest, err = s.plant(); err != nil {
+				return err
+			}
+		}
 		s.last = newest
 		s.reach()
-		close(s.opened)
+		s.open(newest)
 		return nil
 	}
 	if newest.compare(s.last) < 0 { // it is not the stream that it was
@@ -146,6 +188,17 @@ func (s *stream) position() error {
 		s.missed(oldest, s.last)
 	}
 	return nil
+}
+
+// plant gives an empty stream an entry that means nothing to anybody: what comes
+// after it is known to be complete as long as it is there.
+func (s *stream) plant() (entryID, error) {
+	cmd := s.bus.client.B().Xadd().Key(s.key).Id("*").FieldValue().FieldValue("type", strconv.Itoa(typeNothing)).Build()
+	id, err := s.conn.Do(context.Background(), cmd).ToString()
+	if err != nil {
+		return entryID{}, fmt.Errorf("socketio: redis: appending to %s: %w", s.key, err)
+	}
+	return parseEntryID(id)
 }
 
 // oldest and newest ask for the first and the last entry.
@@ -167,13 +220,7 @@ func (s *stream) missed(oldest, read entryID) {
 
 // lost tells all seats that they may not have heard everything.
 func (s *stream) lost() {
-	s.mu.Lock()
-	members := make([]*streamsMember, 0, len(s.members))
-	for _, m := range s.members {
-		members = append(members, m)
-	}
-	s.mu.Unlock()
-	for _, m := range members {
+	for _, m := range s.all() {
 		m.lost(0, errTrimmed)
 	}
 }
@@ -216,12 +263,21 @@ func (s *stream) step() error {
 		if s.last, err = parseEntryID(e.ID); err != nil {
 			return err
 		}
-		if m := s.member(e.FieldValues["nsp"]); m != nil {
-			m.receiveEntry(e.FieldValues)
+		if m := s.enter(s.last, e.FieldValues["nsp"]); m != nil {
+			m.receiveEntry(s.last, e.FieldValues)
 		}
 	}
 	if len(entries) > 0 {
 		s.reach()
+	}
+	if now := time.Now(); now.Sub(s.told) >= tellEvery {
+		s.told = now
+		for _, m := range s.all() {
+			m.inTurn(func() {
+				m.begin()
+				m.tell(s.last)
+			})
+		}
 	}
 	return nil
 }
@@ -244,6 +300,22 @@ func parseEntryID(s string) (id entryID, err error) {
 
 func (id entryID) String() string {
 	return strconv.FormatUint(id.time, 10) + "-" + strconv.FormatUint(id.seq, 10)
+}
+
+// position returns the ID as one number, or 0 if it is too large for that: of
+// a million entries in one millisecond, or of the year 2248.
+func (id entryID) position() int64 {
+	if id.time >= 1<<(63-seqBits) || id.seq >= 1<<seqBits {
+		return 0
+	}
+	return int64(id.time<<seqBits | id.seq)
+}
+
+const seqBits = 20
+
+// entryAt is the inverse of position.
+func entryAt(position int64) entryID {
+	return entryID{uint64(position) >> seqBits, uint64(position) & (1<<seqBits - 1)}
 }
 
 func (id entryID) compare(other entryID) int {

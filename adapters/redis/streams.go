@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -19,6 +20,8 @@ const (
 	DefaultMaxLen     = 10_000
 	DefaultReadCount  = 100
 	DefaultBlockTime  = 5 * time.Second
+
+	DefaultSessionKeyPrefix = "sio:session:"
 )
 
 // StreamsOptions of [NewStreams]. All servers of a cluster must have the same
@@ -43,6 +46,9 @@ type StreamsOptions struct {
 	// A connection that died in silence is noticed a few seconds after that. The
 	// default is [DefaultBlockTime].
 	BlockTime time.Duration
+	// SessionKeyPrefix begins the keys of the sessions of clients that were cut
+	// off. The default is [DefaultSessionKeyPrefix].
+	SessionKeyPrefix string
 	// Backlog is how many bytes may wait for Redis until Publish refuses more. The
 	// default is [DefaultBacklog].
 	Backlog int
@@ -51,7 +57,9 @@ type StreamsOptions struct {
 // NewStreams joins a server to a cluster with Redis streams, in the format of
 // @socket.io/redis-streams-adapter 0.3. Events, and changes of rooms, are entries of
 // a stream that every server reads: who was cut off from Redis reads on where
-// it was. Only what Redis has dropped meanwhile is lost. Requests and their answers go
+// it was. Only what Redis has dropped meanwhile is lost. With Options.Recovery of the
+// servers, a client recovers its session on whichever of them it comes back to: this
+// needs Redis 6.2. Requests and their answers go
 // over Pub/Sub. It takes a connection of its own for each stream.
 func NewStreams(client rueidis.Client, opts *StreamsOptions) *Adapter {
 	var o StreamsOptions
@@ -71,6 +79,9 @@ func (o *StreamsOptions) setDefaults() {
 	}
 	if o.ChannelPrefix == "" {
 		o.ChannelPrefix = DefaultPrefix
+	}
+	if o.SessionKeyPrefix == "" {
+		o.SessionKeyPrefix = DefaultSessionKeyPrefix
 	}
 	if o.MaxLen <= 0 {
 		o.MaxLen = DefaultMaxLen
@@ -110,11 +121,13 @@ func (s *streams) join(namespace string, host adapter.Host) adapter.Member {
 	uid := newUID()
 	m := &streamsMember{
 		uid: uid, nsp: namespace, channels: channelsOf(s.options.ChannelPrefix, namespace),
+		begun: make(chan struct{}), sessionPrefix: s.options.SessionKeyPrefix,
 		maxLen: strconv.Itoa(s.options.MaxLen), own: endsOf(uid, namespace),
 		decoder: decoder{uid: uid, nsp: namespace, wants: host.Wants},
 	}
 	m.seat = newSeat(s.bus, host)
 	m.held.member, m.held.over = m, make(chan struct{})
+	m.records.member, m.records.changed = m, make(chan struct{}, 1)
 
 	key := streamKey(s.options.StreamName, s.options.StreamCount, namespace)
 	s.mu.Lock()
@@ -127,6 +140,13 @@ func (s *streams) join(namespace string, host adapter.Host) adapter.Member {
 	}
 	m.stream.add(m)
 	m.join(m.receive, topic{name: m.channels.main()}, topic{name: m.channels.of(uid)})
+	m.run(func() { // ends when the stream can be read, or with the seat
+		select {
+		case <-m.stream.opened:
+			m.inTurn(m.begin)
+		case <-m.held.over:
+		}
+	})
 	return m
 }
 
@@ -147,16 +167,22 @@ type streamsMember struct {
 	stream   *stream
 	maxLen   string
 	own      ends
-	held     held
+
+	sessionPrefix string
+
+	held    held
+	records records
+	begun   chan struct{} // closed when the host knows where the stream is
+
+	start entryID // where the stream was; guarded by stream.mu
 
 	// The subscription and the stream are heard by different goroutines, which
-	// take turns.
-	turn    sync.Mutex // guards the following
+	// take turns. Whose turn it is may use the following.
 	decoder decoder
 	scratch []byte
 }
 
-var _ adapter.Member = (*streamsMember)(nil)
+var _ adapter.Recorder = (*streamsMember)(nil)
 
 // ID implements [adapter.Member].
 func (m *streamsMember) ID() string { return m.uid }
@@ -166,7 +192,17 @@ func (m *streamsMember) Ready(ctx context.Context) error {
 	if err := m.seat.Ready(ctx); err != nil {
 		return err
 	}
-	return m.stream.ready(ctx, m.gone)
+	if err := m.stream.ready(ctx, m.gone); err != nil {
+		return err
+	}
+	select {
+	case <-m.begun:
+		return nil
+	case <-m.gone:
+		return adapter.ErrLeft
+	case <-ctx.Done():
+		return fmt.Errorf("socketio: redis: %w", ctx.Err())
+	}
 }
 
 // Peers implements [adapter.Member].
@@ -187,7 +223,7 @@ func (m *streamsMember) Publish(msg *adapter.Message) error {
 		return nil
 	}
 	if durable(msg) {
-		e := entry{key: m.stream.key, maxLen: m.maxLen, uid: m.uid, nsp: m.nsp}
+		e := m.entry()
 		c, err := e.command(m.bus.client, msg)
 		if err != nil {
 			return err
@@ -228,22 +264,37 @@ type entry struct {
 
 // command returns what appends m to the stream.
 func (e *entry) command(client rueidis.Client, m *adapter.Message) (command, error) {
-	kind, err := typeOf(m)
+	kind, data, err := encodeEntry(m)
 	if err != nil {
 		return command{}, err
 	}
+	return e.append(client, kind, data), nil
+}
+
+// encodeEntry returns the fields that say what m says.
+func encodeEntry(m *adapter.Message) (kind int64, data string, err error) {
+	if kind, err = typeOf(m); err != nil {
+		return 0, "", err
+	}
 	w := newWriter(m, len(m.Binary) > 0)
 	if w.data(m); w.err != nil {
-		return command{}, w.err
+		return 0, "", w.err
 	}
-	data := rueidis.BinaryString(w.b)
 	if w.pack {
-		data = base64.StdEncoding.EncodeToString(w.b)
+		return kind, base64.StdEncoding.EncodeToString(w.b), nil
 	}
-	cmd := client.B().Xadd().Key(e.key).Maxlen().Almost().Threshold(e.maxLen).Id("*").FieldValue().
+	return kind, rueidis.BinaryString(w.b), nil
+}
+
+// append returns what appends an entry with these fields, and more of them in pairs.
+func (e *entry) append(client rueidis.Client, kind int64, data string, more ...string) command {
+	fields := client.B().Xadd().Key(e.key).Maxlen().Almost().Threshold(e.maxLen).Id("*").FieldValue().
 		FieldValue("uid", e.uid).FieldValue("nsp", e.nsp).FieldValue("type", strconv.FormatInt(kind, 10)).
-		FieldValue("data", data).Build()
-	return command{cmd: cmd, size: len(e.key) + len(e.nsp) + len(data), key: true}, nil
+		FieldValue("data", data)
+	for i := 0; i < len(more); i += 2 {
+		fields = fields.FieldValue(more[i], more[i+1])
+	}
+	return command{cmd: fields.Build(), size: len(e.key) + len(e.nsp) + len(data), key: true}
 }
 
 // receive handles what came over Pub/Sub.
@@ -253,34 +304,8 @@ func (m *streamsMember) receive(t topic, _ string, payload []byte) {
 	case t.name == m.channels.main():
 		m.held.add(payload)
 	default: // answers wait for nothing
-		m.turn.Lock()
-		defer m.turn.Unlock()
 		m.handle(m.decoder.envelope(payload))
 	}
-}
-
-// receiveHeld handles a request that was held.
-func (m *streamsMember) receiveHeld(payload []byte) {
-	m.inTurn(func() { m.handle(m.decoder.envelope(payload)) })
-}
-
-// receiveEntry handles an entry of the stream.
-func (m *streamsMember) receiveEntry(fields map[string]string) {
-	if fields["uid"] != m.uid {
-		m.inTurn(func() { m.handle(m.decode(fields)) })
-	}
-}
-
-// inTurn runs f when the host is free, unless the seat is given up.
-func (m *streamsMember) inTurn(f func()) {
-	m.gate.RLock()
-	defer m.gate.RUnlock()
-	if m.shut {
-		return
-	}
-	m.turn.Lock()
-	defer m.turn.Unlock()
-	f()
 }
 
 func (m *streamsMember) handle(msg *adapter.Message, err error) {
@@ -290,6 +315,53 @@ func (m *streamsMember) handle(msg *adapter.Message, err error) {
 	case msg != nil:
 		m.host.Deliver(msg)
 	}
+}
+
+// inTurn runs f when the host is free, unless the seat is given up.
+func (m *streamsMember) inTurn(f func()) {
+	m.delivery.Lock()
+	defer m.delivery.Unlock()
+	m.gate.RLock()
+	defer m.gate.RUnlock()
+	if !m.shut {
+		f()
+	}
+}
+
+// begin tells the host where the stream was when the seat began to read it. It
+// is called in turn, before anything else of the stream.
+func (m *streamsMember) begin() {
+	select {
+	case <-m.begun:
+	default:
+		m.tell(m.stream.startOf(m))
+		close(m.begun)
+	}
+}
+
+// tell says how far the stream has been read.
+func (m *streamsMember) tell(at entryID) {
+	m.host.Deliver(&adapter.Message{Kind: adapter.Position, Position: at.position()})
+}
+
+// receiveEntry handles an entry of the stream.
+func (m *streamsMember) receiveEntry(id entryID, values map[string]string) {
+	m.inTurn(func() {
+		m.begin()
+		if values["uid"] == m.uid {
+			m.receiveOwn(id, values)
+			return
+		}
+		msg, err := m.decode(values)
+		switch {
+		case err != nil, msg != nil && (msg.Kind != adapter.Broadcast || msg.ID != ""):
+		case msg != nil:
+			msg.Position = id.position()
+		default:
+			m.tell(id)
+		}
+		m.handle(msg, err)
+	})
 }
 
 func (m *streamsMember) decode(values map[string]string) (_ *adapter.Message, err error) {
