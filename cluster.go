@@ -169,7 +169,13 @@ func (s *seat) Wants(rooms ...string) bool {
 }
 
 // Rooms implements [adapter.RoomLister].
-func (s *seat) Rooms() []string { return s.ns.index.roomNames() }
+func (s *seat) Rooms() []string {
+	names := s.ns.index.roomNames()
+	for socket := range s.ns.Sockets() {
+		names = append(names, socket.id)
+	}
+	return names
+}
 
 // Lost implements [adapter.Host].
 func (s *seat) Lost(n int, reason error) {

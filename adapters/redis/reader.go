@@ -208,8 +208,15 @@ func (r *reader) more(left *int) bool {
 
 // key reads the key of a member.
 func (r *reader) key() string {
-	key := r.text()
-	if !r.pack && r.err == nil {
+	if r.err != nil {
+		return ""
+	}
+	key, ok := known(r.skip(), r.pack)
+	if !ok {
+		r.fail(errKind)
+		return ""
+	}
+	if !r.pack {
 		if r.next() != ':' {
 			r.fail(errSyntax)
 			return ""
@@ -217,6 +224,28 @@ func (r *reader) key() string {
 		r.b = r.b[1:]
 	}
 	return key
+}
+
+// known is textOf without allocating for the keys that mean something.
+func known(raw []byte, pack bool) (string, bool) {
+	var inside []byte
+	switch {
+	case pack && len(raw) > 0 && raw[0]&0xe0 == 0xa0: // of less than 32 bytes
+		inside = raw[1:]
+	case !pack && len(raw) >= 2 && raw[0] == '"':
+		inside = raw[1 : len(raw)-1]
+	}
+	for _, key := range keys {
+		if string(inside) == key {
+			return key, true
+		}
+	}
+	return textOf(raw, pack)
+}
+
+var keys = [...]string{
+	"type", "data", "nsp", "uid", "packet", "opts", "rooms", "except", "flags", "requestId",
+	"volatile", "compress", "timeout", "sockets", "clientCount", "close",
 }
 
 // text reads a string.
@@ -238,7 +267,10 @@ func textOf(raw []byte, pack bool) (string, bool) {
 		if err != nil || v.Kind != msgpack.String {
 			return "", false
 		}
-		return string(bytes.ToValidUTF8(v.Bytes, []byte("\ufffd"))), true
+		if !utf8.Valid(v.Bytes) {
+			v.Bytes = bytes.ToValidUTF8(v.Bytes, []byte("\ufffd"))
+		}
+		return string(v.Bytes), true
 	}
 	if len(raw) < 2 || raw[0] != '"' {
 		return "", false
