@@ -439,3 +439,19 @@ func FuzzEnvelope(f *testing.F) {
 		sameMessage(t, second, &first)
 	})
 }
+
+func FuzzEntry(f *testing.F) {
+	f.Add("3", `{"packet":{"type":2,"data":["e",1]},"opts":{"rooms":["r"],"except":[],"flags":{}}}`)
+	f.Add("3", "gqZwYWNrZXSCpHR5cGUCpGRhdGGVo2JpbsQDAQID1/8dU1MAZVPxAMCBoXXApG9wdHODpXJvb21zkaVyb29tMaZleGNlcHSQpWZsYWdzgA==")
+	f.Add("6", `{"opts":{"rooms":["a"],"except":[],"flags":{}},"close":true}`)
+	f.Fuzz(func(t *testing.T, kind, data string) {
+		m := streamsMember{nsp: "/", decoder: decoder{nsp: "/", wants: anyRoom}}
+		msg, err := m.decode(map[string]string{"uid": "x", "nsp": "/", "type": kind, "data": data})
+		if err != nil || msg == nil || strings.Contains(string(msg.Data), "_placeholder") && len(msg.Binary) == 0 {
+			return
+		}
+		if again, _, err := encodeEntry(msg); err != nil || again < typeBroadcast || again > typeAcked {
+			t.Errorf("%+v: %d, %v", msg, again, err)
+		}
+	})
+}

@@ -350,3 +350,43 @@ func TestShardedGarbage(t *testing.T) {
 	none(t, h.garbage)
 	none(t, h.losses)
 }
+
+// Rooms are heard again after a connection was lost, and only those that are
+// still wanted.
+func TestShardedRoomsAfterAGap(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	proxy := redistest.NewProxy(t, server.Addr())
+	h := newHost("kept", "left")
+	from := sharded(t, server.Addr(), nil).Join("/", newHost()).(*shardedMember)
+	to := sharded(t, proxy.Addr(), nil).Join("/", h).(*shardedMember)
+	ready(t, from, to)
+	hear(t, to, h)
+
+	proxy.Freeze()
+	proxy.Cut()
+	eventually(t, "nothing is heard", func() bool { return subscribed(t, from, "kept") == 0 })
+	h.has("kept", "new")
+	to.RoomChanged("left")
+	to.RoomChanged("new")
+	if err := from.Publish(event("missed", "kept")); err != nil {
+		t.Fatal(err)
+	}
+	proxy.Thaw()
+	next(t, h.losses)
+	eventually(t, "rooms are heard", func() bool {
+		return subscribed(t, from, "kept") == 1 && subscribed(t, from, "new") == 1 && subscribed(t, from, "left") == 0
+	})
+	ready(t, to)
+	for _, room := range []string{"left", "new", "kept"} {
+		if err := from.Publish(event("to "+room, room)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []string{"to new", "to kept"} {
+		if got := nameOf(next(t, h.messages)); got != want {
+			t.Errorf("%s came, not %s", got, want)
+		}
+	}
+	none(t, h.losses)
+}
