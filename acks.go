@@ -14,6 +14,7 @@ import (
 type answer struct {
 	s    *Socket
 	id   int64
+	give func(Args) // to another server, in place of the client; nil for a client
 	done atomic.Bool
 }
 
@@ -21,6 +22,9 @@ type answer struct {
 func (a *answer) send(args ...any) error {
 	if a.id == noAck {
 		return nil
+	}
+	if a.give != nil {
+		return a.sendTo(a.give, args)
 	}
 	m, err := encodeAck(a.s.ns, a.id, args)
 	if err != nil {
@@ -30,6 +34,19 @@ func (a *answer) send(args ...any) error {
 		return ErrAnswered
 	}
 	return a.s.send(m, sio.Ack, "", false)
+}
+
+// sendTo answers another server.
+func (a *answer) sendTo(give func(Args), args []any) error {
+	encoded, err := ArgsOf(args...)
+	if err != nil {
+		return err
+	}
+	if a.done.Swap(true) {
+		return ErrAnswered
+	}
+	give(encoded)
+	return nil
 }
 
 // refuse answers with an error.
@@ -124,6 +141,14 @@ func (s *Socket) settleAck(id int64, args Args, err error) {
 	}
 }
 
+// withDeadline bounds a wait for answers by AckTimeout, unless ctx does.
+func (srv *Server) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, srv.opts.AckTimeout)
+}
+
 // emitWithCallback emits an event whose answer goes to fn.
 func (s *Socket) emitWithCallback(event string, args []any, fn func(Args, error)) error {
 	settle := func(args Args, err error) { s.conn.enqueue(s, task{fn: func() { fn(args, err) }}) }
@@ -161,11 +186,8 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (Ar
 	if err := checkEvent(event); err != nil {
 		return Args{}, err
 	}
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.ns.srv.opts.AckTimeout)
-		defer cancel()
-	}
+	ctx, cancel := s.ns.srv.withDeadline(ctx)
+	defer cancel()
 	type reply struct {
 		args Args
 		err  error

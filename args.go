@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/socketio-go/socketio/internal/sio"
 )
@@ -50,6 +51,12 @@ func ArgsOf(args ...any) (Args, error) {
 
 // Len counts the arguments.
 func (a Args) Len() int { return len(a.raw) }
+
+// array returns the arguments as a JSON array.
+func (a Args) array() []byte {
+	out := append(bytes.Join(a.raw, []byte{','}), ']')
+	return slices.Insert(out, 0, '[')
+}
 
 // Decode stores the arguments in the values dst points to, by position. Extra
 // arguments are ignored and missing ones leave their destination alone. A

@@ -1,10 +1,13 @@
 package socketio
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"sync"
 	"time"
 
+	"github.com/socketio-go/socketio/adapter"
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
@@ -31,23 +34,28 @@ func (e Emitter) EmitWithAck(ctx context.Context, event string, args ...any) ([]
 	if err := checkEvent(event); err != nil {
 		return nil, err
 	}
-	c, err := e.askAll(event, args)
+	ctx, cancel := e.ns.srv.withDeadline(ctx)
+	defer cancel()
+	c, err := e.askAll(ctx, event, args)
 	if err != nil {
 		return nil, err
 	}
-	return c.wait(ctx, e.ns.srv.opts.AckTimeout)
+	return c.wait(ctx)
 }
 
 // emitWithCallback is EmitWithAck for those who do not wait: the event takes its
 // place among what they emit before and after.
 func (e Emitter) emitWithCallback(event string, args []any, fn func([]Reply, error)) error {
-	c, err := e.askAll(event, args)
+	srv := e.ns.srv
+	ctx, cancel := srv.withDeadline(context.Background())
+	c, err := e.askAll(ctx, event, args)
 	if err != nil {
+		cancel()
 		return err
 	}
-	srv := e.ns.srv
 	srv.engine.Go(func() {
-		replies, err := c.wait(context.Background(), srv.opts.AckTimeout)
+		defer cancel()
+		replies, err := c.wait(ctx)
 		defer srv.recovered(event, func(p *PanicError) { srv.report(nil, p) })
 		fn(replies, err)
 	})
@@ -55,14 +63,14 @@ func (e Emitter) emitWithCallback(event string, args []any, fn func([]Reply, err
 }
 
 // askAll sends the event in every namespace that the emitter stands for.
-func (e Emitter) askAll(event string, args []any) (*collection, error) {
+func (e Emitter) askAll(ctx context.Context, event string, args []any) (*collection, error) {
 	c := &collection{changed: make(chan struct{}, 1)}
 	members := e.ns.members()
 	if len(members) == 0 {
 		return c, e.ns.checkArgs(event, args)
 	}
 	for _, n := range members {
-		if err := e.ask(n, c, event, args); err != nil {
+		if err := e.ask(ctx, n, c, event, args); err != nil {
 			_, _ = c.abandon(err) // none of the answers is of use
 			return nil, err
 		}
@@ -71,9 +79,17 @@ func (e Emitter) askAll(event string, args []any) (*collection, error) {
 }
 
 // ask sends the event in one namespace, as one packet for all receivers.
-func (e Emitter) ask(n *Namespace, c *collection, event string, args []any) error {
+func (e Emitter) ask(ctx context.Context, n *Namespace, c *collection, event string, args []any) error {
+	enc, err := beginEvent(event, args)
+	if err != nil {
+		return err
+	}
+	defer enc.release()
+	if n.seat != nil && e.only == nil && !e.here {
+		c.askOthers(ctx, n.seat, e, enc)
+	}
 	id := firstBroadcastAck + n.acks.Add(1)
-	m, err := encodeEvent(n, id, event, args)
+	m, err := enc.event(n, id)
 	if err != nil {
 		return err
 	}
@@ -100,12 +116,15 @@ func (e Emitter) ask(n *Namespace, c *collection, event string, args []any) erro
 // A collection gathers the replies to one broadcast.
 type collection struct {
 	changed chan struct{}
+	others  sync.WaitGroup // who waits for other servers
 
 	mu      sync.Mutex // guards the following
 	replies []Reply
 	askedOf []asked // by position, as replies
 	open    int
 	closed  bool
+	remote  []Reply // of other servers' clients
+	unheard error   // why there are not more of them
 }
 
 type asked struct {
@@ -139,13 +158,69 @@ func (c *collection) settle(i int, args Args, err error) {
 	}
 }
 
-// wait returns the replies when all have come, or when ctx ends.
-func (c *collection) wait(ctx context.Context, timeout time.Duration) ([]Reply, error) {
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
+// askOthers publishes the event that enc holds, and gathers what the other
+// servers' clients answer.
+func (c *collection) askOthers(ctx context.Context, s *seat, e Emitter, enc *encoder) {
+	deadline, _ := ctx.Deadline()
+	m := e.addressed(adapter.Message{Kind: adapter.Broadcast, Timeout: untilDeadline(deadline), Data: enc.payload(), Binary: enc.bin})
+	q, err := s.ask(m, c.answered)
+	if err != nil {
+		c.unheard = errors.Join(c.unheard, err)
+		return
 	}
+	c.others.Add(1)
+	s.ns.srv.engine.Go(func() {
+		defer c.others.Done()
+		err := q.wait(ctx)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.unheard = errors.Join(c.unheard, err)
+		for server, n := range q.unanswered() {
+			for range n {
+				c.remote = append(c.remote, Reply{From: server, Err: cmp.Or(ctx.Err(), ErrClosed)})
+			}
+		}
+	})
+}
+
+// answered takes the answer of another server's client.
+func (c *collection) answered(m *adapter.Message) error {
+	if m.Kind == adapter.Clients {
+		return nil
+	}
+	r := Reply{From: m.From}
+	var err error
+	switch {
+	case m.Kind != adapter.Acked:
+		return errKind
+	case m.Failed:
+		r.Err = ErrClosed
+	default:
+		r.Args, err = receivedArgs(m)
+		r.Err = err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.remote = append(c.remote, r)
+	return err
+}
+
+// untilDeadline is what there is left of a wait, for other servers to know.
+func untilDeadline(deadline time.Time) time.Duration {
+	return max(time.Until(deadline).Round(time.Millisecond), time.Millisecond)
+}
+
+// wait returns the replies when all have come, or when ctx ends.
+func (c *collection) wait(ctx context.Context) ([]Reply, error) {
+	replies, err := c.waitHere(ctx)
+	c.others.Wait()
+	if c.unheard != nil {
+		err = c.unheard
+	}
+	return append(replies, c.remote...), err
+}
+
+func (c *collection) waitHere(ctx context.Context) ([]Reply, error) {
 	for !c.complete() {
 		select {
 		case <-c.changed:

@@ -135,16 +135,20 @@ func (s *Socket) enterSending(log *[]sent) bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if !r.enter(s, log) {
-			// The log was overrun while the middleware ran. The client comes
-			// back, and gets a new session.
-			c.srv.engine.Go(func() { c.session.Discard(engine.TransportError) })
+			c.srv.engine.Go(s.turnAway)
 			return false
 		}
 	}
 	*log = append(*log, c.sendControl(s, sio.Connect, s.ns.name, s.connectPayload())...)
 	s.state.Store(connected)
+	defer s.ns.seat.roomsChanged(s.id)
 	return s.ns.index.add(s)
 }
+
+// turnAway closes the connection of a socket that can't have what it has missed:
+// the log was overrun while the middleware ran. The client comes back, and gets
+// a new session.
+func (s *Socket) turnAway() { s.conn.session.Discard(engine.TransportError) }
 
 // refuse ends a socket that is connecting, for a reason that the client hears
 // if it is an *Error.

@@ -310,6 +310,44 @@
 // Every event that asks for no answer then carries one argument more, its position, to
 // all clients: a listener in JavaScript with variable arguments sees it.
 //
+// # Clusters
+//
+// One server holds what one process can. Several are joined by a bus that exists
+// already: set [Options.Adapter] to an adapter for Redis or NATS, modules of their own
+// below adapters. Those for Redis speak the formats of the Node server's adapters, so
+// that servers of both kinds share rooms.
+//
+//	io := socketio.NewServer(&socketio.Options{Adapter: redis.New(client, nil)})
+//
+// What is emitted to a namespace or a room then reaches its sockets wherever they are,
+// for one message on the bus whatever their number; the methods of [Emitter], such
+// as Sockets, Count, Join and Disconnect, mean the sockets of all servers, unless it is
+// [Emitter.Local]. [Namespace.Sockets], Rooms, and [Room.Len] know this server's only.
+// Load balancers have to send all requests of a connection to one server, as for
+// any Socket.IO server, unless clients use WebSocket alone: see docs/deployment.md.
+//
+// Receivers on this server do not wait for the bus, which may be slow or gone. Emit
+// then returns [ErrUnpublished] when it knows that the others will not hear of an event, and
+// [Stats.Cluster] counts what was lost. Events of one goroutine arrive in order at
+// every receiver. Calls that ask other servers end with their context at the latest,
+// return what came, and name in a [SilentError] who did not answer; who dies is not
+// waited for when the bus has noticed.
+//
+// Servers talk to each other by [Namespace.ServerSideEmit] and
+// [Namespace.OnServerSide]. [Server.Ready] tells when a server hears the others, so that
+// clients can be sent to it.
+//
+// With a bus that records, clients recover on whatever server they come back to, if
+// [Options.Recovery] is set. An event then reaches its receivers, those of this server
+// included, when it has come back from the bus, in one order for all of them; and who
+// is in a room is decided then. Volatile and local events, and those that ask for an
+// answer, take the direct way as ever, may overtake others, and are not kept. If the
+// bus fails, events are delivered without it after a second or so, and nobody recovers across
+// that time. Without such a bus, a client recovers if it comes back to the same
+// server.
+//
+// Whoever can write to the bus can do what the servers can: it is part of what you trust.
+//
 // # Limits
 //
 // What a client can fill is bounded. A zero in [Options] means the default.

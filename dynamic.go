@@ -91,6 +91,9 @@ func (srv *Server) release(n *Namespace) {
 	if n.users--; n.users == 0 && !n.pinned {
 		delete(srv.namespaces, n.name)
 		delete(n.parent.template.children, n.name)
+		if n.seat != nil {
+			n.seat.leave()
+		}
 	}
 }
 
@@ -100,6 +103,7 @@ func (srv *Server) addChild(parent *Namespace, name string) *Namespace {
 	n.parent = parent
 	srv.namespaces[name] = n
 	parent.template.children[name] = n
+	srv.join(n)
 	return n
 }
 

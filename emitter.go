@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/socketio-go/socketio/adapter"
 	"github.com/socketio-go/socketio/internal/engine"
 	"github.com/socketio-go/socketio/internal/sio"
 )
@@ -21,6 +22,7 @@ type Emitter struct {
 	rooms    []string
 	except   []string
 	volatile bool
+	here     bool // no other server is told
 	compress engine.Compression
 }
 
@@ -48,9 +50,12 @@ func (e Emitter) toOthers() Emitter {
 	return e
 }
 
-// Local keeps the event on this server, which has no effect as long as the
+// Local keeps to the sockets of this server, which has no effect as long as the
 // server is not part of a cluster.
-func (e Emitter) Local() Emitter { return e }
+func (e Emitter) Local() Emitter {
+	e.here = true
+	return e
+}
 
 // Volatile lets the event be dropped for clients that cannot take it at once:
 // when something is on its way to them already, or when they are between two
@@ -70,11 +75,20 @@ func (e Emitter) Compress(on bool) Emitter {
 	return e
 }
 
+// withCompression is what another server says of compression.
+func (e Emitter) withCompression(c adapter.Compression) Emitter {
+	if c != 0 {
+		return e.Compress(c > 0)
+	}
+	return e
+}
+
 // Emit sends an event. It encodes the arguments once, whatever the number of
 // receivers, and does not wait for them. A nil error means that the event is
 // queued for every receiver that could take it, not that it arrived. The error
 // is [ErrReserved] for a reserved name, or says which argument can't be
-// encoded; then nothing is sent.
+// encoded; then nothing is sent. It wraps [ErrUnpublished] when the other servers
+// of a cluster will not hear of the event; the receivers here do.
 //
 // A receiver whose queue is full is disconnected with [ReasonSlow], which the
 // others do not notice.
@@ -105,10 +119,30 @@ func (e Emitter) Emit(event string, args ...any) error {
 
 // emit sends an event in one namespace.
 func (e Emitter) emit(n *Namespace, event string, args []any) error {
-	if n.recovery != nil {
-		return e.emitLogged(n, event, args)
+	enc, err := beginEvent(event, args)
+	if err != nil {
+		return err
 	}
-	m, err := encodeEvent(n, noAck, event, args)
+	defer enc.release()
+	if n.recovery.records() && !e.volatile && !e.here {
+		return e.record(n, event, enc)
+	}
+	var unpublished error
+	if n.seat != nil && e.only == nil && !e.here {
+		unpublished = n.seat.broadcast(e, enc)
+	}
+	if err := e.deliver(n, event, enc); err != nil {
+		return err
+	}
+	return unpublished
+}
+
+// deliver sends the event that enc holds to its receivers on this server.
+func (e Emitter) deliver(n *Namespace, event string, enc *encoder) error {
+	if n.recovery != nil {
+		return e.deliverLogged(n, 0, event, enc)
+	}
+	m, err := enc.event(n, noAck)
 	if err != nil {
 		return err
 	}
@@ -152,25 +186,30 @@ func (e Emitter) local() []*Socket {
 	return list
 }
 
-// emitLogged sends an event that receivers can be sent again.
-func (e Emitter) emitLogged(n *Namespace, event string, args []any) error {
-	enc, err := beginEvent(event, args)
-	if err != nil {
-		return err
-	}
-	defer enc.release()
+// deliverLogged sends an event that receivers can be sent again. It has a
+// position already if it comes from a recorder.
+func (e Emitter) deliverLogged(n *Namespace, position int64, event string, enc *encoder) error {
 	list := receivers.Get().(*[]*Socket)
 	var log []sent
-	m, offset, err := n.recovery.emit(e, n, enc, list, &log)
+	m, offset, err := n.recovery.emit(e, n, position, enc, list, &log)
 	if m == nil {
 		receivers.Put(list)
 		return err
 	}
+	n.tellLogged(event, m, offset, *list, log)
+	clear(*list)
+	receivers.Put(list)
+	return err
+}
+
+// tellLogged tells observers of an event that was sent, which they see without
+// its offset, and the hooks of what became of it.
+func (n *Namespace) tellLogged(event string, m *engine.Message, offset bool, to []*Socket, log []sent) {
 	if out := n.outgoing(event, m, false); out != nil {
 		if raw := out.message.Args.raw; offset {
 			out.message.Args.raw = raw[:len(raw)-1]
 		}
-		for _, s := range *list {
+		for _, s := range to {
 			out.tell(s)
 		}
 	}
@@ -178,15 +217,12 @@ func (e Emitter) emitLogged(n *Namespace, event string, args []any) error {
 		one.event = event
 		one.s.conn.tellOut(one)
 	}
-	clear(*list)
-	receivers.Put(list)
-	return err
 }
 
-// emit logs an event, unless it is volatile, and queues it for its receivers,
-// which it leaves in list, and what became of it in log if the hooks want to know.
-// It reports whether the message has an offset.
-func (r *recovery) emit(e Emitter, n *Namespace, enc *encoder, list *[]*Socket, log *[]sent) (m *engine.Message, offset bool, err error) {
+// emit logs an event, unless that is not wanted or has happened, and queues it for its
+// receivers, which it leaves in list, and what became of it in log if the hooks
+// want to know. It reports whether the message has an offset.
+func (r *recovery) emit(e Emitter, n *Namespace, position int64, enc *encoder, list *[]*Socket, log *[]sent) (m *engine.Message, offset bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	*list = (*list)[:0]
@@ -200,28 +236,33 @@ func (r *recovery) emit(e Emitter, n *Namespace, enc *encoder, list *[]*Socket, 
 	if e.sender != nil {
 		l.sender = e.sender.id
 	}
+	offset = true
 	switch {
-	case !e.volatile:
-		offset = true
+	case position > 0:
+		r.advanceLocked(position)
+		m, err = enc.eventWithOffset(n, r.offset(position))
+	case r.recorder == nil && !e.volatile:
 		m, err = r.append(enc, n, l)
-	case enc.endsInString():
-		offset = true
+		position = r.last
+	case enc.endsInString(): // which clients would take for an offset
 		m, err = enc.eventWithOffset(n, r.offset(r.last))
 	default:
-		m, err = enc.message(n, sio.Event, sio.BinaryEvent, noAck)
+		offset = false
+		m, err = enc.event(n, noAck)
 	}
 	if err != nil {
 		return nil, false, err
 	}
 	m.SetCompression(e.compress)
+	r.overhear(e, m, position)
 	if e.only != nil {
 		*list = append(*list, e.only)
 	} else {
 		*list = n.index.collect(*list, e.rooms, e.except, e.sender)
 	}
 	for _, s := range *list {
-		if !e.volatile {
-			s.rec.sent = r.last
+		if position > 0 {
+			s.rec.sent = position
 		}
 		fail := s.queue(m, e.volatile)
 		if n.srv.hooks.sends() {

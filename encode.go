@@ -27,7 +27,21 @@ func encodeEvent(n *Namespace, id int64, event string, args []any) (*engine.Mess
 		return nil, err
 	}
 	defer e.release()
+	return e.event(n, id)
+}
+
+// event is the message of the event that beginEvent has encoded.
+func (e *encoder) event(n *Namespace, id int64) (*engine.Message, error) {
 	return e.message(n, sio.Event, sio.BinaryEvent, id)
+}
+
+// payload returns what beginEvent has encoded. It is valid until anything else
+// is done with e.
+func (e *encoder) payload() []byte {
+	e.json = append(e.json, ']')
+	whole := e.json
+	e.json = e.json[:len(e.json)-1]
+	return whole
 }
 
 // beginEvent encodes the payload of an EVENT. The caller makes a message of it
@@ -106,6 +120,11 @@ var encoders = sync.Pool{New: func() any {
 			}
 			var buf [48]byte
 			return enc.WriteValue(e.attach(buf[:0], b))
+		}),
+		json.MarshalToFunc(func(enc *jsontext.Encoder, v remoteValue) error {
+			raw := appendRenumbered(nil, v.raw[0], len(e.bin))
+			e.bin = append(e.bin, v.bin...)
+			return enc.WriteValue(raw)
 		}),
 		json.MarshalFunc(func(n stdjson.Number) ([]byte, error) { return stdjson.Marshal(n) }),
 	)))

@@ -20,6 +20,9 @@ var (
 	ErrAnswered = errors.New("socketio: already answered")
 	// ErrReserved is returned when a reserved event name is emitted.
 	ErrReserved = errors.New("socketio: reserved event name")
+	// ErrUnpublished is wrapped by the errors that say why the other servers of
+	// the cluster will not hear of something. This server has done its part.
+	ErrUnpublished = errors.New("socketio: not published to the cluster")
 )
 
 // checkEvent refuses to emit a reserved name.

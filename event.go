@@ -106,6 +106,12 @@ func (k Key[T]) Set(s *Socket, v T) {
 func (k Key[T]) Get(s *Socket) (v T, ok bool) {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
+	if remote, is := s.values[string(k)].(remoteValue); is { // s has recovered from another server
+		if err := Args(remote).Decode(&v); err != nil {
+			return v, false
+		}
+		s.values[string(k)] = v
+	}
 	v, ok = s.values[string(k)].(T)
 	return v, ok
 }
@@ -113,6 +119,10 @@ func (k Key[T]) Get(s *Socket) (v T, ok bool) {
 // GetRemote returns what is attached to a socket that [Emitter.Sockets] has
 // described.
 func (k Key[T]) GetRemote(s RemoteSocket) (v T, ok bool) {
+	if remote, is := s.values[string(k)].(remoteValue); is {
+		err := Args(remote).Decode(&v)
+		return v, err == nil
+	}
 	v, ok = s.values[string(k)].(T)
 	return v, ok
 }

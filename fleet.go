@@ -1,93 +1,111 @@
 package socketio
 
-import "context"
+import (
+	"context"
 
-// A RemoteSocket describes a socket that may be on another server.
-type RemoteSocket struct {
-	ID        string
-	Handshake Handshake
-	Rooms     []string
+	"github.com/socketio-go/socketio/adapter"
+)
 
-	values map[string]any
-}
-
-// Sockets describes the matching sockets of the whole cluster.
+// Sockets describes the matching sockets of the whole cluster, which is asked
+// until ctx ends, or for [Options.AckTimeout] if ctx has no deadline. If servers
+// did not answer, the error is a *[SilentError], and the sockets of the others
+// are returned beside it.
 func (e Emitter) Sockets(ctx context.Context) ([]RemoteSocket, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	var list []RemoteSocket
+	err := e.inquire(ctx, adapter.Message{Kind: adapter.Fetch}, func(m *adapter.Message) error {
+		if m.Kind != adapter.Fetched {
+			return errKind
+		}
+		remote, err := remoteSockets(m)
+		list = append(list, remote...)
+		return err
+	})
 	local := e.local()
-	list := make([]RemoteSocket, len(local))
-	for i, s := range local {
-		list[i] = RemoteSocket{ID: s.id, Handshake: *s.Handshake(), Rooms: s.Rooms(), values: s.copyValues()}
+	for _, s := range local {
+		list = append(list, RemoteSocket{ID: s.id, Handshake: *s.Handshake(), Rooms: s.Rooms(), values: s.copyValues()})
 	}
-	return list, nil
+	return list, err
 }
 
-// Count counts the matching sockets of the whole cluster without fetching them.
+// Count counts the matching sockets of the whole cluster, which is asked as by
+// Sockets.
 func (e Emitter) Count(ctx context.Context) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
+	n := 0
+	err := e.inquire(ctx, adapter.Message{Kind: adapter.Count}, func(m *adapter.Message) error {
+		switch m.Kind {
+		case adapter.Clients:
+			n += max(m.Count, 0)
+		case adapter.Fetched: // the bus knows no other way to count
+			args, err := receivedArgs(m)
+			n += args.Len()
+			return err
+		default:
+			return errKind
+		}
+		return nil
+	})
 	if len(e.rooms) == 1 && len(e.except) == 0 && e.sender == nil && e.only == nil {
-		return e.ns.Room(e.rooms[0]).Len(), nil
+		return n + e.ns.Room(e.rooms[0]).Len(), err
 	}
-	return len(e.local()), nil
+	return n + len(e.local()), err
 }
 
-// Join makes the matching sockets enter rooms.
+// Join makes the matching sockets of the whole cluster enter rooms. Those of
+// this server have when it returns; it does not wait for other servers. The error is
+// ctx's, if it has ended already and nothing was done, or wraps [ErrUnpublished].
 func (e Emitter) Join(ctx context.Context, rooms ...string) error {
-	return e.each(ctx, func(s *Socket) { _ = s.Join(rooms...) })
+	m := adapter.Message{Kind: adapter.Join, Targets: rooms}
+	return e.command(ctx, m, func(s *Socket) { _ = s.Join(rooms...) })
 }
 
-// Leave makes the matching sockets leave rooms.
+// Leave makes the matching sockets of the whole cluster leave rooms, as Join
+// makes them enter.
 func (e Emitter) Leave(ctx context.Context, rooms ...string) error {
-	return e.each(ctx, func(s *Socket) { s.Leave(rooms...) })
+	m := adapter.Message{Kind: adapter.Leave, Targets: rooms}
+	return e.command(ctx, m, func(s *Socket) { s.Leave(rooms...) })
 }
 
-// Disconnect makes the matching sockets leave the namespace.
+// Disconnect makes the matching sockets of the whole cluster leave the
+// namespace; its errors are those of Join.
 func (e Emitter) Disconnect(ctx context.Context) error {
-	return e.each(ctx, func(s *Socket) { _ = s.Disconnect() })
+	m := adapter.Message{Kind: adapter.Disconnect}
+	return e.command(ctx, m, func(s *Socket) { _ = s.Disconnect() })
 }
 
-// Close disconnects the matching sockets with their connections.
+// Close disconnects the matching sockets of the whole cluster with their
+// connections; its errors are those of Join.
 func (e Emitter) Close(ctx context.Context) error {
-	return e.each(ctx, func(s *Socket) { _ = s.Close() })
+	m := adapter.Message{Kind: adapter.Disconnect, Close: true}
+	return e.command(ctx, m, func(s *Socket) { _ = s.Close() })
 }
 
-// each calls fn for the matching sockets; one that has left is not an error.
-func (e Emitter) each(ctx context.Context, fn func(*Socket)) error {
+// command tells the other servers what to do with the matching sockets, and does
+// it with those of this one.
+func (e Emitter) command(ctx context.Context, m adapter.Message, fn func(*Socket)) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	err := e.tell(m)
+	e.each(fn)
+	return err
+}
+
+// each calls fn for the matching sockets of this server; one that has left is
+// not an error.
+func (e Emitter) each(fn func(*Socket)) {
 	for _, s := range e.local() {
 		fn(s)
 	}
-	return nil
-}
-
-// ServerSideEmit sends an event to the other servers of the cluster. As long as
-// the server is not part of one, nobody receives it. The error is [ErrReserved]
-// for a reserved name, or says which argument can't be encoded.
-func (n *Namespace) ServerSideEmit(event string, args ...any) error {
-	if err := checkEvent(event); err != nil {
-		return err
-	}
-	return n.checkArgs(event, args)
 }
 
 // checkArgs says what can't be sent when there is nobody to send it to.
 func (n *Namespace) checkArgs(event string, args []any) error {
 	_, err := encodeEvent(n, noAck, event, args)
 	return err
-}
-
-// ServerSideEmitWithAck sends an event to the other servers and collects one
-// reply per server until ctx ends. A server that is not part of a cluster is
-// answered by nobody, at once.
-func (n *Namespace) ServerSideEmitWithAck(ctx context.Context, event string, args ...any) ([]Reply, error) {
-	if err := n.ServerSideEmit(event, args...); err != nil {
-		return nil, err
-	}
-	return nil, ctx.Err()
 }

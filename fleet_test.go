@@ -186,7 +186,7 @@ func TestServerSideEmitOnOneServer(t *testing.T) {
 		if err := n.ServerSideEmit("connect"); !errors.Is(err, socketio.ErrReserved) {
 			t.Errorf("a reserved name: %v", err)
 		}
-		if _, err := n.ServerSideEmitWithAck(t.Context(), "disconnect"); !errors.Is(err, socketio.ErrReserved) {
+		if _, err := n.ServerSideEmitWithAck(t.Context(), "new_namespace"); !errors.Is(err, socketio.ErrReserved) {
 			t.Errorf("a reserved name: %v", err)
 		}
 		if n.ServerSideEmit("e", make(chan int)) == nil {

@@ -187,6 +187,22 @@ func (x *index) countRoom(name string) int {
 	return n
 }
 
+// any reports whether a socket is in any of the rooms, or is there at all if
+// there is no room.
+func (x *index) any(rooms []string) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if len(rooms) == 0 {
+		return len(x.sockets) > 0
+	}
+	for _, name := range rooms {
+		if x.rooms[name] != nil || x.own(name) != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // own returns the socket whose own room is called name.
 func (x *index) own(name string) *Socket {
 	if s := x.sockets[name]; s != nil && !s.member.notOwn {

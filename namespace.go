@@ -23,7 +23,10 @@ type Namespace struct {
 	observers atomic.Pointer[observers] // nil until there is one
 	index     index
 	recovery  *recovery    // nil unless Options.Recovery is set
+	seat      *seat        // nil unless Options.Adapter is set; a template has none
 	acks      atomic.Int64 // ids of broadcasts that ask for answers
+
+	serverSide handlers // of events that other servers send
 
 	users  int  // sockets, also those connecting; guarded by srv.mu, used for children only
 	pinned bool // it was asked for by Of; guarded by srv.mu

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/socketio-go/socketio/adapter"
 	"github.com/socketio-go/socketio/internal/engine"
 	"github.com/socketio-go/socketio/internal/sio"
 )
@@ -91,6 +92,12 @@ type Options struct {
 	// Codec, if set, replaces the protocol's own encoding of packets, for
 	// clients that use the same, such as that of package msgpack.
 	Codec Codec
+
+	// Adapter, if set, joins this server to others: what is emitted reaches the
+	// sockets of all of them, unless it is emitted through [Emitter.Local]. The
+	// server then has to be closed, even if it was never used. Nil means that
+	// this server is alone.
+	Adapter adapter.Cluster
 
 	// Recovery, if set, keeps what a client missed across a short
 	// disconnection.

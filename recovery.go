@@ -3,6 +3,7 @@ package socketio
 import (
 	"crypto/rand"
 	"encoding/json"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/socketio-go/socketio/adapter"
 	"github.com/socketio-go/socketio/internal/engine"
 	"github.com/socketio-go/socketio/internal/sio"
 )
@@ -72,6 +74,9 @@ type recovery struct {
 	gone     sync.Cond               // one of live has gone
 	sweeper  *time.Timer             // runs while anything is kept
 	stopped  bool
+
+	recorder   adapter.Recorder // keeps the log and the sessions instead, if not nil
+	recordings                  // for it
 }
 
 // A logged is one event as it was sent.
@@ -101,6 +106,7 @@ type recoverable struct {
 	resumed bool
 	rooms   []string        // those that a resumed socket found itself in
 	told    atomic.Bool     // the observers know that it is in rooms
+	missed  *backlog        // what a recorder has for a resumed socket; nil without one
 	before  <-chan struct{} // closed when the predecessor's last function has returned
 	over    chan struct{}   // closed when its own has
 }
@@ -134,10 +140,18 @@ func newRecovery(opts *Recovery) *recovery {
 }
 
 // offset returns the position at as clients know it.
-func (r *recovery) offset(at int64) string { return r.epoch + strconv.FormatInt(at, 36) }
+func (r *recovery) offset(at int64) string {
+	if r.recorder != nil {
+		return r.recorder.Offset(at)
+	}
+	return r.epoch + strconv.FormatInt(at, 36)
+}
 
 // position is the inverse of offset.
 func (r *recovery) position(offset string) (int64, bool) {
+	if r.recorder != nil {
+		return r.recorder.Position(offset)
+	}
 	digits, ok := strings.CutPrefix(offset, r.epoch)
 	if !ok {
 		return 0, false
@@ -181,7 +195,12 @@ func (r *recovery) trim(now time.Time) {
 
 // first returns the position of the oldest event that is kept, or that the next
 // one will have.
-func (r *recovery) first() int64 { return r.last - int64(len(r.log)) + 1 }
+func (r *recovery) first() int64 {
+	if r.recorder != nil {
+		return r.oldest(time.Now())
+	}
+	return r.last - int64(len(r.log)) + 1
+}
 
 // missed returns what a session has not received, with the position of the last
 // and the bytes of all, or false if some of it may not be kept any more.
@@ -232,22 +251,32 @@ func (r *recovery) resume(s *Socket, auth []byte) (why string) {
 		old.conn.session.Discard(engine.TransportClose)
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	for old != nil && r.live[c.PID] == old {
 		r.gone.Wait()
 	}
+	if r.recorder != nil {
+		r.mu.Unlock()
+		return r.resumeRecorded(s, &c)
+	}
+	defer r.mu.Unlock()
 	lost := r.sessions[c.PID]
 	if why = r.claimed(lost, c.Offset); why == "" {
 		why = r.affordable(s.conn, lost)
 	}
 	if why == "" {
+		r.forget(lost)
 		r.inherit(s, lost)
 		return ""
 	}
-	if c.Offset != nil && len(*c.Offset) <= longestAlien {
-		s.rec.alien = *c.Offset
-	}
+	s.rec.remember(c.Offset)
 	return why
+}
+
+// remember notes the offset of a client that could not recover.
+func (rec *recoverable) remember(offset *string) {
+	if offset != nil && len(*offset) <= longestAlien {
+		rec.alien = *offset
+	}
 }
 
 // claimed checks a client's claim to a session, and notes the position up to
@@ -289,7 +318,6 @@ func (r *recovery) affordable(c *conn, lost *lostSession) (why string) {
 
 // inherit makes a socket the heir of a session.
 func (r *recovery) inherit(s *Socket, lost *lostSession) {
-	r.forget(lost)
 	s.id, s.values = lost.sid, lost.values
 	s.rec.record, s.rec.resumed, s.rec.before = lost.record, true, lost.over
 	rooms := lost.trail.rooms()
@@ -297,6 +325,7 @@ func (r *recovery) inherit(s *Socket, lost *lostSession) {
 	if !slices.Contains(rooms, s.id) {
 		s.ns.index.leave(s, []string{s.id})
 	}
+	s.ns.seat.roomsChanged(rooms...)
 }
 
 // forget drops a session.
@@ -379,28 +408,40 @@ func (r *recovery) stop() {
 
 // enter sends a socket what it has missed, before the answer to its CONNECT. The
 // caller holds mu, and makes the socket part of the namespace under it; what the
-// hooks are to be told is left in log. It fails
-// if what was missed is not kept any more.
+// hooks are to be told is left in log. It fails if what was missed is not kept any
+// more.
 func (r *recovery) enter(s *Socket, log *[]sent) bool {
 	rec := s.rec
-	if rec.resumed {
+	if rec.missed != nil {
+		if !r.replay(s, log) {
+			return false
+		}
+	} else if rec.resumed {
 		missed, last, size, ok := r.missed(s.id, &rec.trail)
 		if !ok || size > s.ns.srv.opts.MaxQueue/2 {
 			return false
 		}
 		for _, m := range missed {
-			err := s.conn.session.Send(m, false)
-			if s.ns.srv.hooks.sends() {
-				*log = append(*log, sent{s, sio.Event, s.ns.srv.eventOf(m), m, err})
-			}
+			s.resend(m, log)
 		}
 		rec.sent = max(rec.sent, last)
 	} else {
 		rec.trail.since = r.last
 		rec.trail.joined([]string{s.id}, r.last)
+		if r.recorder != nil && !r.begun {
+			rec.trail.forgotten = math.MaxInt64 // nobody knows what it misses
+		}
 	}
 	r.live[rec.pid] = s
 	return true
+}
+
+// resend sends what s has missed, before it is connected.
+func (s *Socket) resend(m *engine.Message, log *[]sent) {
+	err := s.conn.session.Send(m, false)
+	if s.ns.srv.hooks.sends() {
+		*log = append(*log, sent{s, sio.Event, s.ns.srv.eventOf(m), m, err})
+	}
 }
 
 // waitForPredecessor waits until the functions of the predecessor have returned, so that
@@ -438,58 +479,9 @@ func (s *Socket) ended() {
 		<-s.rec.before
 	}
 	close(s.rec.over)
+	s.ns.recovery.ended(s.rec)
 }
 
 // Recovered reports whether s resumed an earlier session: it has that one's id,
 // rooms and values, and its client receives everything that it has missed.
 func (s *Socket) Recovered() bool { return s.rec != nil && s.rec.resumed }
-
-// join enters rooms of the index, at a known position of the log if there is
-// one.
-func (n *Namespace) join(s *Socket, rooms []string) (joined []string, ok bool) {
-	if n.recovery == nil {
-		return n.index.join(s, rooms)
-	}
-	n.recovery.mu.Lock()
-	defer n.recovery.mu.Unlock()
-	if joined, ok = n.index.join(s, rooms); ok {
-		s.rec.trail.joined(rooms, n.recovery.last)
-	}
-	return joined, ok
-}
-
-// leave is the opposite of join.
-func (n *Namespace) leave(s *Socket, rooms []string) (left []string) {
-	if n.recovery == nil {
-		return n.index.leave(s, rooms)
-	}
-	r := n.recovery
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if left = n.index.leave(s, rooms); !n.index.isGone(s) {
-		s.rec.trail.left(rooms, r.last, r.first())
-	}
-	return left
-}
-
-// remove takes s out of the index for good and keeps what it needs to come
-// back, if it may.
-func (n *Namespace) remove(s *Socket, keep bool) (left []string) {
-	if n.recovery == nil {
-		return n.index.remove(s)
-	}
-	values := s.copyValues()
-	r := n.recovery
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	left = n.index.remove(s)
-	if r.live[s.rec.pid] == s {
-		delete(r.live, s.rec.pid)
-		r.gone.Broadcast()
-		s.rec.until = r.last
-	}
-	if keep {
-		r.save(s, values)
-	}
-	return left
-}

@@ -33,10 +33,12 @@ type Server struct {
 	badPackets atomic.Uint64
 	strayAcks  atomic.Uint64
 	panics     atomic.Uint64
+	cluster    clusterCounters
 
 	mu         sync.RWMutex // guards the following
 	namespaces map[string]*Namespace
 	templates  []*Namespace
+	alone      bool // no longer part of the cluster
 }
 
 // NewServer returns a server. A nil opts means the defaults. It panics if opts
@@ -54,7 +56,6 @@ func NewServer(opts *Options) *Server {
 	srv.origins = newOriginPolicy(srv.opts.Origins)
 	srv.origins.scripts = srv.opts.AllowEIO3
 	srv.files = clientFiles{fsys: srv.opts.ClientFS}
-	srv.Namespace = srv.Of("/")
 	cfg := engine.Config{
 		Transports:     engine.Transport(srv.opts.Transports),
 		DisableUpgrade: srv.opts.DisableUpgrade,
@@ -75,6 +76,7 @@ func NewServer(opts *Options) *Server {
 	}
 	srv.engineHooks(&cfg)
 	srv.engine = engine.New(cfg)
+	srv.Namespace = srv.Of("/")
 	return srv
 }
 
@@ -128,6 +130,7 @@ func (srv *Server) Of(name string) *Namespace {
 	default:
 		n = newNamespace(srv, name)
 		srv.namespaces[name] = n
+		srv.join(n)
 	}
 	n.pinned = true
 	return n
@@ -165,6 +168,7 @@ type Stats struct {
 	StrayAcks  uint64 // answers that nobody awaited: too late, given twice, or to no question
 	Panics     uint64 // in handlers and other functions of the application
 
+	Cluster  ClusterStats // zero unless Options.Adapter is set
 	Messages MessageStats
 }
 
@@ -207,6 +211,7 @@ type MessageStats struct {
 func (srv *Server) Stats() Stats {
 	counts := srv.engine.Counts()
 	st := Stats{
+		Cluster:     srv.cluster.stats(),
 		Connections: counts.Sessions,
 		QueuedBytes: counts.Queued,
 		Slow:        srv.engine.Slow(),
@@ -243,7 +248,7 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	for _, s := range srv.engine.Sessions() {
 		s.Close(engine.ShuttingDown)
 	}
-	if srv.engine.Wait(ctx) == 0 {
+	if srv.engine.Wait(ctx) == 0 && srv.leaveCluster(ctx) == nil {
 		return nil
 	}
 	if err := srv.Close(); err != nil {
@@ -257,7 +262,32 @@ func (srv *Server) stop() {
 	srv.engine.Stop()
 	for n := range srv.Namespaces() {
 		n.recovery.stop()
+		if n.seat != nil {
+			n.seat.stopReceiving()
+		}
 	}
+}
+
+// leaveCluster gives up the server's place in the cluster and waits until what
+// it has published is on the bus, or until ctx ends.
+func (srv *Server) leaveCluster(ctx context.Context) error {
+	srv.mu.Lock()
+	srv.alone = true
+	srv.mu.Unlock()
+	var left []<-chan struct{}
+	for n := range srv.Namespaces() {
+		if n.seat != nil {
+			left = append(left, n.seat.leave())
+		}
+	}
+	for _, done := range left {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // closeGrace is how long Close waits for handlers to see that their context
@@ -275,7 +305,11 @@ func (srv *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
 	defer cancel()
 	if n := srv.engine.Wait(ctx); n > 0 {
+		_ = srv.leaveCluster(ctx)
 		return fmt.Errorf("socketio: close: %d goroutines still in handlers", n)
+	}
+	if srv.leaveCluster(ctx) != nil {
+		return errors.New("socketio: close: what was published is not on the cluster's bus yet")
 	}
 	return nil
 }

@@ -257,6 +257,14 @@ func (s *Socket) Disconnect() error {
 	return nil
 }
 
+// end disconnects s, or its connection.
+func (s *Socket) end(connection bool) error {
+	if connection {
+		return s.Close()
+	}
+	return s.Disconnect()
+}
+
 // Close disconnects s and every other socket of the same connection, which it
 // closes when what is queued has been sent. It does not wait for that, nor for
 // OnDisconnect. The error is [ErrClosed] if s has disconnected already.

@@ -8,10 +8,11 @@ import (
 
 // A trail knows in which rooms a socket was at which position.
 type trail struct {
-	since   int64             // the position up to which its client has all that was for it
-	stays   map[string][]stay // by room, in order, without touching each other
-	ended   int               // how many of them have
-	pruneAt int               // how many of those are worth a look at what can be forgotten
+	since     int64             // the position up to which its client has all that was for it
+	stays     map[string][]stay // by room, in order, without touching each other
+	ended     int               // how many of them have
+	forgotten int64             // stays that ended before may not be known
+	pruneAt   int               // how many of those are worth a look at what can be forgotten
 }
 
 // A stay in a room is after one position, up to and including another.
@@ -76,6 +77,7 @@ func (t *trail) left(rooms []string, at, first int64) {
 		return
 	}
 	t.ended = 0
+	t.forgotten = max(t.forgotten, first)
 	for room, stays := range t.stays {
 		stays = slices.DeleteFunc(stays, func(s stay) bool { return s.to < first })
 		for _, s := range stays {

@@ -1,0 +1,318 @@
+package socketio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"unicode/utf8"
+
+	"github.com/socketio-go/socketio/adapter"
+	"github.com/socketio-go/socketio/internal/engine"
+	"github.com/socketio-go/socketio/internal/sio"
+)
+
+// A seat is a namespace's place in a cluster. What is here is the same for every
+// adapter: what messages mean. Questions and their answers are in question.go,
+// events between servers in serverside.go.
+//
+// A nil seat is that of a server that is alone.
+type seat struct {
+	ns     *Namespace
+	seated chan struct{} // closed when member and rooms are known
+	member adapter.Member
+	rooms  adapter.RoomWatcher // nil if the member listens for all rooms
+	ctx    context.Context     // of handlers of server-side events
+	cancel context.CancelFunc
+
+	mu        sync.Mutex // guards the following
+	questions map[string]*question
+	heard     map[string]uint64 // the last Seq, by server
+	inbox     []serverEvent     // what waits for handlers of server-side events
+	busy      bool              // somebody runs them
+	deaf      bool              // no more of them are wanted
+}
+
+// clusterCounters are those of [ClusterStats].
+type clusterCounters struct{ published, received, lost, garbage atomic.Uint64 }
+
+// ClusterStats counts messages between the servers of a cluster; each counts
+// once, whatever the number of those who receive it.
+type ClusterStats struct {
+	Published uint64 // by this server
+	Received  uint64 // from other servers
+	Lost      uint64 // not sent, or known to be missed
+	Garbage   uint64 // received, and made no sense
+}
+
+func (c *clusterCounters) stats() ClusterStats {
+	return ClusterStats{c.published.Load(), c.received.Load(), c.lost.Load(), c.garbage.Load()}
+}
+
+// join takes a namespace's place in the cluster, if there is one. The caller
+// holds srv.mu.
+func (srv *Server) join(n *Namespace) {
+	if srv.opts.Adapter == nil || srv.alone {
+		return
+	}
+	s := &seat{ns: n, seated: make(chan struct{}), questions: make(map[string]*question), heard: make(map[string]uint64)}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.member = srv.opts.Adapter.Join(n.name, s)
+	s.rooms, _ = s.member.(adapter.RoomWatcher)
+	n.seat = s
+	if recorder, ok := s.member.(adapter.Recorder); ok && n.recovery != nil {
+		n.recovery.recorder = recorder
+		n.recovery.returning = make(map[*Socket]struct{})
+		n.recovery.ending = make(map[string]<-chan struct{})
+	}
+	close(s.seated)
+}
+
+// leave gives up the place.
+func (s *seat) leave() (done <-chan struct{}) {
+	s.cancel()
+	return s.member.Leave()
+}
+
+// Ready waits until every namespace of the server hears the others of its
+// cluster and is heard by them, or until ctx ends, with ctx's error. A server that is not
+// part of one is ready at once.
+func (srv *Server) Ready(ctx context.Context) error {
+	for n := range srv.Namespaces() {
+		if n.seat == nil {
+			continue
+		}
+		if err := n.seat.member.Ready(ctx); err != nil {
+			return fmt.Errorf("socketio: cluster: namespace %q: %w", n.name, err)
+		}
+	}
+	return ctx.Err()
+}
+
+// publish sends a message to the other servers. It does not block. m may alias
+// buffers that are used again. What is lost is counted, and the error wraps
+// [ErrUnpublished].
+func (s *seat) publish(m *adapter.Message) error {
+	counters := &s.ns.srv.cluster
+	if err := s.member.Publish(m); err != nil {
+		counters.lost.Add(1)
+		return fmt.Errorf("%w: %w", ErrUnpublished, err)
+	}
+	counters.published.Add(1)
+	return nil
+}
+
+// addressed fills in whom e means and how, as other servers are told.
+func (e Emitter) addressed(m adapter.Message) *adapter.Message {
+	m.Rooms, m.Except = e.rooms, e.except
+	if e.sender != nil {
+		m.Except = append(slices.Clip(e.except), e.sender.id)
+	}
+	m.Volatile = e.volatile
+	switch e.compress {
+	case engine.CompressNever:
+		m.Compress = adapter.CompressNever
+	case engine.CompressAlways:
+		m.Compress = adapter.CompressAlways
+	}
+	return &m
+}
+
+// seats returns the places from which others hear of what e does.
+func (e Emitter) seats() (list []*seat) {
+	if e.here || e.only != nil || e.ns.srv.opts.Adapter == nil {
+		return nil
+	}
+	for _, n := range e.ns.members() {
+		if n.seat != nil {
+			list = append(list, n.seat)
+		}
+	}
+	return list
+}
+
+// tell publishes a message in every namespace that e stands for.
+func (e Emitter) tell(m adapter.Message) error {
+	var errs []error
+	for _, s := range e.seats() {
+		errs = append(errs, s.publish(e.addressed(m)))
+	}
+	return errors.Join(errs...)
+}
+
+// broadcast publishes the event that enc holds.
+func (s *seat) broadcast(e Emitter, enc *encoder) error {
+	return s.publish(e.addressed(adapter.Message{Kind: adapter.Broadcast, Data: enc.payload(), Binary: enc.bin}))
+}
+
+// roomsChanged tells a member of rooms that somebody has entered or left.
+func (s *seat) roomsChanged(rooms ...string) {
+	if s == nil || s.rooms == nil {
+		return
+	}
+	for _, name := range rooms {
+		s.rooms.RoomChanged(name)
+	}
+}
+
+// Wants implements [adapter.Host].
+func (s *seat) Wants(rooms ...string) bool {
+	select {
+	case <-s.seated:
+	default:
+		return true // nobody knows yet
+	}
+	return s.ns.index.any(rooms) || len(rooms) == 0 && s.ns.recovery.expects()
+}
+
+// Lost implements [adapter.Host].
+func (s *seat) Lost(n int, reason error) {
+	s.ns.srv.cluster.lost.Add(uint64(max(n, 0)))
+	s.ns.srv.report(nil, fmt.Errorf("socketio: cluster: %d messages lost: %w", n, reason))
+}
+
+// Garbage implements [adapter.Host].
+func (s *seat) Garbage(reason error) {
+	s.ns.srv.cluster.garbage.Add(1)
+	s.ns.srv.report(nil, fmt.Errorf("socketio: cluster: a message makes no sense: %w", reason))
+}
+
+// Deliver implements [adapter.Host].
+func (s *seat) Deliver(m *adapter.Message) {
+	<-s.seated
+	s.ns.srv.cluster.received.Add(1)
+	if !s.inOrder(m) {
+		return
+	}
+	if m.Kind.IsAnswer() {
+		s.answered(m)
+		return
+	}
+	e := Emitter{ns: s.ns, rooms: m.Rooms, except: m.Except, volatile: m.Volatile}.withCompression(m.Compress)
+	switch m.Kind {
+	case adapter.Position:
+		s.ns.recovery.begin(m.Position)
+	case adapter.Broadcast:
+		if err := s.deliver(e, m); err != nil {
+			s.Garbage(err)
+		}
+	case adapter.Join:
+		e.each(func(socket *Socket) { _ = socket.Join(m.Targets...) })
+	case adapter.Leave:
+		e.each(func(socket *Socket) { socket.Leave(m.Targets...) })
+	case adapter.Disconnect:
+		e.each(func(socket *Socket) { _ = socket.end(m.Close) })
+	case adapter.Fetch:
+		s.describe(e, m)
+	case adapter.Count:
+		s.answer(m, adapter.Message{Kind: adapter.Clients, Count: len(e.local())})
+	case adapter.Emit:
+		if err := s.receive(m); err != nil {
+			s.Garbage(err)
+		}
+	default:
+		s.Garbage(fmt.Errorf("kind %d", m.Kind))
+	}
+}
+
+// inOrder reports whether m, if it is numbered, is neither a repetition nor too
+// late.
+func (s *seat) inOrder(m *adapter.Message) bool {
+	if m.Seq == 0 {
+		return true
+	}
+	s.mu.Lock()
+	last, known := s.heard[m.From]
+	if known && m.Seq <= last {
+		s.mu.Unlock()
+		return false
+	}
+	if len(s.heard) >= maxHeard && !known {
+		clear(s.heard) // servers come and go; their names never come back
+	}
+	s.heard[m.From] = m.Seq
+	s.mu.Unlock()
+	if gap := m.Seq - last - 1; known && gap > 0 {
+		s.Lost(int(min(gap, math.MaxInt32)), fmt.Errorf("server %q has sent more than has arrived", m.From))
+	}
+	return true
+}
+
+// maxHeard bounds the servers whose numbering is remembered.
+const maxHeard = 10000
+
+// deliver sends an event of another server to its receivers here.
+func (s *seat) deliver(e Emitter, m *adapter.Message) error {
+	recorded := m.Position > 0 && !m.Volatile
+	if m.Position > 0 && (m.Volatile || !s.Wants(m.Rooms...)) {
+		s.ns.recovery.advance(m.Position)
+	}
+	if m.ID == "" && !s.Wants(m.Rooms...) {
+		return nil
+	}
+	enc, event, err := beginReceived(s.ns, m)
+	if err != nil {
+		return err
+	}
+	defer enc.release()
+	if m.ID != "" {
+		return s.question(e, m, event, enc)
+	}
+	if recorded && s.ns.recovery.records() {
+		return e.deliverLogged(s.ns, m.Position, event, enc)
+	}
+	return e.deliver(s.ns, event, enc)
+}
+
+// anyLimit is for what other servers send, who have limits of their own.
+var anyLimit = sio.Limits{Attachments: math.MaxInt32, Depth: sio.DefaultDepth, Args: math.MaxInt32}
+
+// beginReceived is beginEvent for an event that is encoded already.
+func beginReceived(n *Namespace, m *adapter.Message) (_ *encoder, event string, err error) {
+	p := packets.Get().(*sio.Packet)
+	defer packets.Put(p)
+	enc := encoders.Get().(*encoder)
+	kind := sio.Event
+	if len(m.Binary) > 0 {
+		kind = sio.BinaryEvent
+	}
+	enc.text = append(sio.AppendHeader(enc.text, kind, n.name, len(m.Binary), noAck), m.Data...)
+	if err = p.Decode(enc.text, anyLimit); err == nil && (p.Name == nil || !utf8.Valid(p.Data)) {
+		err = sio.ErrPayload
+	}
+	if err != nil {
+		enc.release()
+		return nil, "", err
+	}
+	event = string(p.Name)
+	enc.json = append(enc.json, p.Data[:len(p.Data)-1]...) // less the bracket
+	enc.bin = append(enc.bin, m.Binary...)
+	enc.text = enc.text[:0]
+	return enc, event, nil
+}
+
+// receivedArgs decodes arguments that another server has sent. They alias
+// nothing of m.
+func receivedArgs(m *adapter.Message) (Args, error) {
+	p := packets.Get().(*sio.Packet)
+	defer packets.Put(p)
+	kind := sio.Ack
+	if len(m.Binary) > 0 {
+		kind = sio.BinaryAck
+	}
+	text := append(sio.AppendHeader(nil, kind, "/", len(m.Binary), 0), m.Data...)
+	if err := p.Decode(text, anyLimit); err != nil {
+		return Args{}, err
+	}
+	if !utf8.Valid(text) {
+		return Args{}, sio.ErrPayload
+	}
+	bin := make([][]byte, len(m.Binary))
+	for i, b := range m.Binary {
+		bin[i] = append(make([]byte, 0, len(b)), b...)
+	}
+	return Args{slices.Clone(p.Args), bin}, nil
+}

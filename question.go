@@ -1,0 +1,248 @@
+package socketio
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/socketio-go/socketio/adapter"
+	"github.com/socketio-go/socketio/internal/sio"
+)
+
+// A SilentError says that servers of the cluster did not answer. What the
+// others answered is returned beside it.
+type SilentError struct {
+	// Servers are the names of those that are known by name; there may be fewer
+	// than Count.
+	Servers []string
+	Count   int
+	Err     error // why they are not waited for any longer, such as ctx's error
+}
+
+func (e *SilentError) Error() string {
+	names := ""
+	if len(e.Servers) > 0 {
+		names = " (" + strings.Join(e.Servers, ", ") + ")"
+	}
+	return fmt.Sprintf("socketio: cluster: %d servers did not answer%s: %v", e.Count, names, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *SilentError) Unwrap() error { return e.Err }
+
+// A question is what the other servers were asked. Each of them answers once, a
+// broadcast's clients once each besides.
+type question struct {
+	seat    *seat
+	id      string
+	kind    adapter.Kind
+	changed chan struct{}
+	take    func(m *adapter.Message) error // called for every answer of use, under mu
+
+	mu      sync.Mutex      // guards the following
+	over    bool            // nobody waits any more
+	servers int             // that have answered
+	named   map[string]bool // those of them that have a name
+	awaited map[string]int  // by the name of a server: its clients that have not answered
+}
+
+// ask publishes a question. The caller waits for the answers, or forgets it.
+func (s *seat) ask(m *adapter.Message, take func(m *adapter.Message) error) (*question, error) {
+	var id [8]byte
+	_, _ = rand.Read(id[:]) // never fails
+	q := &question{
+		seat:    s,
+		id:      hex.EncodeToString(id[:]),
+		changed: make(chan struct{}, 1),
+		kind:    m.Kind,
+		take:    take,
+		named:   make(map[string]bool),
+		awaited: make(map[string]int),
+	}
+	s.mu.Lock()
+	s.questions[q.id] = q
+	s.mu.Unlock()
+	m.ID = q.id
+	if err := s.publish(m); err != nil {
+		q.forget()
+		return nil, err
+	}
+	return q, nil
+}
+
+// forget ends the question: later answers are ignored.
+func (q *question) forget() {
+	q.mu.Lock()
+	q.over = true
+	q.mu.Unlock()
+	q.seat.mu.Lock()
+	delete(q.seat.questions, q.id)
+	q.seat.mu.Unlock()
+}
+
+// answered gives an answer to who asked, if somebody still waits for it.
+func (s *seat) answered(m *adapter.Message) {
+	s.mu.Lock()
+	q := s.questions[m.ID]
+	s.mu.Unlock()
+	if q == nil {
+		return
+	}
+	if err := q.answered(m); err != nil {
+		s.Garbage(err)
+	}
+}
+
+func (q *question) answered(m *adapter.Message) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.over || m.Kind != adapter.Acked && q.named[m.From]:
+		return nil
+	case m.Kind == adapter.Acked:
+		q.awaited[m.From]--
+	default:
+		q.servers++
+		q.named[m.From] = m.From != ""
+		if q.kind == adapter.Broadcast {
+			q.awaited[m.From] += m.Count
+		}
+	}
+	select {
+	case q.changed <- struct{}{}:
+	default:
+	}
+	return q.take(m)
+}
+
+// peersEvery is how often it is looked whether a server that has not answered is
+// still there.
+const peersEvery = time.Second
+
+// wait returns when every server has answered that was there at the beginning
+// and still is, and forgets the question. The error is a *[SilentError].
+func (q *question) wait(ctx context.Context) error {
+	defer q.forget()
+	peers, err := q.seat.member.Peers(ctx)
+	if err != nil {
+		return &SilentError{Err: err}
+	}
+	if q.complete(peers) {
+		return nil
+	}
+	look := time.NewTicker(peersEvery)
+	defer look.Stop()
+	for !q.complete(peers) {
+		select {
+		case <-q.changed:
+		case <-look.C:
+			if now, err := q.seat.member.Peers(ctx); err == nil {
+				peers = remaining(peers, now)
+			}
+		case <-ctx.Done():
+			return q.silent(peers, ctx.Err())
+		}
+	}
+	return nil
+}
+
+// remaining returns which of the servers of before are there now.
+func remaining(before, now adapter.Peers) adapter.Peers {
+	if before.IDs == nil || now.IDs == nil {
+		return adapter.Peers{Count: min(before.Count, now.Count)}
+	}
+	ids := slices.DeleteFunc(slices.Clone(before.IDs), func(id string) bool { return !slices.Contains(now.IDs, id) })
+	return adapter.Peers{Count: len(ids), IDs: ids}
+}
+
+func (q *question) complete(peers adapter.Peers) bool {
+	servers, _, clients := q.missing(peers)
+	return servers+clients == 0
+}
+
+// missing counts the servers that have not answered, names them if it can, and
+// counts the clients of the others that have not.
+func (q *question) missing(peers adapter.Peers) (servers int, names []string, clients int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if peers.IDs == nil {
+		for _, n := range q.awaited {
+			clients += max(n, 0)
+		}
+		return max(peers.Count-q.servers, 0), nil, clients
+	}
+	for _, id := range peers.IDs {
+		if !q.named[id] {
+			names = append(names, id)
+		}
+		clients += max(q.awaited[id], 0)
+	}
+	return len(names), names, clients
+}
+
+// unanswered returns, by server, how many of its clients have not answered.
+func (q *question) unanswered() map[string]int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return maps.Clone(q.awaited)
+}
+
+func (q *question) silent(peers adapter.Peers, err error) error {
+	servers, names, _ := q.missing(peers)
+	if servers == 0 {
+		return err // clients were, not servers
+	}
+	return &SilentError{Servers: names, Count: servers, Err: err}
+}
+
+// answer sends an answer to the server that asked.
+func (s *seat) answer(to *adapter.Message, m adapter.Message) {
+	m.To, m.ID = to.From, to.ID
+	if err := s.publish(&m); err != nil {
+		s.ns.srv.report(nil, err)
+	}
+}
+
+// question asks clients here for the answers that another server wants.
+func (s *seat) question(e Emitter, m *adapter.Message, event string, enc *encoder) error {
+	asked := *m
+	id := firstBroadcastAck + s.ns.acks.Add(1)
+	msg, err := enc.event(s.ns, id)
+	if err != nil {
+		return err
+	}
+	msg.SetCompression(e.compress)
+	sockets := e.local()
+	s.answer(m, adapter.Message{Kind: adapter.Clients, Count: len(sockets)})
+	out := s.ns.outgoing(event, msg, true)
+	timeout := m.Timeout
+	setDefault(&timeout, s.ns.srv.opts.AckTimeout)
+	for _, socket := range sockets {
+		settle := func(args Args, err error) {
+			if err == context.DeadlineExceeded {
+				return // nobody waits any more
+			}
+			answer := adapter.Message{Kind: adapter.Acked, Failed: err != nil, Data: []byte("[]")}
+			if args.Len() > 0 {
+				answer.Data, answer.Binary = args.array(), args.bin
+			}
+			s.answer(&asked, answer)
+		}
+		_, err := socket.awaitAck(id, timeout, &pendingAck{settle: settle, done: socket.timeAck(event)})
+		if err == nil {
+			out.tell(socket)
+			err = socket.send(msg, sio.Event, event, e.volatile)
+		}
+		if err != nil {
+			socket.forgetAck(id)
+			settle(Args{}, err)
+		}
+	}
+	return nil
+}

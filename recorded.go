@@ -1,0 +1,369 @@
+package socketio
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/socketio-go/socketio/adapter"
+	"github.com/socketio-go/socketio/internal/engine"
+)
+
+// This is recovery across the servers of a cluster: the bus keeps the log and
+// the sessions. An event is sent to its receivers, on this server too, when it is
+// read from the log: so every client receives all of them in one order, and
+// its last offset says exactly what it has.
+
+// restoreTimeout bounds how long a connecting client is kept waiting for the bus.
+const restoreTimeout = 5 * time.Second
+
+// record hands the event that enc holds to the log. If the bus does not want it,
+// the receivers on this server get it at once.
+func (e Emitter) record(n *Namespace, event string, enc *encoder) error {
+	if e.only != nil && !e.only.Connected() {
+		return ErrClosed
+	}
+	m := e.addressed(adapter.Message{Kind: adapter.Broadcast, Data: enc.payload(), Binary: enc.bin})
+	if e.only != nil {
+		m.Rooms, m.Except = []string{e.only.id}, nil
+	}
+	err := n.recovery.recorder.Record(m)
+	if err == nil {
+		n.srv.cluster.published.Add(1)
+		return nil
+	}
+	n.srv.cluster.lost.Add(1)
+	if err := e.deliverLogged(n, 0, event, enc); err != nil {
+		return err
+	}
+	if e.only != nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrUnpublished, err)
+}
+
+// records reports whether the bus keeps the log. r may be nil.
+func (r *recovery) records() bool { return r != nil && r.recorder != nil }
+
+// begin notes where the log was when it began to be read.
+func (r *recovery) begin(position int64) {
+	if !r.records() {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.begun = true
+	r.advanceLocked(position)
+}
+
+// advance notes how far the log has been read.
+func (r *recovery) advance(position int64) {
+	if !r.records() {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.advanceLocked(position)
+}
+
+func (r *recovery) advanceLocked(position int64) {
+	if position <= r.last {
+		return
+	}
+	r.last = position
+	now := time.Now()
+	if n := len(r.marks); n == 0 || now.Sub(r.marks[n-1].at) >= r.opts.Window/8 {
+		r.marks = append(r.marks, mark{now, position})
+	}
+}
+
+// A mark says that a position was the end of the log at some time.
+type mark struct {
+	at       time.Time
+	position int64
+}
+
+// oldest returns a position that was reached a window ago, or 0: what a socket
+// did before can be forgotten.
+func (r *recovery) oldest(now time.Time) int64 {
+	i := 0
+	for i < len(r.marks) && now.Sub(r.marks[i].at) >= r.opts.Window {
+		i++
+	}
+	if i == 0 {
+		return 0
+	}
+	r.marks = slices.Delete(r.marks, 0, i-1)
+	return r.marks[0].position
+}
+
+// recordings is what a recovery keeps if there is a recorder.
+type recordings struct {
+	begun     bool                       // it is known where the log was when we began to read it
+	marks     []mark                     // where the log was when, the oldest first
+	returning map[*Socket]struct{}       // that have resumed and are not connected yet
+	ending    map[string]<-chan struct{} // the end of those that were cut off here, by private id
+}
+
+// A backlog is what the log has for a socket that comes back, until it is
+// connected.
+type backlog struct {
+	events []recorded // what the log had
+	live   []recorded // what was read from it since
+	size   int64      // in bytes, of live
+}
+
+// A recorded is a logged event with its position.
+type recorded struct {
+	logged
+	position int64
+}
+
+// expects reports whether a socket is coming back. r may be nil.
+func (r *recovery) expects() bool {
+	if !r.records() {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.returning) > 0
+}
+
+// overhear keeps an event for the sockets that are coming back.
+func (r *recovery) overhear(e Emitter, m *engine.Message, position int64) {
+	for s := range r.returning {
+		b := s.rec.missed
+		if b.size += int64(m.Len()); b.size <= s.ns.srv.opts.MaxQueue/2 { // else replay finds it too much
+			b.live = append(b.live, recorded{logged{m: m, rooms: slices.Clone(e.rooms), except: slices.Clone(e.except)}, position})
+		}
+	}
+}
+
+// replay sends a socket that has come back what it has missed. The caller holds
+// mu. It fails if that is too much.
+func (r *recovery) replay(s *Socket, log *[]sent) bool {
+	b := s.rec.missed
+	s.rec.missed = nil
+	delete(r.returning, s)
+	var missed []recorded
+	var last, size int64
+	for _, l := range slices.Concat(b.events, b.live) {
+		if l.position > r.last { // it is about to be read, and delivered to all
+			break
+		}
+		if l.position > last && l.isFor(s.id, l.position, &s.rec.trail) {
+			missed = append(missed, l)
+			size += int64(l.m.Len())
+		}
+		last = max(last, l.position)
+	}
+	if max(size, b.size) > s.ns.srv.opts.MaxQueue/2 {
+		return false
+	}
+	for _, l := range missed {
+		s.resend(l.m, log)
+		s.rec.sent = l.position
+	}
+	return true
+}
+
+// since returns what was recorded behind a position.
+func (r *recovery) since(ctx context.Context, n *Namespace, position int64) (list []recorded, err error) {
+	messages, err := r.recorder.Since(ctx, position)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range messages {
+		enc, _, err := beginReceived(n, m)
+		if err != nil {
+			n.seat.Garbage(err)
+			continue
+		}
+		if m.Volatile {
+			enc.release()
+			continue
+		}
+		l := recorded{logged{rooms: m.Rooms, except: m.Except}, m.Position}
+		l.m, err = enc.eventWithOffset(n, r.offset(m.Position))
+		enc.release()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, l)
+	}
+	return list, nil
+}
+
+// resumeRecorded is the part of resume that asks the bus.
+func (r *recovery) resumeRecorded(s *Socket, c *claim) (why string) {
+	ctx, cancel := context.WithTimeout(context.Background(), restoreTimeout)
+	defer cancel()
+	lost, events, why := r.take(ctx, s, c)
+	if why != "" {
+		s.rec.remember(c.Offset)
+		return why
+	}
+	r.mu.Lock()
+	r.inherit(s, lost)
+	s.rec.missed = &backlog{events: events}
+	r.returning[s] = struct{}{}
+	r.mu.Unlock()
+	position := lost.trail.since
+	if n := len(events); n > 0 {
+		position = events[n-1].position
+	}
+	events, err := r.since(ctx, s.ns, position) // what came before we listened
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		s.rec.missed.size = math.MaxInt64 // the session is broken: see replay
+	}
+	s.rec.missed.events = append(s.rec.missed.events, events...)
+	return ""
+}
+
+// take takes a session from the bus, and checks a client's claim to it.
+func (r *recovery) take(ctx context.Context, s *Socket, c *claim) (lost *lostSession, events []recorded, why string) {
+	if err := r.recorder.Ready(ctx); err != nil {
+		return nil, nil, "the cluster can't be reached: " + err.Error()
+	}
+	session, err := r.recorder.Take(ctx, c.PID)
+	if err != nil {
+		return nil, nil, err.Error()
+	}
+	if session == nil || session.PID != c.PID || len(session.ID) == 0 {
+		return nil, nil, "unknown or expired session"
+	}
+	if lost, err = r.decode(session); err != nil {
+		return nil, nil, err.Error()
+	}
+	switch {
+	case session.State != nil && (c.Offset == nil || *c.Offset == lost.alien && lost.alien != ""):
+	case c.Offset == nil:
+		return nil, nil, "no offset"
+	default:
+		at, ok := r.recorder.Position(*c.Offset)
+		if !ok {
+			return nil, nil, "unknown offset"
+		}
+		lost.trail.since = max(lost.trail.since, at)
+	}
+	if session.State != nil && lost.trail.since >= lost.sent {
+		lost.trail.since = max(lost.trail.since, lost.until) // the rest was for others
+	}
+	if lost.trail.since < lost.trail.forgotten {
+		return nil, nil, "its rooms at that time are not known any more"
+	}
+	if events, err = r.since(ctx, s.ns, lost.trail.since); err != nil {
+		return nil, nil, err.Error()
+	}
+	size := int64(0)
+	for _, l := range events {
+		if l.isFor(lost.sid, l.position, &lost.trail) {
+			size += int64(l.m.Len())
+		}
+	}
+	if s.conn.replayed+size > s.ns.srv.opts.MaxQueue/2 {
+		return nil, nil, "too many missed events"
+	}
+	s.conn.replayed += size
+	return lost, events, ""
+}
+
+// A sessionState is what a session keeps for servers of this implementation.
+type sessionState struct {
+	Since     int64                 `json:"since"`
+	Stays     map[string][][2]int64 `json:"stays"`
+	Forgotten int64                 `json:"forgotten"`
+	Sent      int64                 `json:"sent"`
+	Until     int64                 `json:"until"`
+	Alien     string                `json:"alien,omitempty"`
+}
+
+// saveRecorded gives a session to the bus. The caller holds mu.
+func (r *recovery) saveRecorded(s *Socket, values Args) {
+	t := &s.rec.trail
+	state := sessionState{
+		Since:     t.since,
+		Stays:     make(map[string][][2]int64, len(t.stays)),
+		Forgotten: t.forgotten,
+		Sent:      s.rec.sent,
+		Until:     s.rec.until,
+		Alien:     s.rec.alien,
+	}
+	for room, stays := range t.stays {
+		for _, s := range stays {
+			state.Stays[room] = append(state.Stays[room], [2]int64{s.from, s.to})
+		}
+	}
+	session := &adapter.Session{PID: s.rec.pid, ID: s.id, Rooms: t.rooms(), Data: values.Raw(0), Binary: values.bin}
+	session.State, _ = json.Marshal(state) // numbers and strings
+	r.ending[s.rec.pid] = s.rec.over
+	if err := r.recorder.Save(session, r.opts.Window); err != nil {
+		s.ns.srv.engine.Go(func() { s.ns.seat.Lost(1, err) }) // which tells the application
+	}
+}
+
+// decode is the inverse of saveRecorded. Servers of other implementations keep no
+// State: they know the rooms at the end only.
+func (r *recovery) decode(session *adapter.Session) (*lostSession, error) {
+	state := sessionState{Stays: make(map[string][][2]int64)}
+	if session.State == nil {
+		for _, room := range session.Rooms {
+			state.Stays[room] = [][2]int64{{-1, stillIn}}
+		}
+	} else if err := json.Unmarshal(session.State, &state); err != nil {
+		return nil, fmt.Errorf("session: %w", err)
+	}
+	lost := &lostSession{
+		record: record{pid: session.PID, sent: state.Sent, until: state.Until, alien: state.Alien},
+		sid:    session.ID,
+		values: make(map[string]any),
+	}
+	lost.trail = trail{since: state.Since, forgotten: state.Forgotten, stays: make(map[string][]stay)}
+	for room, stays := range state.Stays {
+		for _, s := range stays {
+			lost.trail.stays[room] = append(lost.trail.stays[room], stay{s[0], s[1]})
+			if s[1] != stillIn {
+				lost.trail.ended++
+			}
+		}
+	}
+	var values map[string]json.RawMessage
+	if len(session.Data) > 0 {
+		if err := json.Unmarshal(session.Data, &values); err != nil {
+			return nil, fmt.Errorf("session: %w", err)
+		}
+	}
+	for name, raw := range values {
+		lost.values[name] = remoteValue{[][]byte{raw}, session.Binary}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if lost.over = r.ending[session.PID]; lost.over == nil {
+		lost.over = alreadyOver
+	}
+	return lost, nil
+}
+
+// alreadyOver is for a predecessor on another server.
+var alreadyOver = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// ended forgets a predecessor whose last function has returned.
+func (r *recovery) ended(rec *recoverable) {
+	if r.recorder == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ending[rec.pid] == rec.over {
+		delete(r.ending, rec.pid)
+	}
+}

@@ -1,0 +1,247 @@
+package socketio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/socketio-go/socketio/adapter"
+)
+
+// checkServerSide refuses the names that mean something on the server side.
+func checkServerSide(event string) error {
+	switch event {
+	case "connect", "connection", "new_namespace":
+		return fmt.Errorf("%w %q", ErrReserved, event)
+	}
+	return nil
+}
+
+// ServerSideEmit sends an event to the other servers of the cluster, to those
+// that have the namespace. It does not block, and they do not answer. The error is [ErrReserved] for
+// a reserved name, says which argument can't be encoded, or wraps [ErrUnpublished].
+// As long as the server is not part of a cluster, nobody receives it.
+func (n *Namespace) ServerSideEmit(event string, args ...any) error {
+	enc, err := beginServerSide(event, args)
+	if err != nil {
+		return err
+	}
+	defer enc.release()
+	m := adapter.Message{Kind: adapter.Emit, Data: enc.payload(), Binary: enc.bin}
+	return n.Broadcast().tell(m)
+}
+
+func beginServerSide(event string, args []any) (*encoder, error) {
+	if err := checkServerSide(event); err != nil {
+		return nil, err
+	}
+	return beginEvent(event, args)
+}
+
+// ServerSideEmitWithAck sends an event to the other servers and collects one
+// reply from each until ctx ends, or for [Options.AckTimeout] if ctx has no
+// deadline. A server that handles the event answers with its handler's result, or
+// its refusal; one without a handler does not answer. Reply.From is the
+// server's name, if the bus tells. The error, if some did not answer, is a *[SilentError]; the
+// replies of the others are returned beside it. A server that is not part of a cluster is
+// answered by nobody, at once.
+func (n *Namespace) ServerSideEmitWithAck(ctx context.Context, event string, args ...any) ([]Reply, error) {
+	enc, err := beginServerSide(event, args)
+	if err != nil {
+		return nil, err
+	}
+	defer enc.release()
+	var replies []Reply
+	m := adapter.Message{Kind: adapter.Emit, Data: enc.payload(), Binary: enc.bin}
+	err = n.Broadcast().inquire(ctx, m, func(m *adapter.Message) error {
+		if m.Kind != adapter.Emitted {
+			return errKind
+		}
+		args, err := receivedArgs(m)
+		replies = append(replies, Reply{From: m.From, Args: args, Err: err})
+		return err
+	})
+	return replies, err
+}
+
+var errKind = errors.New("the answer to another question")
+
+// inquire asks the other servers in every namespace that e stands for and waits
+// for the answers. take is called for one at a time, and not any more when
+// inquire has returned.
+func (e Emitter) inquire(ctx context.Context, m adapter.Message, take func(*adapter.Message) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	seats := e.seats()
+	if len(seats) == 0 {
+		return nil
+	}
+	ctx, cancel := e.ns.srv.withDeadline(ctx)
+	defer cancel()
+	deadline, _ := ctx.Deadline()
+	var errs []error
+	for _, s := range seats {
+		one := e.addressed(m)
+		one.Timeout = untilDeadline(deadline)
+		q, err := s.ask(one, take)
+		if err == nil {
+			err = q.wait(ctx)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// OnServerSide registers handler for an event that another server of the cluster
+// sends with [Namespace.ServerSideEmit], and returns a function that removes it.
+// The shapes are those of On less the socket. The events of a namespace are
+// handled one after another, so a handler that waits for another server must
+// not be waited for by that one. The context ends with the server. It panics
+// if handler has another shape, or if no server could emit the event.
+func (n *Namespace) OnServerSide(event string, handler any) (off func()) {
+	if err := checkServerSide(event); err != nil {
+		panic(fmt.Sprintf("socketio: OnServerSide: %v", err))
+	}
+	return n.serverSide.add(event, compileServerSide(event, handler))
+}
+
+func compileServerSide(event string, fn any) *handler {
+	v := reflect.ValueOf(fn)
+	if v.Kind() != reflect.Func || v.IsNil() {
+		panic(fmt.Sprintf("socketio: OnServerSide(%q): %T is not a function", event, fn))
+	}
+	p, problem := newPlan(v)
+	if problem == "" && p.socket {
+		problem = "there is no socket"
+	}
+	if problem != "" {
+		panic(fmt.Sprintf("socketio: OnServerSide(%q): %T: %s", event, fn, problem))
+	}
+	return &handler{run: p.run, result: p.result, acks: p.ack}
+}
+
+// A serverEvent is one event of another server on its way to its handlers.
+type serverEvent struct {
+	from *adapter.Message // what is answered; its data is not kept
+	name string
+	args Args
+}
+
+// maxServerEvents bounds those that wait for handlers.
+const maxServerEvents = 1024
+
+// receive queues an event of another server for its handlers.
+func (s *seat) receive(m *adapter.Message) error {
+	args, err := receivedArgs(m)
+	if err != nil {
+		return err
+	}
+	var name string
+	if args.Len() == 0 || decodeArg(args.raw[0], nil, &name) != nil {
+		return errors.New("an event without a name")
+	}
+	args.raw = args.raw[1:]
+	ev := serverEvent{from: &adapter.Message{From: m.From, ID: m.ID}, name: name, args: args}
+	s.mu.Lock()
+	full := len(s.inbox) >= maxServerEvents
+	start := !full && !s.deaf && !s.busy
+	if !full && !s.deaf {
+		s.inbox = append(s.inbox, ev)
+		s.busy = true
+	}
+	s.mu.Unlock()
+	if full {
+		s.Lost(1, errors.New("handlers of server-side events are too slow"))
+	}
+	if start {
+		s.ns.srv.engine.Go(s.drain)
+	}
+	return nil
+}
+
+// stopReceiving gives up the events of other servers, but not what is being
+// handled.
+func (s *seat) stopReceiving() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.deaf = true
+	s.inbox = nil
+}
+
+// drain handles the events that wait, until there is none.
+func (s *seat) drain() {
+	returned := false
+	defer func() {
+		if !returned { // runtime.Goexit in a handler
+			s.ns.srv.engine.Go(s.drain)
+		}
+	}()
+	for {
+		s.mu.Lock()
+		if len(s.inbox) == 0 {
+			s.busy, s.inbox = false, nil
+			s.mu.Unlock()
+			break
+		}
+		ev := s.inbox[0]
+		s.inbox = s.inbox[1:]
+		s.mu.Unlock()
+		s.handle(ev)
+	}
+	returned = true
+}
+
+// handle runs the handlers of an event, the namespace's and those of its
+// template. The first result or error is the answer.
+func (s *seat) handle(ev serverEvent) {
+	lists := [][]*handler{s.ns.serverSide.of([]byte(ev.name))}
+	if s.ns.parent != nil {
+		lists = append(lists, s.ns.parent.serverSide.of([]byte(ev.name)))
+	}
+	ack := &answer{id: noAck}
+	if ev.from.ID != "" {
+		ack.id = 0
+		ack.give = func(args Args) {
+			s.answer(ev.from, adapter.Message{Kind: adapter.Emitted, Data: args.array(), Binary: args.bin})
+		}
+	}
+	var o outcome
+	for _, list := range lists {
+		for _, h := range list {
+			o.handled = true
+			o.deferred = o.deferred || h.acks
+			results, err := s.invoke(h, &call{event: ev.name, raw: ev.args.raw, bin: ev.args.bin, id: ack.id, keeps: true, ctx: s.ctx, ack: ack})
+			if err != nil {
+				s.report(err)
+			}
+			if !o.answered && (err != nil || h.result) {
+				o.answered, o.results, o.err = true, results, err
+			}
+		}
+	}
+	switch {
+	case !o.handled || o.deferred && !o.answered:
+	case o.err != nil:
+		_ = ack.refuse(o.err, neutralText(o.err)) // unless an AckFunc was faster
+	default:
+		if err := ack.send(o.results...); err != nil && err != ErrAnswered {
+			s.report(err)
+			_ = ack.refuse(err, "internal error")
+		}
+	}
+}
+
+// report reports a handler's error, unless it is an answer to the other server.
+func (s *seat) report(err error) {
+	if _, ok := asError(err); !ok {
+		s.ns.srv.report(nil, err)
+	}
+}
+
+// invoke runs one handler. A panic is its error.
+func (s *seat) invoke(h *handler, c *call) (results []any, err error) {
+	defer s.ns.srv.recovered(c.event, func(p *PanicError) { err = p })
+	return h.run(c)
+}
