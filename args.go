@@ -82,6 +82,10 @@ func (a Args) Raw(i int) json.RawMessage {
 	return a.raw[i]
 }
 
+// Binary returns the data that placeholders in what Raw returns stand for. The
+// result must not be modified.
+func (a Args) Binary() [][]byte { return a.bin }
+
 // AckFunc answers the client. As the last parameter of a handler it replaces
 // the handler's results, for answers that come later. Only the first call
 // counts; the others return [ErrAnswered]. It may be called on any goroutine,
