@@ -171,12 +171,16 @@ func (s *Server) try(words ...string) string {
 		return ""
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
-	fmt.Fprintf(conn, "*%d\r\n", len(words))
-	for _, word := range words {
-		fmt.Fprintf(conn, "$%d\r\n%s\r\n", len(word), word)
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return ""
 	}
-	fmt.Fprintf(conn, "QUIT\r\n")
+	request := fmt.Appendf(nil, "*%d\r\n", len(words))
+	for _, word := range words {
+		request = fmt.Appendf(request, "$%d\r\n%s\r\n", len(word), word)
+	}
+	if _, err := conn.Write(append(request, "QUIT\r\n"...)); err != nil {
+		return ""
+	}
 	reply, _ := io.ReadAll(conn) // QUIT makes it end
 	return strings.TrimSuffix(string(reply), "+OK\r\n")
 }
