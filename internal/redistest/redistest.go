@@ -26,7 +26,7 @@ type Server struct {
 
 	mu   sync.Mutex // guards the following
 	hold io.Closer  // keeps the process alive
-	done chan error
+	done chan struct{}
 	log  *bytes.Buffer
 }
 
@@ -138,8 +138,11 @@ func (s *Server) start() error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }() // ends with hold
+	done := make(chan struct{})
+	go func() { // ends with hold
+		defer close(done)
+		_ = cmd.Wait() // it is killed
+	}()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(patience); time.Now().Before(end); <-tick.C {
