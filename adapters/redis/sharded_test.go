@@ -163,16 +163,14 @@ func hear(t *testing.T, member adapter.Member, h *fakeHost) {
 		return
 	}
 	for _, room := range h.rooms {
+		before := subscribed(t, m, room)
 		m.RoomChanged(room)
-	}
-	eventually(t, "rooms are heard", func() bool {
-		for _, room := range h.rooms {
-			if n := subscribed(t, m, room); m.mode.has(room) != (n > 0) {
-				return false
-			}
+		if m.mode.has(room) {
+			eventually(t, "a room is heard", func() bool { return subscribed(t, m, room) == before+1 })
+		} else if before > 0 {
+			t.Errorf("somebody listens for %q", room)
 		}
-		return true
-	})
+	}
 }
 
 // subscribed returns how many servers hear a room.
