@@ -10,15 +10,16 @@ LINT_VERSION := v2.15.0
 LINT         := $(CURDIR)/.build/golangci-lint-$(LINT_VERSION)
 
 FUZZTIME ?= 30s
+SEEDS    ?= 10000
 
 .PHONY: help
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: setup vet lint docs race ## everything CI runs, after installing what is missing
+test: setup vet lint docs race histories fuzz ## everything CI runs, after installing what is missing
 	@modules=$$(go list -m | sed 's|.*/||' | paste -sd ' '); \
-	echo "make test: passed: vet, lint with the import walls, docs, go test -race in: $$modules"
+	echo "make test: passed: vet, lint with the import walls, docs, go test -race in: $$modules, $(SEEDS) histories, fuzzing"
 
 .PHONY: test-go
 test-go: ## the library's own tests, without the race detector: quick
@@ -45,8 +46,12 @@ fmt: $(LINT) ## format the Go code
 docs: ## what the documents say is so: the README's program, links, the layout
 	@scripts/check-docs
 
+.PHONY: histories
+histories: ## SEEDS=10000 random histories under the race detector, checked against the promises
+	go test -race -run '^TestHistories$$' -timeout=30m . -args -seeds=$(SEEDS)
+
 .PHONY: fuzz
-fuzz: ## every fuzz target in turn, FUZZTIME=30s each
+fuzz: ## every fuzz target, FUZZTIME=30s each, as many at a time as there are processors
 	@scripts/fuzz $(FUZZTIME)
 
 .PHONY: cover

@@ -271,7 +271,7 @@ func (s *seat) deliver(e Emitter, m *adapter.Message) error {
 		return s.question(e, m, event, enc)
 	}
 	if recorded && s.ns.recovery.records() {
-		return e.deliverRecorded(s.ns, m.Position, event, enc)
+		return e.deliverLogged(s.ns, m.Position, event, enc)
 	}
 	return e.deliver(s.ns, event, enc)
 }

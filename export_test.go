@@ -1,5 +1,15 @@
 package socketio
 
+import "github.com/socketio-go/socketio/internal/sio"
+
+// RunHandler compiles a handler and runs it as for a packet with attachments.
+// The handler gets a socket that is good for nothing.
+func RunHandler(fn any, p *sio.Packet, bin [][]byte) error {
+	c := &call{s: new(Socket), event: string(p.Name), raw: p.Args, bin: bin, id: noAck}
+	_, err := compile("event", fn).run(c)
+	return err
+}
+
 // An Index is the index of a namespace, without a server.
 type Index struct{ x index }
 

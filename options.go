@@ -108,6 +108,9 @@ type Options struct {
 	// files whose name begins with "socket.io." are.
 	ClientFS fs.FS
 
+	// Hooks, if set, are told what happens. They are copied.
+	Hooks *Hooks
+
 	// Logger receives what an operator should see, at level Warn: all that
 	// OnError is told of. Nil means no logging.
 	Logger *slog.Logger

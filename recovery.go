@@ -13,6 +13,7 @@ import (
 
 	"github.com/socketio-go/socketio/adapter"
 	"github.com/socketio-go/socketio/internal/engine"
+	"github.com/socketio-go/socketio/internal/sio"
 )
 
 // Recovery configures connection state recovery: when a client comes back soon
@@ -391,12 +392,13 @@ func (r *recovery) stop() {
 }
 
 // enter sends a socket what it has missed, before the answer to its CONNECT. The
-// caller holds mu, and makes the socket part of the namespace under it. It fails
-// if what was missed is not kept any more.
-func (r *recovery) enter(s *Socket) bool {
+// caller holds mu, and makes the socket part of the namespace under it; what the
+// hooks are to be told is left in log. It fails if what was missed is not kept any
+// more.
+func (r *recovery) enter(s *Socket, log *[]sent) bool {
 	rec := s.rec
 	if rec.missed != nil {
-		if !r.replay(s) {
+		if !r.replay(s, log) {
 			return false
 		}
 	} else if rec.resumed {
@@ -405,7 +407,7 @@ func (r *recovery) enter(s *Socket) bool {
 			return false
 		}
 		for _, m := range missed {
-			_ = s.conn.session.Send(m, false)
+			s.resend(m, log)
 		}
 		rec.sent = max(rec.sent, last)
 	} else {
@@ -417,6 +419,14 @@ func (r *recovery) enter(s *Socket) bool {
 	}
 	r.live[rec.pid] = s
 	return true
+}
+
+// resend sends what s has missed, before it is connected.
+func (s *Socket) resend(m *engine.Message, log *[]sent) {
+	err := s.conn.session.Send(m, false)
+	if s.ns.srv.hooks.sends() {
+		*log = append(*log, sent{s, sio.Event, s.ns.srv.eventOf(m), m, err})
+	}
 }
 
 // waitForPredecessor waits until the functions of the predecessor have returned, so that

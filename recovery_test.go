@@ -102,10 +102,10 @@ func (r *returner) connect() (missed []received, err error) {
 			offset = event.offset
 			continue
 		}
-		if event.answer.SID == "" || event.answer.PID == "" {
+		if event.answer.SID == "" {
 			return nil, fmt.Errorf("CONNECT was answered with %s", event.text)
 		}
-		r.recovered = r.pid == event.answer.PID
+		r.recovered = r.pid != "" && r.pid == event.answer.PID
 		if same := r.id == event.answer.SID; same != r.recovered {
 			r.t.Errorf("recovered: %v, but the same id: %v", r.recovered, same)
 		}
