@@ -323,7 +323,7 @@ func TestShardedGarbage(t *testing.T) {
 	ready(t, from, to)
 	hear(t, to, h)
 	garbage := []string{
-		"", "{", "{}", "garbage", "Á", "¤type¤data", "ßÿÿÿÿ", strings.Repeat("", 1<<20),
+		"", "{", "{}", "garbage", "Á", "\u0084¤type¤data", "ßÿÿÿÿ", strings.Repeat("\u0091", 1<<20),
 		strings.Repeat("[", 1<<20), `{"type":3,"uid":"x","nsp":"/"}`, `{"type":3,"data":{"packet":{},"opts":{}},"uid":"x","nsp":"/"}`,
 		strings.Repeat("x", 10<<20),
 	}
