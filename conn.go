@@ -172,8 +172,9 @@ func (c *conn) handle(turn *engine.Turn, p *sio.Packet, bin [][]byte, size int64
 // handlers like an event, and is counted like one.
 func (c *conn) answered(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]byte) {
 	pending, ok := s.forgetAck(p.ID)
-	if !ok {
-		return // it has come too late, or twice
+	if !ok { // it has come too late, or twice
+		c.srv.strayAcks.Add(1)
+		return
 	}
 	pending.tell(nil)
 	args := retain(p.Args, bin)

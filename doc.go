@@ -421,7 +421,8 @@
 //
 // Hooks run on the goroutines that do the work, many at a time, so they must not block.
 // What the handlers of an event did, and how long they took, an [Interceptor] knows.
-// [Options.Logger] is for what an operator should see.
+// [Options.Logger] is for what an operator should see. Each kind of error has a rate of
+// its own there, so that clients can't flood it.
 //
 // # Security
 //
@@ -482,6 +483,24 @@
 //	})
 //	…
 //	err := <-ended // before main returns
+//
+// # Guarantees
+//
+// In short, what the sections above promise:
+//
+//   - Events are handled one at a time and in order, and arrive at most once. Who
+//     recovers has missed none.
+//   - OnConnect comes first, OnDisconnect last, once each.
+//   - What a client fills is bounded, every wait for it has a deadline, and no input
+//     can panic the process.
+//   - What one client or one handler does delays no other.
+//   - Only an *[Error] is shown to clients, and only pages of the same host, or of those
+//     that are listed, may connect.
+//   - After Shutdown or Close nothing of the server is left, and every method may still be
+//     called.
+//
+// docs/guarantees.md in the repository says it in full, each with the tests that show it;
+// docs/faults.md does so for what may go wrong.
 //
 // # Compression
 //

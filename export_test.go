@@ -75,3 +75,11 @@ func (s *Socket) Stays() (n int) {
 	}
 	return n
 }
+
+// Awaited returns how many answers s awaits, and for how many of them somebody
+// waits on its connection.
+func (s *Socket) Awaited() (answers, waiters int) {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	return len(s.acks), int(s.conn.awaited)
+}

@@ -72,7 +72,7 @@ type recovery struct {
 	order    []*lostSession          // the oldest first
 	live     map[string]*Socket      // connected, by private id
 	gone     sync.Cond               // one of live has gone
-	sweeper  *time.Timer             // runs while there are sessions
+	sweeper  *time.Timer             // runs while anything is kept
 	stopped  bool
 
 	recorder   adapter.Recorder // keeps the log and the sessions instead, if not nil
@@ -171,6 +171,7 @@ func (r *recovery) append(enc *encoder, n *Namespace, l logged) (_ *engine.Messa
 	r.log = append(r.log, l)
 	r.bytes += int64(l.m.Len())
 	r.trim(l.at)
+	r.sweepLater()
 	return l.m, nil
 }
 
@@ -187,6 +188,9 @@ func (r *recovery) trim(now time.Time) {
 		n++
 	}
 	r.log = r.log[n:] // append moves the rest when the capacity is used up
+	if len(r.log) == 0 {
+		r.log = nil // its array is as large as the log has ever been
+	}
 }
 
 // first returns the position of the oldest event that is kept, or that the next
@@ -354,9 +358,7 @@ func (r *recovery) save(s *Socket, values map[string]any) {
 	s.ns.srv.acquireAgain(s.ns)
 	r.sessions[lost.pid] = lost
 	r.order = append(r.order, lost)
-	if r.sweeper == nil {
-		r.sweeper = time.AfterFunc(r.opts.Window, r.sweep)
-	}
+	r.sweepLater()
 }
 
 // sweep forgets what is too old.
@@ -368,11 +370,24 @@ func (r *recovery) sweep() {
 		r.forget(r.order[0])
 	}
 	r.trim(now)
-	if len(r.order) == 0 || r.stopped {
-		r.sweeper = nil
+	r.sweeper = nil
+	r.sweepLater()
+}
+
+// sweepLater sees to it that what is kept is swept when it is too old, also if
+// nothing happens until then. The caller holds mu.
+func (r *recovery) sweepLater() {
+	if r.sweeper != nil || r.stopped || len(r.order)+len(r.log) == 0 {
 		return
 	}
-	r.sweeper.Reset(r.opts.Window - now.Sub(r.order[0].at))
+	oldest := time.Now()
+	if len(r.order) > 0 {
+		oldest = r.order[0].at
+	}
+	if len(r.log) > 0 && r.log[0].at.Before(oldest) {
+		oldest = r.log[0].at
+	}
+	r.sweeper = time.AfterFunc(r.opts.Window-time.Since(oldest), r.sweep)
 }
 
 // stop ends the sweeping.

@@ -29,7 +29,9 @@ type Server struct {
 	origins    *originPolicy
 	engine     *engine.Server
 	files      clientFiles
+	log        logbook
 	badPackets atomic.Uint64
+	strayAcks  atomic.Uint64
 	panics     atomic.Uint64
 	cluster    clusterCounters
 
@@ -47,6 +49,7 @@ func NewServer(opts *Options) *Server {
 		opts:       opts.withDefaults(),
 		namespaces: make(map[string]*Namespace),
 	}
+	srv.log.to = srv.opts.Logger
 	if srv.opts.Hooks != nil {
 		srv.hooks = *srv.opts.Hooks
 	}
@@ -162,6 +165,7 @@ type Stats struct {
 
 	Slow       uint64 // connections closed because they did not read
 	BadPackets uint64 // connections closed because of what they sent
+	StrayAcks  uint64 // answers that nobody awaited: too late, given twice, or to no question
 	Panics     uint64 // in handlers and other functions of the application
 
 	Cluster  ClusterStats // zero unless Options.Adapter is set
@@ -212,6 +216,7 @@ func (srv *Server) Stats() Stats {
 		QueuedBytes: counts.Queued,
 		Slow:        srv.engine.Slow(),
 		BadPackets:  srv.badPackets.Load(),
+		StrayAcks:   srv.strayAcks.Load(),
 		Panics:      srv.panics.Load(),
 		Messages: MessageStats{
 			Emitted:         counts.Emitted,
@@ -321,13 +326,7 @@ func (srv *Server) reportEngine(err error) {
 // report tells the application of an error that concerns s, or nobody.
 func (srv *Server) report(s *Socket, err error) {
 	defer func() { _ = recover() }() // there is nobody left to tell
-	if srv.opts.Logger != nil {
-		if s != nil {
-			srv.opts.Logger.Warn(err.Error(), "socket", s.logID(), "namespace", s.ns.name)
-		} else {
-			srv.opts.Logger.Warn(err.Error())
-		}
-	}
+	srv.log.write(s, err)
 	if srv.opts.OnError != nil {
 		srv.opts.OnError(s, err)
 	}
