@@ -110,6 +110,21 @@ func onStage(t *testing.T, peers ...string) (*testServer, *stageSeat) {
 	return srv, b.seat("/")
 }
 
+// A server knows its rooms, those of single sockets included.
+func TestRoomsForOtherServers(t *testing.T) {
+	t.Parallel()
+	srv, seat := onStage(t)
+	ids := make(chan string, 1)
+	srv.OnConnect(func(s *socketio.Socket) {
+		s.Join("r")
+		ids <- s.ID()
+	})
+	srv.join(t, webSocket)
+	id := receive(t, ids)
+	rooms := seat.host.(adapter.RoomLister).Rooms()
+	wantEqual(t, "rooms", strings.Join(sorted(rooms), " "), strings.Join(sorted([]string{"r", id}), " "))
+}
+
 // what formats a published message, but for what is random.
 func what(m *adapter.Message) string {
 	text := fmt.Sprintf("%v to=%q rooms=%v except=%v", m.Kind, m.To, m.Rooms, m.Except)
