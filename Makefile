@@ -9,16 +9,20 @@ MAKEFLAGS     += --no-builtin-rules --no-print-directory
 LINT_VERSION := v2.15.0
 LINT         := $(CURDIR)/.build/golangci-lint-$(LINT_VERSION)
 
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
 FUZZTIME ?= 30s
+SEEDS    ?= 10000
+SOAKTIME ?= 10m
 
 .PHONY: help
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: setup vet lint docs race ## everything CI runs, after installing what is missing
+test: setup vet lint docs race platforms histories fuzz ## everything CI runs, after installing what is missing
 	@modules=$$(go list -m | sed 's|.*/||' | paste -sd ' '); \
-	echo "make test: passed: vet, lint with the import walls, docs, go test -race in: $$modules"
+	echo "make test: passed: vet, lint with the import walls, docs, go test -race in: $$modules, platforms, $(SEEDS) histories, fuzzing"
 
 .PHONY: test-go
 test-go: ## the library's own tests, without the race detector: quick
@@ -27,6 +31,12 @@ test-go: ## the library's own tests, without the race detector: quick
 .PHONY: race
 race: ## the tests of every module, under the race detector
 	@scripts/each-module go test -race -shuffle=on -timeout=5m ./...
+
+.PHONY: platforms
+platforms: ## the library's tests with 32 bits and one processor, then with eight; it builds for arm64
+	GOARCH=386 go test -cpu=1 ./...
+	GOARCH=arm64 go vet ./...
+	go test -cpu=8 ./...
 
 .PHONY: vet
 vet: ## go vet in every module
@@ -45,9 +55,26 @@ fmt: $(LINT) ## format the Go code
 docs: ## what the documents say is so: the README's program, links, the layout
 	@scripts/check-docs
 
+.PHONY: histories
+histories: ## SEEDS=10000 random histories under the race detector, checked against the promises
+	go test -race -run '^TestHistories$$' -timeout=30m . -args -seeds=$(SEEDS)
+
 .PHONY: fuzz
-fuzz: ## every fuzz target in turn, FUZZTIME=30s each
+fuzz: ## every fuzz target, FUZZTIME=30s each, two at a time for every processor
 	@scripts/fuzz $(FUZZTIME)
+
+.PHONY: soak
+soak: .build/soak ## floods, churn, crowds and a mixed load at full size, SOAKTIME=10m for the load
+	@$< -test.timeout=0 -test.run='^Test(Soak|Floods|Churn|Idle|WorstClients|Shutdown)' -for=$(SOAKTIME)
+
+.PHONY: chaos
+chaos: .build/soak ## connections and servers cut, frozen and killed at random, SOAKTIME=10m
+	@$< -test.timeout=0 -test.run='^Test(Chaos|OneThatNeverReads|ReconnectStorm)' -for=$(SOAKTIME)
+
+.PHONY: .build/soak
+.build/soak:
+	@mkdir -p .build
+	@go test -c -o $@ ./internal/soak
 
 .PHONY: cover
 cover: ## statement coverage of the library, as a page in .build
@@ -64,6 +91,10 @@ bench: ## measure beside plain gorilla and the Node server: takes long, wants an
 .PHONY: gate
 gate: ## the CPU time of the main cases beside plain gorilla, a minute; fails if it is far off
 	go run ./bench gate
+
+.PHONY: vuln
+vuln: ## known vulnerabilities in what every module uses; asks vuln.go.dev, or GOVULNDB
+	@scripts/each-module go run $(GOVULNCHECK) $${GOVULNDB:+-db=$$GOVULNDB} ./...
 
 .PHONY: setup
 setup: ## install what the tests need and this machine lacks

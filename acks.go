@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"sync/atomic"
 	"time"
+
+	"github.com/socketio-go/socketio/internal/sio"
 )
 
 // An answer is what the client gets for an event with an ack id. It is given
@@ -31,7 +33,7 @@ func (a *answer) send(args ...any) error {
 	if a.done.Swap(true) {
 		return ErrAnswered
 	}
-	return a.s.send(m, false)
+	return a.s.send(m, sio.Ack, "", false)
 }
 
 // sendTo answers another server.
@@ -74,6 +76,14 @@ type pendingAck struct {
 	settle func(Args, error)
 	fn     func(Args, error) // what settle has the handlers' goroutine call; nil if somebody waits
 	timer  *time.Timer       // nil if somebody waits with a context
+	done   func(error)       // Hooks.Ack, told before anybody else; nil if it isn't set
+}
+
+// tell tells the hooks how the waiting has ended.
+func (p *pendingAck) tell(err error) {
+	if p.done != nil {
+		p.done(err)
+	}
 }
 
 // awaitAck reserves an id for an answer: the socket's next one, or the given id
@@ -126,6 +136,7 @@ func (s *Socket) forgetAck(id int64) (*pendingAck, bool) {
 // answer may have come too late.
 func (s *Socket) settleAck(id int64, args Args, err error) {
 	if p, ok := s.forgetAck(id); ok {
+		p.tell(err)
 		p.settle(args, err)
 	}
 }
@@ -141,7 +152,7 @@ func (srv *Server) withDeadline(ctx context.Context) (context.Context, context.C
 // emitWithCallback emits an event whose answer goes to fn.
 func (s *Socket) emitWithCallback(event string, args []any, fn func(Args, error)) error {
 	settle := func(args Args, err error) { s.conn.enqueue(s, task{fn: func() { fn(args, err) }}) }
-	id, err := s.awaitAck(noAck, s.ns.srv.opts.AckTimeout, &pendingAck{settle: settle, fn: fn})
+	id, err := s.awaitAck(noAck, s.ns.srv.opts.AckTimeout, &pendingAck{settle: settle, fn: fn, done: s.timeAck(event)})
 	if err != nil {
 		return err
 	}
@@ -160,7 +171,7 @@ func (s *Socket) emitAwaited(id int64, event string, args []any) error {
 		return err
 	}
 	s.ns.outgoing(event, m, true).tell(s)
-	return s.send(m, false)
+	return s.send(m, sio.Event, event, false)
 }
 
 // EmitWithAck sends an event and waits for the client's answer until ctx ends,
@@ -183,7 +194,7 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (Ar
 	}
 	replies := make(chan reply, 1)
 	settle := func(args Args, err error) { replies <- reply{args, err} }
-	id, err := s.awaitAck(noAck, 0, &pendingAck{settle: settle})
+	id, err := s.awaitAck(noAck, 0, &pendingAck{settle: settle, done: s.timeAck(event)})
 	if err != nil {
 		return Args{}, err
 	}
@@ -196,7 +207,8 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (Ar
 	case r := <-replies:
 		return r.args, r.err
 	case <-ctx.Done():
-		if _, ok := s.forgetAck(id); ok {
+		if p, ok := s.forgetAck(id); ok {
+			p.tell(ctx.Err())
 			return Args{}, ctx.Err()
 		}
 		r := <-replies // it came at the same time

@@ -186,6 +186,8 @@ func TestAcksThatNobodyAwaits(t *testing.T) {
 	c.write(`430["right"]`, `430["again"]`)
 	wantEqual(t, "answer", receive(t, got), `["right"] <nil>`)
 	c.wantNothing()
+	// Without payload, or without an id, it is no answer at all.
+	wantEqual(t, "counted", srv.Stats().StrayAcks, 6)
 }
 
 func TestPendingAcksAreBounded(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/socketio-go/socketio/adapter"
+	"github.com/socketio-go/socketio/internal/sio"
 )
 
 // A Reply is one receiver's answer to a broadcast or to a server-side event.
@@ -99,10 +100,10 @@ func (e Emitter) ask(ctx context.Context, n *Namespace, c *collection, event str
 	for _, s := range one.local() {
 		i := c.expect(s, id)
 		settle := func(args Args, err error) { c.settle(i, args, err) }
-		_, err := s.awaitAck(id, 0, &pendingAck{settle: settle})
+		_, err := s.awaitAck(id, 0, &pendingAck{settle: settle, done: s.timeAck(event)})
 		if err == nil {
 			out.tell(s)
-			err = s.send(m, e.volatile)
+			err = s.send(m, sio.Event, event, e.volatile)
 		}
 		if err != nil {
 			s.forgetAck(id)
@@ -253,7 +254,9 @@ func (c *collection) abandon(err error) ([]Reply, error) {
 	}
 	for _, a := range askedOf {
 		if !a.settled {
-			a.socket.forgetAck(a.id)
+			if p, ok := a.socket.forgetAck(a.id); ok {
+				p.tell(err)
+			}
 		}
 	}
 	return c.replies, err

@@ -121,11 +121,25 @@ func serveOn(t *testing.T, opts *socketio.Options, l net.Listener, dial func(ctx
 	t.Cleanup(func() {
 		if err := srv.Close(); err != nil {
 			t.Errorf("closing the server: %v", err)
+		} else if m := srv.Stats().Messages; m.Pending != 0 || !balanced(m) {
+			t.Errorf("messages are not accounted for: %+v", m)
 		}
 		hs.Close()
 		transport.CloseIdleConnections()
 	})
 	return srv
+}
+
+// balanced reports whether every message is accounted for.
+func balanced(m socketio.MessageStats) bool {
+	return m.Emitted == m.Written+m.Pending+m.DroppedVolatile+m.DroppedSlow+m.DroppedClosed
+}
+
+// held is what a server counts, but for the messages that it has sent.
+func held(srv *testServer) socketio.Stats {
+	st := srv.Stats()
+	st.Messages = socketio.MessageStats{}
+	return st
 }
 
 // wantError returns the next error that OnError was told, which must be an E.
@@ -209,7 +223,11 @@ func (srv *testServer) open(t testing.TB, transport string, header ...http.Heade
 			t.Fatalf("the session opened with %s", show(packet))
 		}
 	} else {
-		c.wire = srv.openPolling(t, h)
+		w := srv.openPolling(t, h)
+		c.wire = w
+		if transport == upgrading {
+			c.wire = newUpgradingWire(srv, w)
+		}
 	}
 	t.Cleanup(c.wire.close)
 	return c
@@ -474,24 +492,8 @@ func (w *pollingWire) write(packets ...any) error {
 
 func (w *pollingWire) read() (any, error) {
 	for len(w.unread) == 0 {
-		body, err := w.do(http.MethodGet, nil)
-		if err != nil {
+		if err := w.poll(); err != nil {
 			return nil, err
-		}
-		for part := range strings.SplitSeq(string(body), separator) {
-			switch {
-			case part == "6":
-			case part == "1":
-				w.unread = append(w.unread, nil)
-			case strings.HasPrefix(part, "b"):
-				data, err := base64.StdEncoding.DecodeString(part[1:])
-				if err != nil {
-					return nil, err
-				}
-				w.unread = append(w.unread, data)
-			default:
-				w.unread = append(w.unread, part)
-			}
 		}
 	}
 	packet := w.unread[0]
@@ -500,6 +502,30 @@ func (w *pollingWire) read() (any, error) {
 		return nil, errEnd
 	}
 	return packet, nil
+}
+
+// poll sends a GET and keeps what comes.
+func (w *pollingWire) poll() error {
+	body, err := w.do(http.MethodGet, nil)
+	if err != nil {
+		return err
+	}
+	for part := range strings.SplitSeq(string(body), separator) {
+		switch {
+		case part == "6":
+		case part == "1":
+			w.unread = append(w.unread, nil)
+		case strings.HasPrefix(part, "b"):
+			data, err := base64.StdEncoding.DecodeString(part[1:])
+			if err != nil {
+				return err
+			}
+			w.unread = append(w.unread, data)
+		default:
+			w.unread = append(w.unread, part)
+		}
+	}
+	return nil
 }
 
 // close leaves the session to its server, as a client does that disappears.

@@ -192,6 +192,10 @@ func (s *seat) Garbage(reason error) {
 // Deliver implements [adapter.Host].
 func (s *seat) Deliver(m *adapter.Message) {
 	<-s.seated
+	if m.Kind == adapter.Position {
+		s.ns.recovery.begin(m.Position)
+		return
+	}
 	s.ns.srv.cluster.received.Add(1)
 	if !s.inOrder(m) {
 		return
@@ -202,8 +206,6 @@ func (s *seat) Deliver(m *adapter.Message) {
 	}
 	e := Emitter{ns: s.ns, rooms: m.Rooms, except: m.Except, volatile: m.Volatile}.withCompression(m.Compress)
 	switch m.Kind {
-	case adapter.Position:
-		s.ns.recovery.begin(m.Position)
 	case adapter.Broadcast:
 		if err := s.deliver(e, m); err != nil {
 			s.Garbage(err)
@@ -271,7 +273,7 @@ func (s *seat) deliver(e Emitter, m *adapter.Message) error {
 		return s.question(e, m, event, enc)
 	}
 	if recorded && s.ns.recovery.records() {
-		return e.deliverRecorded(s.ns, m.Position, event, enc)
+		return e.deliverLogged(s.ns, m.Position, event, enc)
 	}
 	return e.deliver(s.ns, event, enc)
 }

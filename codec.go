@@ -80,5 +80,5 @@ func (c *conn) receiveEncoded(turn *engine.Turn, data []byte, binary bool) {
 	for i, b := range attachments {
 		attachments[i] = append(make([]byte, 0, len(b)), b...)
 	}
-	c.handle(turn, p, attachments)
+	c.handle(turn, p, attachments, size)
 }

@@ -94,7 +94,7 @@ func (c *conn) Receive(turn *engine.Turn, data []byte, binary bool) {
 			c.partial = newPartial(p, int64(len(data)))
 			c.partialBeats.Store(1)
 		} else {
-			c.handle(turn, p, nil)
+			c.handle(turn, p, nil, int64(len(data)))
 		}
 		packets.Put(p)
 	}
@@ -122,7 +122,7 @@ func (c *conn) attach(turn *engine.Turn, data []byte) {
 	if len(part.bin) == part.packet.Attachments {
 		c.partial = nil
 		c.partialBeats.Store(0)
-		c.handle(turn, &part.packet, part.bin)
+		c.handle(turn, &part.packet, part.bin, part.size)
 	}
 }
 
@@ -138,8 +138,11 @@ func (c *conn) Heartbeat() {
 	}
 }
 
-// handle handles a packet that is complete.
-func (c *conn) handle(turn *engine.Turn, p *sio.Packet, bin [][]byte) {
+// handle handles a packet that is complete, of so many bytes.
+func (c *conn) handle(turn *engine.Turn, p *sio.Packet, bin [][]byte, size int64) {
+	if c.srv.hooks.PacketIn != nil {
+		c.tellIn(p, size)
+	}
 	switch p.Type {
 	case sio.Connect:
 		if c.v2() {
@@ -169,9 +172,11 @@ func (c *conn) handle(turn *engine.Turn, p *sio.Packet, bin [][]byte) {
 // handlers like an event, and is counted like one.
 func (c *conn) answered(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]byte) {
 	pending, ok := s.forgetAck(p.ID)
-	if !ok {
-		return // it has come too late, or twice
+	if !ok { // it has come too late, or twice
+		c.srv.strayAcks.Add(1)
+		return
 	}
+	pending.tell(nil)
 	args := retain(p.Args, bin)
 	if pending.fn == nil {
 		pending.settle(args, nil)

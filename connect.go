@@ -15,7 +15,7 @@ import (
 func (c *conn) connect(p *sio.Packet) {
 	ns := c.srv.acquire(p.Namespace)
 	if ns == nil {
-		c.refuse(string(p.Namespace), &Error{Message: "Invalid namespace"})
+		c.tellOut(c.refuse(string(p.Namespace), &Error{Message: "Invalid namespace"})...)
 		return
 	}
 	c.mu.Lock()
@@ -26,7 +26,7 @@ func (c *conn) connect(p *sio.Packet) {
 		if twice {
 			c.fail(engine.ForcedClose, errConnectedTwice)
 		} else {
-			c.refuse(ns.name, &Error{Message: "Too many namespaces"})
+			c.tellOut(c.refuse(ns.name, &Error{Message: "Too many namespaces"})...)
 		}
 		return
 	}
@@ -60,15 +60,22 @@ func (c *conn) connect(p *sio.Packet) {
 	}
 }
 
-var errMiddlewareTimeout = errors.New("socketio: middleware did not return within ConnectTimeout")
+var (
+	errMiddlewareTimeout = errors.New("socketio: middleware did not return within ConnectTimeout")
+	errMiddlewareExited  = errors.New("socketio: middleware ended its goroutine")
+)
 
 // connect is the goroutine that runs the middleware, then OnConnect, then the
 // handlers of what came meanwhile.
 func (s *Socket) connect() {
-	returned := false
+	began := time.Now()
+	entered, returned := false, false
 	defer func() {
 		if !returned { // runtime.Goexit in application code
-			s.refuse(errors.New("socketio: middleware ended its goroutine"))
+			if err := errMiddlewareExited; !entered {
+				s.refuse(err)
+				s.tellConnected(began, false, err)
+			}
 			s.conn.srv.engine.Go(s.drain)
 		}
 	}()
@@ -82,10 +89,13 @@ func (s *Socket) connect() {
 			break
 		}
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		s.refuse(err)
-	case s.enter():
+	} else {
+		entered = s.enter()
+	}
+	s.tellConnected(began, entered, err)
+	if entered {
 		for _, fn := range onConnect {
 			s.guard("connection", func() { fn(s) })
 		}
@@ -102,6 +112,14 @@ func (s *Socket) runMiddleware(mw Middleware) (err error) {
 // enter makes a connecting socket a connected one. It fails if the client has
 // gone or the time is over.
 func (s *Socket) enter() bool {
+	var log []sent
+	ok := s.enterSending(&log)
+	s.conn.tellOut(log...)
+	return ok
+}
+
+// enterSending is enter, and keeps in log what the hooks are to be told.
+func (s *Socket) enterSending(log *[]sent) bool {
 	c := s.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -116,12 +134,12 @@ func (s *Socket) enter() bool {
 	if r := s.ns.recovery; r != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if !r.enter(s) {
+		if !r.enter(s, log) {
 			c.srv.engine.Go(s.turnAway)
 			return false
 		}
 	}
-	_ = c.session.Send(c.srv.encodeControl(sio.Connect, s.ns.name, s.connectPayload()), false)
+	*log = append(*log, c.sendControl(s, sio.Connect, s.ns.name, s.connectPayload())...)
 	s.state.Store(connected)
 	defer s.ns.seat.roomsChanged(s.id)
 	return s.ns.index.add(s)
@@ -144,9 +162,10 @@ func (s *Socket) refuse(err error) {
 	}
 	s.leaveLocked(ReasonServer)
 	s.dropInboxLocked()
-	c.refuse(s.ns.name, public) // under the lock, so that expire can't close before the client hears of it
+	log := c.refuse(s.ns.name, public) // under the lock, so that expire can't close before the client hears of it
 	last := c.expired && len(c.sockets) == 0
 	c.mu.Unlock()
+	c.tellOut(log...)
 	s.tellLeft(s.gone(ReasonServer, false))
 
 	if _, ok := asError(err); !ok {
@@ -157,9 +176,20 @@ func (s *Socket) refuse(err error) {
 	}
 }
 
-// refuse sends a CONNECT_ERROR.
-func (c *conn) refuse(namespace string, e *Error) {
-	_ = c.session.Send(c.srv.encodeControl(sio.ConnectError, namespace, c.refusalPayload(e)), false)
+// refuse sends a CONNECT_ERROR, and returns what the hooks are to be told.
+func (c *conn) refuse(namespace string, e *Error) []sent {
+	return c.sendControl(nil, sio.ConnectError, namespace, c.refusalPayload(e))
+}
+
+// sendControl sends a packet without arguments, and returns what the hooks are to
+// be told, once no lock is held.
+func (c *conn) sendControl(s *Socket, t sio.Type, namespace string, payload []byte) []sent {
+	m := c.srv.encodeControl(t, namespace, payload)
+	err := c.session.Send(m, false)
+	if !c.srv.hooks.sends() {
+		return nil
+	}
+	return []sent{{s: s, t: t, m: m, err: err}}
 }
 
 // expire runs when no namespace has been joined within ConnectTimeout.
@@ -187,14 +217,16 @@ func (s *Socket) leave(reason Reason, drop bool) bool {
 	if drop || was == connecting {
 		s.dropInboxLocked()
 	}
+	var log []sent
 	switch { // under the lock, so that nothing of s comes behind
 	case reason != ReasonServer: // the client knows
 	case was == connecting:
-		c.refuse(s.ns.name, &Error{Message: "Connection refused"})
+		log = c.refuse(s.ns.name, &Error{Message: "Connection refused"})
 	default:
-		_ = c.session.Send(c.srv.encodeControl(sio.Disconnect, s.ns.name, nil), false)
+		log = c.sendControl(s, sio.Disconnect, s.ns.name, nil)
 	}
 	c.mu.Unlock()
+	c.tellOut(log...)
 	keep := mayRecover(reason) && (was == connected || s.Recovered()) && !c.v2()
 	rooms := s.gone(reason, keep)
 	c.enqueue(s, task{fn: func() {
@@ -264,6 +296,7 @@ func (s *Socket) gone(reason Reason, keep bool) (rooms []string) {
 		if p.timer != nil {
 			p.timer.Stop()
 		}
+		p.tell(ErrClosed)
 		p.settle(Args{}, ErrClosed)
 	}
 	return rooms
@@ -282,4 +315,5 @@ func (s *Socket) disconnected(rooms []string) {
 	for _, fn := range hooks {
 		s.guard("disconnect", func() { fn(s, reason) })
 	}
+	s.tellDisconnected(reason)
 }

@@ -223,6 +223,7 @@ func TestHandlerThatNeverReturns(t *testing.T) {
 			srv.wantLeft(t, id, socketio.ReasonPingTimeout)
 			srv.Emit("bye")
 			<-stop
+			wantEqual(t, "more reports", len(srv.errors), 0)
 		})
 	})
 }

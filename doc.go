@@ -400,7 +400,29 @@
 // leaves a namespace may join it again while a handler, or middleware, of its former
 // socket still runs; so let what may take long end with its context.
 //
-// [Server.Stats] counts what is held, and who was closed for it.
+// [Server.Stats] counts what is held, who was closed for it, and what became of every
+// message.
+//
+// # Watching a server
+//
+// [Server.Stats] is a snapshot: what a server holds, what it has refused, and a
+// [MessageStats], which accounts for every message that was ever sent: it is written,
+// pending, or dropped for one of three reasons.
+//
+// [Options.Hooks] are told of single things as they happen: sockets that connect and
+// leave, packets in and out, how much waits, what is dropped, how long answers take. They
+// are for metrics and traces; those that are nil cost nothing:
+//
+//	io := socketio.NewServer(&socketio.Options{Hooks: &socketio.Hooks{
+//		Drop: func(_ *socketio.Socket, reason socketio.DropReason, n int) {
+//			dropped.Add(string(reason), int64(n)) // an expvar.Map
+//		},
+//	}})
+//
+// Hooks run on the goroutines that do the work, many at a time, so they must not block.
+// What the handlers of an event did, and how long they took, an [Interceptor] knows.
+// [Options.Logger] is for what an operator should see. Each kind of error has a rate of
+// its own there, so that clients can't flood it.
 //
 // # Security
 //
@@ -439,7 +461,8 @@
 // no further, all its namespaces included, until a handler returns. While a handler
 // waits in EmitWithAck there may be 16 times as many, as the answer comes behind them.
 //
-// [Options.AllowRequest] and [Options.OnError] are called by many goroutines at a time.
+// [Options.AllowRequest], [Options.OnError] and [Options.Hooks] are called by many
+// goroutines at a time.
 //
 // [Server.Shutdown] refuses new clients, sends what is queued, closes all connections,
 // waits for handlers and leaves no goroutine behind. Handlers learn of it by their
@@ -460,6 +483,24 @@
 //	})
 //	…
 //	err := <-ended // before main returns
+//
+// # Guarantees
+//
+// In short, what the sections above promise:
+//
+//   - Events are handled one at a time and in order, and arrive at most once. Who
+//     recovers has missed none.
+//   - OnConnect comes first, OnDisconnect last, once each.
+//   - What a client fills is bounded, every wait for it has a deadline, and no input
+//     can panic the process.
+//   - What one client or one handler does delays no other.
+//   - Only an *[Error] is shown to clients, and only pages of the same host, or of those
+//     that are listed, may connect.
+//   - After Shutdown or Close nothing of the server is left, and every method may still be
+//     called.
+//
+// docs/guarantees.md in the repository says it in full, each with the tests that show it;
+// docs/faults.md does so for what may go wrong.
 //
 // # Compression
 //

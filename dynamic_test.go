@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/socketio-go/socketio"
 )
@@ -162,20 +163,21 @@ func TestEmitFromATemplate(t *testing.T) {
 
 func TestVolatileEmitFromATemplate(t *testing.T) {
 	t.Parallel()
-	srv := serve(t, nil)
-	org := srv.org()
-	idle, away := srv.open(t, webSocket), srv.open(t, polling)
-	idle.join("/org-1", "")
-	away.join("/org-2", "")
-	away.wantHeard("/org-2") // and does not poll now
-	idle.wantHeard("/org-1")
-	for range 100 { // it is idle as soon as the last answer has been written
+	synctest.Test(t, func(t *testing.T) {
+		srv := serveInMemory(t, nil)
+		org := srv.org()
+		idle, away := srv.open(t, webSocket), srv.open(t, polling)
+		idle.join("/org-1", "")
+		away.join("/org-2", "")
+		away.wantHeard("/org-2") // and does not poll now
+		idle.wantHeard("/org-1")
+		synctest.Wait() // until nothing is on its way to anybody
 		if err := org.Volatile().Emit("v"); err != nil {
 			t.Fatal(err)
 		}
-	}
-	idle.want(`42/org-1,["v"]`)
-	away.wantHeard("/org-2")
+		idle.want(`42/org-1,["v"]`)
+		away.wantHeard("/org-2")
+	})
 }
 
 func TestAnswersFromAllChildren(t *testing.T) {

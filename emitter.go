@@ -6,6 +6,7 @@ import (
 
 	"github.com/socketio-go/socketio/adapter"
 	"github.com/socketio-go/socketio/internal/engine"
+	"github.com/socketio-go/socketio/internal/sio"
 )
 
 // An Emitter says whom an event is for and how it travels. It is an immutable
@@ -138,11 +139,8 @@ func (e Emitter) emit(n *Namespace, event string, args []any) error {
 
 // deliver sends the event that enc holds to its receivers on this server.
 func (e Emitter) deliver(n *Namespace, event string, enc *encoder) error {
-	if n.recovery.records() {
-		return e.deliverRecorded(n, 0, event, enc)
-	}
 	if n.recovery != nil {
-		return e.deliverLogged(n, event, enc)
+		return e.deliverLogged(n, 0, event, enc)
 	}
 	m, err := enc.event(n, noAck)
 	if err != nil {
@@ -155,19 +153,19 @@ func (e Emitter) deliver(n *Namespace, event string, enc *encoder) error {
 	out := n.outgoing(event, m, false)
 	if e.only != nil {
 		out.tell(e.only)
-		return e.only.send(m, e.volatile)
+		return e.only.send(m, sio.Event, event, e.volatile)
 	}
-	e.broadcast(n, m, out)
+	e.broadcast(n, event, m, out)
 	return nil
 }
 
 // broadcast queues m for every receiver in one namespace.
-func (e Emitter) broadcast(n *Namespace, m *engine.Message, out *outgoing) {
+func (e Emitter) broadcast(n *Namespace, event string, m *engine.Message, out *outgoing) {
 	list := receivers.Get().(*[]*Socket)
 	*list = n.index.collect((*list)[:0], e.rooms, e.except, e.sender)
 	for _, s := range *list {
 		out.tell(s)
-		_ = s.send(m, e.volatile) // who has left or is slow is not the emitter's concern
+		_ = s.send(m, sio.Event, event, e.volatile) // who has left or is slow is not the emitter's concern
 	}
 	clear(*list)
 	receivers.Put(list)
@@ -188,38 +186,43 @@ func (e Emitter) local() []*Socket {
 	return list
 }
 
-// deliverLogged sends an event that receivers can be sent again.
-func (e Emitter) deliverLogged(n *Namespace, event string, enc *encoder) error {
+// deliverLogged sends an event that receivers can be sent again. It has a
+// position already if it comes from a recorder.
+func (e Emitter) deliverLogged(n *Namespace, position int64, event string, enc *encoder) error {
 	list := receivers.Get().(*[]*Socket)
-	m, offset, err := n.recovery.emit(e, n, enc, list)
+	var log []sent
+	m, offset, err := n.recovery.emit(e, n, position, enc, list, &log)
 	if m == nil {
 		receivers.Put(list)
 		return err
 	}
-	n.tellLogged(event, m, offset, *list)
+	n.tellLogged(event, m, offset, *list, log)
 	clear(*list)
 	receivers.Put(list)
 	return err
 }
 
 // tellLogged tells observers of an event that was sent, which they see without
-// its offset.
-func (n *Namespace) tellLogged(event string, m *engine.Message, offset bool, to []*Socket) {
-	out := n.outgoing(event, m, false)
-	if out == nil {
-		return
+// its offset, and the hooks of what became of it.
+func (n *Namespace) tellLogged(event string, m *engine.Message, offset bool, to []*Socket, log []sent) {
+	if out := n.outgoing(event, m, false); out != nil {
+		if raw := out.message.Args.raw; offset {
+			out.message.Args.raw = raw[:len(raw)-1]
+		}
+		for _, s := range to {
+			out.tell(s)
+		}
 	}
-	if raw := out.message.Args.raw; offset {
-		out.message.Args.raw = raw[:len(raw)-1]
-	}
-	for _, s := range to {
-		out.tell(s)
+	for _, one := range log {
+		one.event = event
+		one.s.conn.tellOut(one)
 	}
 }
 
-// emit logs an event, unless it is volatile, and queues it for its receivers,
-// which it leaves in list. It reports whether the message has an offset.
-func (r *recovery) emit(e Emitter, n *Namespace, enc *encoder, list *[]*Socket) (m *engine.Message, offset bool, err error) {
+// emit logs an event, unless that is not wanted or has happened, and queues it for its
+// receivers, which it leaves in list, and what became of it in log if the hooks
+// want to know. It reports whether the message has an offset.
+func (r *recovery) emit(e Emitter, n *Namespace, position int64, enc *encoder, list *[]*Socket, log *[]sent) (m *engine.Message, offset bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	*list = (*list)[:0]
@@ -233,31 +236,40 @@ func (r *recovery) emit(e Emitter, n *Namespace, enc *encoder, list *[]*Socket) 
 	if e.sender != nil {
 		l.sender = e.sender.id
 	}
+	offset = true
 	switch {
-	case !e.volatile:
-		offset = true
+	case position > 0:
+		r.advanceLocked(position)
+		m, err = enc.eventWithOffset(n, r.offset(position))
+	case r.recorder == nil && !e.volatile:
 		m, err = r.append(enc, n, l)
-	case enc.endsInString():
-		offset = true
+		position = r.last
+	case enc.endsInString(): // which clients would take for an offset
 		m, err = enc.eventWithOffset(n, r.offset(r.last))
 	default:
+		offset = false
 		m, err = enc.event(n, noAck)
 	}
 	if err != nil {
 		return nil, false, err
 	}
 	m.SetCompression(e.compress)
+	r.overhear(e, m, position)
 	if e.only != nil {
 		*list = append(*list, e.only)
 	} else {
 		*list = n.index.collect(*list, e.rooms, e.except, e.sender)
 	}
 	for _, s := range *list {
-		if !e.volatile {
-			s.rec.sent = r.last
+		if position > 0 {
+			s.rec.sent = position
 		}
-		if fail := s.send(m, e.volatile); e.only != nil {
-			err = fail
+		fail := s.queue(m, e.volatile)
+		if n.srv.hooks.sends() {
+			*log = append(*log, sent{s: s, t: sio.Event, m: m, err: fail})
+		}
+		if e.only != nil {
+			err = sendError(fail)
 		} // else who has left or is slow is not the emitter's concern
 	}
 	return m, offset, err

@@ -235,6 +235,7 @@ func TestVolatileEventsAreDropped(t *testing.T) {
 			s.Emit("v", 3)
 			c.want(`42["v",1,"`+strings.Repeat("x", 100)+`"]`, `42["v",3]`)
 			c.wantNothing()
+			synctest.Wait()
 			s.Volatile().Emit("v", 4) // idle again
 			c.want(`42["v",4]`)
 		})

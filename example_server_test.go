@@ -115,8 +115,11 @@ func ExampleServer_Stats() {
 
 	st := io.Stats()
 	fmt.Println(st.Connections, "connections,", st.Sockets, "sockets,", st.Rooms, "room")
+	m := st.Messages
+	fmt.Println(m.Emitted == m.Written+m.Pending+m.DroppedVolatile+m.DroppedSlow+m.DroppedClosed)
 	// Output:
 	// 2 connections, 2 sockets, 1 room
+	// true
 }
 
 // Pages of other hosts are refused unless they are listed.

@@ -1,5 +1,15 @@
 package socketio
 
+import "github.com/socketio-go/socketio/internal/sio"
+
+// RunHandler compiles a handler and runs it as for a packet with attachments.
+// The handler gets a socket that is good for nothing.
+func RunHandler(fn any, p *sio.Packet, bin [][]byte) error {
+	c := &call{s: new(Socket), event: string(p.Name), raw: p.Args, bin: bin, id: noAck}
+	_, err := compile("event", fn).run(c)
+	return err
+}
+
 // An Index is the index of a namespace, without a server.
 type Index struct{ x index }
 
@@ -64,4 +74,12 @@ func (s *Socket) Stays() (n int) {
 		n += len(stays)
 	}
 	return n
+}
+
+// Awaited returns how many answers s awaits, and for how many of them somebody
+// waits on its connection.
+func (s *Socket) Awaited() (answers, waiters int) {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	return len(s.acks), int(s.conn.awaited)
 }

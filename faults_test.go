@@ -6,44 +6,46 @@ import (
 	"testing"
 )
 
-// namedTest is how docs/faults.md names a test: with its folder, unless it is
-// the root's.
+// namedTest is how the tables of docs name a test: with its folder, unless it
+// is the root's.
 var namedTest = regexp.MustCompile("`(?:([\\w./-]+):)?([^`]+)`")
 
-// Every row of docs/faults.md names tests that exist, or says why there need
-// be none.
+// Every row of docs/faults.md and docs/guarantees.md names tests that exist, or
+// says why there are none.
 func TestFaultsHaveTests(t *testing.T) {
 	t.Parallel()
 	var files sources
-	seen := make(map[string]bool)
-	for _, row := range tableRows(t, "docs/faults.md") {
-		if len(row.cells) != 4 {
-			t.Errorf("want four columns: %s", row)
-			continue
-		}
-		id, last := row.cells[0], row.cells[3]
-		if seen[id] {
-			t.Errorf("two rows are called %s", id)
-		}
-		seen[id] = true
-		found := namedTest.FindAllStringSubmatch(last, -1)
-		if len(found) == 0 && !strings.HasSuffix(last, ".") {
-			t.Errorf("neither a test nor a reason: %s", row)
-		}
-		for _, m := range found {
-			place, name := m[1], m[2]
-			if place == "" {
-				place = "."
+	for document, columns := range map[string]int{"docs/faults.md": 4, "docs/guarantees.md": 3} {
+		seen := make(map[string]bool)
+		for _, row := range tableRows(t, document) {
+			if len(row.cells) != columns {
+				t.Errorf("want %d columns: %s", columns, row)
+				continue
 			}
-			if strings.ContainsAny(name, "'*?+()[]^$\\") && !strings.HasSuffix(place, ".mjs") {
-				t.Errorf("%s: %s can't be given to -run as it is", id, name)
+			id, last := row.cells[0], row.cells[columns-1]
+			if seen[id] {
+				t.Errorf("two rows are called %s", id)
 			}
-			if !files.has(t, place, name) {
-				t.Errorf("%s: there is no test %s in %s", id, name, place)
+			seen[id] = true
+			found := namedTest.FindAllStringSubmatch(last, -1)
+			if len(found) == 0 && !strings.HasSuffix(last, ".") {
+				t.Errorf("neither a test nor a reason: %s", row)
+			}
+			for _, m := range found {
+				place, name := m[1], m[2]
+				if place == "" {
+					place = "."
+				}
+				if strings.ContainsAny(name, "'*?+()[]^$\\") && !strings.HasSuffix(place, ".mjs") {
+					t.Errorf("%s: %s can't be given to -run as it is", id, name)
+				}
+				if !files.has(t, place, name) {
+					t.Errorf("%s: there is no test %s in %s", id, name, place)
+				}
 			}
 		}
-	}
-	if len(seen) == 0 {
-		t.Error("no rows")
+		if len(seen) == 0 {
+			t.Errorf("no rows in %s", document)
+		}
 	}
 }

@@ -180,6 +180,37 @@ func TestIndexForgets(t *testing.T) {
 	wantEqual(t, "what is left", fmt.Sprint(n, r), "0 0")
 }
 
+// What a socket costs that leaves depends on its own rooms, and a room's cost on
+// its own members. Were it all rooms, or all sockets, this would take hours.
+func TestIndexOfManyTakesLinearTime(t *testing.T) {
+	t.Parallel()
+	const many = 100_000
+	x := socketio.NewIndex()
+	busy := socketio.NewIndexed("busy")
+	x.Add(busy)
+	sockets := make([]*socketio.Socket, many)
+	for i := range many {
+		sockets[i] = socketio.NewIndexed(fmt.Sprint("s", i))
+		x.Add(sockets[i])
+		x.Join(sockets[i], "everybody", fmt.Sprint("room ", i))
+		x.Join(busy, fmt.Sprint("room ", i))
+	}
+	wantEqual(t, "rooms of one socket", len(x.RoomsOf(busy)), many+1)
+	wantEqual(t, "sockets of one room", x.CountRoom("everybody"), many)
+	for i := range many { // one of a large room, and one of many rooms
+		x.Leave(sockets[i], "everybody")
+		x.Join(sockets[i], "everybody")
+		x.Leave(busy, fmt.Sprint("room ", i))
+		x.Join(busy, fmt.Sprint("room ", i))
+	}
+	for _, s := range sockets {
+		x.Remove(s)
+	}
+	wantEqual(t, "rooms that the busy one is left with", len(x.Remove(busy)), many)
+	n, r := x.Count()
+	wantEqual(t, "what is left", fmt.Sprint(n, r), "0 0")
+}
+
 // Who a broadcast reaches is found out without allocating, unless it is for
 // several rooms, where nobody may be found twice.
 func TestCollectAllocations(t *testing.T) { // not parallel: it counts what is allocated

@@ -188,10 +188,20 @@ func (o *outgoing) tell(s *Socket) {
 
 // sentArgs takes the arguments out of an encoded event.
 func (srv *Server) sentArgs(m *engine.Message) Args {
-	packet, bin := srv.packetOf(m)
-	var p sio.Packet
-	_ = p.Decode(packet, sio.Limits{Attachments: math.MaxInt32, Depth: math.MaxInt32, Args: math.MaxInt32}) // it is our own
+	p, bin := srv.decodeSent(m)
 	return Args{p.Args, bin}
+}
+
+// eventOf takes the name out of an encoded event.
+func (srv *Server) eventOf(m *engine.Message) string {
+	p, _ := srv.decodeSent(m)
+	return string(p.Name)
+}
+
+func (srv *Server) decodeSent(m *engine.Message) (p sio.Packet, bin [][]byte) {
+	packet, bin := srv.packetOf(m)
+	_ = p.Decode(packet, sio.Limits{Attachments: math.MaxInt32, Depth: math.MaxInt32, Args: math.MaxInt32}) // it is our own
+	return p, bin
 }
 
 // tellRooms tells of rooms that s has entered or left.

@@ -108,8 +108,14 @@ type Options struct {
 	// files whose name begins with "socket.io." are.
 	ClientFS fs.FS
 
-	// Logger receives what an operator should see, at level Warn: all that
-	// OnError is told of. Nil means no logging.
+	// Hooks, if set, are told what happens. They are copied.
+	Hooks *Hooks
+
+	// Logger receives what an operator should see, at level Warn: what OnError
+	// is told of, 500 bytes of it at most, and no more than 20 lines a second of
+	// panics, of handlers' errors, of wrong arguments, and of what concerns
+	// connections. The next line of its kind says how many were withheld. Nil
+	// means no logging.
 	Logger *slog.Logger
 	// OnError is told of handler errors other than an [Error], of panics, bad
 	// packets and refused requests. It must not block, and is called

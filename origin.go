@@ -145,8 +145,10 @@ var errNoOrigin = errors.New("socketio: not an origin")
 // scheme's own port.
 func canonicalOrigin(s string) (string, error) {
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme == "" || u.Hostname() == "" || u.User != nil || u.Opaque != "" ||
-		u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery {
+	if err != nil || u.Scheme == "" || u.Hostname() == "" || !strings.EqualFold(u.Scheme+"://"+u.Host, s) {
+		return "", errNoOrigin // or there is more than that
+	}
+	if u.Host[0] != '[' && strings.Contains(u.Hostname(), ":") {
 		return "", errNoOrigin
 	}
 	return strings.ToLower(u.Scheme + "://" + withoutPort(u.Host, u.Scheme)), nil

@@ -114,6 +114,8 @@ func TestOrigins(t *testing.T) {
 		{"a path", nil, "", "https://example.com/", refused, false},
 		{"a query", nil, "", "https://example.com?", refused, false},
 		{"a fragment", nil, "", "https://example.com#x", refused, false},
+		{"an empty fragment", nil, "", "https://example.com#", refused, false},
+		{"more than a port", nil, "", "ftp://example.com:1:2", refused, false},
 		{"a user", nil, "", "https://me@example.com", refused, false},
 		{"the host as the user", nil, "", "https://example.com@evil.com", refused, false},
 		{"half an address", nil, "", "http://[", refused, false},

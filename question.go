@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/socketio-go/socketio/adapter"
+	"github.com/socketio-go/socketio/internal/sio"
 )
 
 // A SilentError says that servers of the cluster did not answer. What the
@@ -233,10 +234,10 @@ func (s *seat) question(e Emitter, m *adapter.Message, event string, enc *encode
 			}
 			s.answer(&asked, answer)
 		}
-		_, err := socket.awaitAck(id, timeout, &pendingAck{settle: settle})
+		_, err := socket.awaitAck(id, timeout, &pendingAck{settle: settle, done: socket.timeAck(event)})
 		if err == nil {
 			out.tell(socket)
-			err = socket.send(msg, e.volatile)
+			err = socket.send(msg, sio.Event, event, e.volatile)
 		}
 		if err != nil {
 			socket.forgetAck(id)

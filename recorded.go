@@ -36,61 +36,13 @@ func (e Emitter) record(n *Namespace, event string, enc *encoder) error {
 		return nil
 	}
 	n.srv.cluster.lost.Add(1)
-	if err := e.deliverRecorded(n, 0, event, enc); err != nil {
+	if err := e.deliverLogged(n, 0, event, enc); err != nil {
 		return err
 	}
 	if e.only != nil {
 		return nil
 	}
 	return fmt.Errorf("%w: %w", ErrUnpublished, err)
-}
-
-// deliverRecorded sends an event to its receivers on this server: with the offset
-// of its position in the log, or without if that is 0.
-func (e Emitter) deliverRecorded(n *Namespace, position int64, event string, enc *encoder) error {
-	list := receivers.Get().(*[]*Socket)
-	defer func() {
-		clear(*list)
-		receivers.Put(list)
-	}()
-	m, offset, err := n.recovery.deliver(e, n, position, enc, list)
-	if m != nil {
-		n.tellLogged(event, m, offset, *list)
-	}
-	return err
-}
-
-func (r *recovery) deliver(e Emitter, n *Namespace, position int64, enc *encoder, list *[]*Socket) (m *engine.Message, offset bool, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.advanceLocked(position)
-	offset = position > 0 || enc.endsInString() // which clients would take for an offset
-	if offset {
-		m, err = enc.eventWithOffset(n, r.offset(r.last))
-	} else {
-		m, err = enc.event(n, noAck)
-	}
-	if err != nil {
-		return nil, false, err
-	}
-	m.SetCompression(e.compress)
-	if position > 0 {
-		r.overhear(e, m, position)
-	}
-	if *list = (*list)[:0]; e.only != nil {
-		*list = append(*list, e.only)
-	} else {
-		*list = n.index.collect(*list, e.rooms, e.except, e.sender)
-	}
-	for _, s := range *list {
-		if position > 0 {
-			s.rec.sent = position
-		}
-		if fail := s.send(m, e.volatile); e.only != nil {
-			err = fail
-		} // else who has left or is slow is not the emitter's concern
-	}
-	return m, offset, err
 }
 
 // records reports whether the bus keeps the log. r may be nil.
@@ -192,13 +144,16 @@ func (r *recovery) overhear(e Emitter, m *engine.Message, position int64) {
 
 // replay sends a socket that has come back what it has missed. The caller holds
 // mu. It fails if that is too much.
-func (r *recovery) replay(s *Socket) bool {
+func (r *recovery) replay(s *Socket, log *[]sent) bool {
 	b := s.rec.missed
 	s.rec.missed = nil
 	delete(r.returning, s)
 	var missed []recorded
 	var last, size int64
 	for _, l := range slices.Concat(b.events, b.live) {
+		if l.position > r.last { // it is about to be read, and delivered to all
+			break
+		}
 		if l.position > last && l.isFor(s.id, l.position, &s.rec.trail) {
 			missed = append(missed, l)
 			size += int64(l.m.Len())
@@ -209,7 +164,7 @@ func (r *recovery) replay(s *Socket) bool {
 		return false
 	}
 	for _, l := range missed {
-		_ = s.conn.session.Send(l.m, false)
+		s.resend(l.m, log)
 		s.rec.sent = l.position
 	}
 	return true

@@ -13,6 +13,7 @@ import (
 
 	"github.com/socketio-go/socketio/adapter"
 	"github.com/socketio-go/socketio/internal/engine"
+	"github.com/socketio-go/socketio/internal/sio"
 )
 
 // Recovery configures connection state recovery: when a client comes back soon
@@ -71,7 +72,7 @@ type recovery struct {
 	order    []*lostSession          // the oldest first
 	live     map[string]*Socket      // connected, by private id
 	gone     sync.Cond               // one of live has gone
-	sweeper  *time.Timer             // runs while there are sessions
+	sweeper  *time.Timer             // runs while anything is kept
 	stopped  bool
 
 	recorder   adapter.Recorder // keeps the log and the sessions instead, if not nil
@@ -170,6 +171,7 @@ func (r *recovery) append(enc *encoder, n *Namespace, l logged) (_ *engine.Messa
 	r.log = append(r.log, l)
 	r.bytes += int64(l.m.Len())
 	r.trim(l.at)
+	r.sweepLater()
 	return l.m, nil
 }
 
@@ -186,6 +188,9 @@ func (r *recovery) trim(now time.Time) {
 		n++
 	}
 	r.log = r.log[n:] // append moves the rest when the capacity is used up
+	if len(r.log) == 0 {
+		r.log = nil // its array is as large as the log has ever been
+	}
 }
 
 // first returns the position of the oldest event that is kept, or that the next
@@ -353,9 +358,7 @@ func (r *recovery) save(s *Socket, values map[string]any) {
 	s.ns.srv.acquireAgain(s.ns)
 	r.sessions[lost.pid] = lost
 	r.order = append(r.order, lost)
-	if r.sweeper == nil {
-		r.sweeper = time.AfterFunc(r.opts.Window, r.sweep)
-	}
+	r.sweepLater()
 }
 
 // sweep forgets what is too old.
@@ -367,11 +370,24 @@ func (r *recovery) sweep() {
 		r.forget(r.order[0])
 	}
 	r.trim(now)
-	if len(r.order) == 0 || r.stopped {
-		r.sweeper = nil
+	r.sweeper = nil
+	r.sweepLater()
+}
+
+// sweepLater sees to it that what is kept is swept when it is too old, also if
+// nothing happens until then. The caller holds mu.
+func (r *recovery) sweepLater() {
+	if r.sweeper != nil || r.stopped || len(r.order)+len(r.log) == 0 {
 		return
 	}
-	r.sweeper.Reset(r.opts.Window - now.Sub(r.order[0].at))
+	oldest := time.Now()
+	if len(r.order) > 0 {
+		oldest = r.order[0].at
+	}
+	if len(r.log) > 0 && r.log[0].at.Before(oldest) {
+		oldest = r.log[0].at
+	}
+	r.sweeper = time.AfterFunc(r.opts.Window-time.Since(oldest), r.sweep)
 }
 
 // stop ends the sweeping.
@@ -391,12 +407,13 @@ func (r *recovery) stop() {
 }
 
 // enter sends a socket what it has missed, before the answer to its CONNECT. The
-// caller holds mu, and makes the socket part of the namespace under it. It fails
-// if what was missed is not kept any more.
-func (r *recovery) enter(s *Socket) bool {
+// caller holds mu, and makes the socket part of the namespace under it; what the
+// hooks are to be told is left in log. It fails if what was missed is not kept any
+// more.
+func (r *recovery) enter(s *Socket, log *[]sent) bool {
 	rec := s.rec
 	if rec.missed != nil {
-		if !r.replay(s) {
+		if !r.replay(s, log) {
 			return false
 		}
 	} else if rec.resumed {
@@ -405,7 +422,7 @@ func (r *recovery) enter(s *Socket) bool {
 			return false
 		}
 		for _, m := range missed {
-			_ = s.conn.session.Send(m, false)
+			s.resend(m, log)
 		}
 		rec.sent = max(rec.sent, last)
 	} else {
@@ -417,6 +434,14 @@ func (r *recovery) enter(s *Socket) bool {
 	}
 	r.live[rec.pid] = s
 	return true
+}
+
+// resend sends what s has missed, before it is connected.
+func (s *Socket) resend(m *engine.Message, log *[]sent) {
+	err := s.conn.session.Send(m, false)
+	if s.ns.srv.hooks.sends() {
+		*log = append(*log, sent{s, sio.Event, s.ns.srv.eventOf(m), m, err})
+	}
 }
 
 // waitForPredecessor waits until the functions of the predecessor have returned, so that

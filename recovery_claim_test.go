@@ -45,6 +45,19 @@ func TestRecoveryRefused(t *testing.T) {
 			other.wantEvents("hello")
 			return claim(`"`+c.pid+`"`, other.offset)
 		}},
+		{name: "the pid of another namespace", claim: func(c *returner) string {
+			c.srv.Of("/other")
+			other := &returner{srv: c.srv, transport: webSocket, namespace: "/other", client: c.srv.open(c.t, webSocket)}
+			other.joinAgain()
+			other.conn().Cut()
+			return claim(`"`+other.pid+`"`, c.offset)
+		}},
+		{name: "the pid of another socket, which is connected to another namespace", claim: func(c *returner) string {
+			c.srv.Of("/other")
+			other := &returner{srv: c.srv, transport: webSocket, namespace: "/other", client: c.srv.open(c.t, webSocket)}
+			other.joinAgain()
+			return claim(`"`+other.pid+`"`, c.offset)
+		}},
 		{name: "an offset to come", claim: func(c *returner) string {
 			epoch, _, _ := strings.Cut(c.offset, "-")
 			return claim(`"`+c.pid+`"`, epoch+"-zz")

@@ -323,3 +323,30 @@ func TestShutdownOfRecovery(t *testing.T) {
 		})
 	}
 }
+
+// What is kept for nobody is forgotten in time, too: a burst of events does not
+// stay in memory until the next event.
+func TestQuietLogIsForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := serveInMemory(t, &socketio.Options{Recovery: &socketio.Recovery{Window: time.Minute}})
+		for range 2 {
+			srv.Emit("v")
+			<-time.After(30 * time.Second)
+			srv.Emit("v")
+			synctest.Wait()
+			if kept := srv.Kept(); kept.Events != 2 || !kept.Timer {
+				t.Errorf("kept before the window is over: %+v", kept)
+			}
+			<-time.After(30 * time.Second)
+			synctest.Wait()
+			if kept := srv.Kept(); kept.Events != 1 || !kept.Timer {
+				t.Errorf("kept when the first event is too old: %+v", kept)
+			}
+			<-time.After(30 * time.Second)
+			synctest.Wait()
+			wantEqual(t, "kept when the second is, too", srv.Kept(), socketio.Kept{})
+		}
+		srv.Emit("v")
+	})
+}

@@ -102,10 +102,10 @@ func (r *returner) connect() (missed []received, err error) {
 			offset = event.offset
 			continue
 		}
-		if event.answer.SID == "" || event.answer.PID == "" {
+		if event.answer.SID == "" {
 			return nil, fmt.Errorf("CONNECT was answered with %s", event.text)
 		}
-		r.recovered = r.pid == event.answer.PID
+		r.recovered = r.pid != "" && r.pid == event.answer.PID
 		if same := r.id == event.answer.SID; same != r.recovered {
 			r.t.Errorf("recovered: %v, but the same id: %v", r.recovered, same)
 		}
@@ -555,10 +555,13 @@ func TestRecoveryWhileAway(t *testing.T) {
 		s.Emit("one", "text")
 		srv.Emit("two", 2)
 		c.wantEvents(`one "text"`, `two 2`)
+		synctest.Wait() // until nothing is on its way
 		s.Volatile().Emit("three", "text")
 		c.wantEvents(`three "text"`)
+		synctest.Wait() // until nothing is on its way
 		s.Volatile().Emit("four", 4)
 		c.wantEvents(`four 4`)
+		synctest.Wait() // until nothing is on its way
 		srv.Volatile().Emit("five")
 		c.wantEvents(`five`)
 		want := []string{`one "text"`, `two 2`, `three "text"`, `four 4`, `five`}
@@ -655,6 +658,7 @@ func TestRecoveryAndWhatIsNotKept(t *testing.T) {
 					s.Emit("before")
 					c.wantEvents("before")
 				}
+				synctest.Wait() // until nothing is on its way
 				test.emit(t, c, s)
 				synctest.Wait()
 				c.leave()

@@ -25,10 +25,13 @@ type Server struct {
 	*Namespace
 
 	opts       Options
+	hooks      Hooks
 	origins    *originPolicy
 	engine     *engine.Server
 	files      clientFiles
+	log        logbook
 	badPackets atomic.Uint64
+	strayAcks  atomic.Uint64
 	panics     atomic.Uint64
 	cluster    clusterCounters
 
@@ -46,10 +49,14 @@ func NewServer(opts *Options) *Server {
 		opts:       opts.withDefaults(),
 		namespaces: make(map[string]*Namespace),
 	}
+	srv.log.to = srv.opts.Logger
+	if srv.opts.Hooks != nil {
+		srv.hooks = *srv.opts.Hooks
+	}
 	srv.origins = newOriginPolicy(srv.opts.Origins)
 	srv.origins.scripts = srv.opts.AllowEIO3
 	srv.files = clientFiles{fsys: srv.opts.ClientFS}
-	srv.engine = engine.New(engine.Config{
+	cfg := engine.Config{
 		Transports:     engine.Transport(srv.opts.Transports),
 		DisableUpgrade: srv.opts.DisableUpgrade,
 		AllowEIO3:      srv.opts.AllowEIO3,
@@ -66,7 +73,9 @@ func NewServer(opts *Options) *Server {
 		Compression:    srv.opts.Compression,
 		Open:           func(s *engine.Session) engine.Receiver { return newConn(srv, s) },
 		Report:         func(_ *engine.Session, err error) { srv.reportEngine(err) },
-	})
+	}
+	srv.engineHooks(&cfg)
+	srv.engine = engine.New(cfg)
 	srv.Namespace = srv.Of("/")
 	return srv
 }
@@ -156,23 +165,67 @@ type Stats struct {
 
 	Slow       uint64 // connections closed because they did not read
 	BadPackets uint64 // connections closed because of what they sent
+	StrayAcks  uint64 // answers that nobody awaited: too late, given twice, or to no question
 	Panics     uint64 // in handlers and other functions of the application
 
-	Cluster ClusterStats // zero unless Options.Adapter is set
+	Cluster  ClusterStats // zero unless Options.Adapter is set
+	Messages MessageStats
+}
+
+// MessageStats says what has become of every message that a server has sent
+// since it was made. A message is one packet for one client: an event that a
+// thousand sockets receive is a thousand messages. Answers, and what clients are
+// told when they join or leave a namespace, are messages too, as is what a
+// recovered client is sent again; heartbeats are not.
+//
+// Every message is either written, pending or dropped for one reason, so that
+//
+//	Emitted = Written + Pending + DroppedVolatile + DroppedSlow + DroppedClosed
+//
+// holds in each snapshot, also while messages are being sent. The connections are
+// looked at one after another, so such a snapshot is not one moment for all of
+// them. All counts but Pending only grow.
+type MessageStats struct {
+	// Emitted counts the messages for connections that were open. What was for
+	// others was refused with [ErrClosed], or passed over by a broadcast.
+	Emitted uint64
+	// Written counts those that the operating system has taken, or that were
+	// the response to a poll. Whether they arrived is not known. Messages that
+	// are written together count when all of them are.
+	Written uint64
+	// Pending counts those that wait to be written, or are being written.
+	Pending uint64
+	// DroppedVolatile counts the volatile ones that a client could not take at
+	// once.
+	DroppedVolatile uint64
+	// DroppedSlow counts those that ended with the connection of a slow client,
+	// see [ReasonSlow]: what did not fit into its queue, and what was in it.
+	DroppedSlow uint64
+	// DroppedClosed counts those that had not been written when a connection
+	// ended for any other reason.
+	DroppedClosed uint64
 }
 
 // Stats returns a snapshot of the server's counters. Its cost grows with the
 // number of connections.
 func (srv *Server) Stats() Stats {
+	counts := srv.engine.Counts()
 	st := Stats{
-		Slow:       srv.engine.Slow(),
-		BadPackets: srv.badPackets.Load(),
-		Panics:     srv.panics.Load(),
-		Cluster:    srv.cluster.stats(),
-	}
-	for _, s := range srv.engine.Sessions() {
-		st.Connections++
-		st.QueuedBytes += s.Queued()
+		Cluster:     srv.cluster.stats(),
+		Connections: counts.Sessions,
+		QueuedBytes: counts.Queued,
+		Slow:        srv.engine.Slow(),
+		BadPackets:  srv.badPackets.Load(),
+		StrayAcks:   srv.strayAcks.Load(),
+		Panics:      srv.panics.Load(),
+		Messages: MessageStats{
+			Emitted:         counts.Emitted,
+			Written:         counts.Written,
+			Pending:         counts.Pending,
+			DroppedVolatile: counts.Volatile,
+			DroppedSlow:     counts.Slow,
+			DroppedClosed:   counts.Closed,
+		},
 	}
 	for n := range srv.Namespaces() {
 		sockets, rooms := n.index.count()
@@ -273,13 +326,7 @@ func (srv *Server) reportEngine(err error) {
 // report tells the application of an error that concerns s, or nobody.
 func (srv *Server) report(s *Socket, err error) {
 	defer func() { _ = recover() }() // there is nobody left to tell
-	if srv.opts.Logger != nil {
-		if s != nil {
-			srv.opts.Logger.Warn(err.Error(), "socket", s.logID(), "namespace", s.ns.name)
-		} else {
-			srv.opts.Logger.Warn(err.Error())
-		}
-	}
+	srv.log.write(s, err)
 	if srv.opts.OnError != nil {
 		srv.opts.OnError(s, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"strings"
 	"sync"
@@ -39,7 +40,7 @@ func TestShutdownSendsWhatIsQueued(t *testing.T) {
 				t.Error(err)
 			}
 			srv.wantLeft(t, id, socketio.ReasonShutdown)
-			wantEqual(t, "what is left", srv.Stats(), socketio.Stats{})
+			wantEqual(t, "what is left", held(srv), socketio.Stats{})
 		})
 	})
 }
@@ -114,7 +115,7 @@ func TestShutdownGivesUp(t *testing.T) {
 				t.Errorf("Shutdown: %v", err)
 			}
 			wantEqual(t, "time", time.Since(start), time.Millisecond)
-			wantEqual(t, "what is left", srv.Stats(), socketio.Stats{})
+			wantEqual(t, "what is left", held(srv), socketio.Stats{})
 		})
 	})
 	t.Run("waiting for a handler that does not look at its context", func(t *testing.T) {
@@ -194,7 +195,7 @@ func TestClosedServerRefuses(t *testing.T) {
 		t.Errorf("a WebSocket: %v", err)
 	}
 	old.wantClosed()
-	wantEqual(t, "what is left", srv.Stats(), socketio.Stats{})
+	wantEqual(t, "what is left", held(srv), socketio.Stats{})
 	// The rest does nothing, and no harm.
 	for _, err := range []error{srv.Emit("v"), srv.To("room").Emit("v"), srv.Of("/late").Emit("v")} {
 		if err != nil {
@@ -332,4 +333,107 @@ func TestMaxHandshakes(t *testing.T) {
 	close(release)
 	wg.Wait()
 	srv.join(t, webSocket)
+}
+
+// Whatever is under way when Shutdown or Close is called, it comes to its end
+// before they return, and they may be called again.
+func TestShutdownDuring(t *testing.T) {
+	t.Parallel()
+	for _, end := range []struct {
+		name string
+		call func(srv *testServer, ctx context.Context) error
+	}{
+		{"Shutdown", func(srv *testServer, ctx context.Context) error { return srv.Shutdown(ctx) }},
+		{"Close", func(srv *testServer, _ context.Context) error { return srv.Close() }},
+		{"both, again and again", func(srv *testServer, ctx context.Context) error {
+			return errors.Join(srv.Shutdown(ctx), srv.Close(), srv.Close(), srv.Shutdown(ctx))
+		}},
+		{"both at once", func(srv *testServer, ctx context.Context) error {
+			errs := make(chan error)
+			go func() { errs <- srv.Shutdown(ctx) }()
+			return errors.Join(srv.Close(), <-errs)
+		}},
+	} {
+		for _, during := range []struct {
+			name  string
+			begin func(srv *testServer, c *client, ended chan<- error)
+		}{
+			{"middleware", func(srv *testServer, c *client, ended chan<- error) {
+				srv.Of("/x").Use(func(ctx context.Context, _ *socketio.Socket) error {
+					<-ctx.Done()
+					ended <- context.Cause(ctx)
+					return nil
+				})
+				srv.Of("/x").OnConnect(func(*socketio.Socket) { ended <- errors.New("OnConnect was called") })
+				c.write(`40/x,`)
+			}},
+			{"OnConnect", func(srv *testServer, c *client, ended chan<- error) {
+				srv.Of("/x").OnConnect(func(s *socketio.Socket) {
+					<-s.Context().Done()
+					ended <- context.Cause(s.Context())
+				})
+				c.write(`40/x,`)
+			}},
+			{"a handler", func(srv *testServer, c *client, ended chan<- error) {
+				srv.On("wait", func(ctx context.Context) {
+					<-ctx.Done()
+					ended <- context.Cause(ctx)
+				})
+				c.write(`42["wait"]`)
+			}},
+			{"an attachment", func(srv *testServer, c *client, ended chan<- error) {
+				s := firstOf(srv.Sockets())
+				s.OnDisconnect(func(reason socketio.Reason) { ended <- &socketio.DisconnectError{Reason: reason} })
+				c.write(`451-["binary"]`)
+			}},
+			{"a question", func(srv *testServer, c *client, ended chan<- error) {
+				s := firstOf(srv.Sockets())
+				s.Emit("q", func(_ socketio.Args, err error) {
+					if !errors.Is(err, socketio.ErrClosed) {
+						ended <- err
+						return
+					}
+					ended <- context.Cause(s.Context())
+				})
+			}},
+		} {
+			t.Run(end.name+" during "+during.name, func(t *testing.T) {
+				t.Parallel()
+				onEachTransport(t, func(t *testing.T, transport string) {
+					synctest.Test(t, func(t *testing.T) {
+						srv := serveInMemory(t, nil)
+						c, _ := srv.joinSocket(t, transport)
+						ended := make(chan error, 10)
+						during.begin(srv, c, ended)
+						synctest.Wait()
+						go func() {
+							for {
+								if _, err := c.next(); err != nil {
+									return
+								}
+							}
+						}()
+						if err := end.call(srv, t.Context()); err != nil {
+							t.Error(err)
+						}
+						var gone *socketio.DisconnectError
+						if err := <-ended; !errors.As(err, &gone) || gone.Reason != socketio.ReasonShutdown {
+							t.Errorf("it ended with %v", err)
+						}
+						wantEqual(t, "more ends", len(ended), 0)
+						st := srv.Stats()
+						wantEqual(t, "what is left", fmt.Sprint(st.Connections, st.Sockets, st.Rooms, st.QueuedBytes), "0 0 0 0")
+					})
+				})
+			})
+		}
+	}
+}
+
+// firstOf returns the first of a sequence.
+func firstOf[T any](seq iter.Seq[T]) (first T) {
+	for first = range seq {
+		break
+	}
+	return first
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/socketio-go/socketio/internal/engine"
+	"github.com/socketio-go/socketio/internal/sio"
 )
 
 // A Socket is one client in one namespace.
@@ -178,13 +179,27 @@ func (s *Socket) Emit(event string, args ...any) error {
 	return Emitter{ns: s.ns, only: s}.emit(s.ns, event, args)
 }
 
-// send queues a message.
-func (s *Socket) send(m *engine.Message, volatile bool) error {
-	if s.state.Load() != connected {
-		return ErrClosed
+// send queues a packet of the given type; event is its name, if it has one.
+func (s *Socket) send(m *engine.Message, t sio.Type, event string, volatile bool) error {
+	err := s.queue(m, volatile)
+	if s.ns.srv.hooks.sends() {
+		s.conn.tellOut(sent{s, t, event, m, err})
 	}
-	switch s.conn.session.Send(m, volatile) {
-	case nil:
+	return sendError(err)
+}
+
+// queue is send without the hooks, and with the engine's error.
+func (s *Socket) queue(m *engine.Message, volatile bool) error {
+	if s.state.Load() != connected {
+		return engine.ErrClosed
+	}
+	return s.conn.session.Send(m, volatile)
+}
+
+// sendError is what the application is told of the engine's error.
+func sendError(err error) error {
+	switch err {
+	case nil, engine.ErrDropped:
 		return nil
 	case engine.ErrSlow:
 		return ErrSlow

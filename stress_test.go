@@ -202,6 +202,37 @@ func TestStorm(t *testing.T) {
 	wantEqual(t, "what is left", fmt.Sprint(st.Connections, st.Sockets, st.Rooms), "0 0 0")
 }
 
+// Many goroutines broadcast binary data at the same time: each event comes whole,
+// with its own attachments right behind it, to every receiver.
+func TestBinaryBroadcastsOfManyGoroutines(t *testing.T) {
+	t.Parallel()
+	const emitters, numbers = 100, 20
+	// The receivers are not waited for, so all of it may be queued.
+	srv := serve(t, &socketio.Options{MaxQueue: 64 << 20})
+	var receivers, emit sync.WaitGroup
+	for _, transport := range []string{webSocket, webSocket, polling, polling} {
+		c := srv.join(t, transport)
+		c.wantNothing()
+		receivers.Go(func() {
+			h := &history{next: make(map[int]int), complete: true}
+			h.check(t, c, `42["end"]`)
+			wantEqual(t, "received", h.received, emitters*numbers)
+		})
+	}
+	for e := range emitters {
+		emit.Go(func() {
+			for n := range numbers {
+				if err := count(srv, e, n); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	emit.Wait()
+	srv.Emit("end")
+	receivers.Wait()
+}
+
 // When Join has returned a broadcast reaches the socket, when Leave has
 // returned none does, whatever happens in the room at the same time.
 func TestJoinAndLeaveAreVisible(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/redis/rueidis"
+
 	"github.com/socketio-go/socketio/adapter"
 	"github.com/socketio-go/socketio/internal/redistest"
 )
@@ -388,12 +390,54 @@ func TestShardedInACluster(t *testing.T) {
 	}
 }
 
+// In Redis Cluster an event reaches servers that are connected to other nodes.
+func TestClassicInACluster(t *testing.T) {
+	t.Parallel()
+	var p pair
+	for i, node := range redistest.StartCluster(t, 2) {
+		p.adapters[i] = New(clientOf(t, node.Addr()), nil)
+		t.Cleanup(p.adapters[i].Close)
+		p.hosts[i] = newHost("r")
+		p.members[i] = p.adapters[i].Join("/", p.hosts[i])
+	}
+	ready(t, p.members[:]...)
+	p.talk(t)
+}
+
+// Servers before Redis 6, and proxies, speak the older protocol only.
+func TestOlderProtocol(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	var p pair
+	for i := range p.members {
+		client, err := rueidis.NewClient(rueidis.ClientOption{
+			InitAddress: []string{server.Addr()}, DisableCache: true, AlwaysRESP2: true,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(client.Close)
+		p.adapters[i] = New(client, nil)
+		t.Cleanup(p.adapters[i].Close)
+		p.hosts[i] = newHost("r")
+		p.members[i] = p.adapters[i].Join("/", p.hosts[i])
+	}
+	for range 2 {
+		ready(t, p.members[:]...)
+		p.talk(t)
+		server.Do("CLIENT", "KILL", "TYPE", "pubsub")
+		for _, h := range p.hosts {
+			next(t, h.losses)
+		}
+	}
+}
+
 func TestBackoff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var b backoff
-		for i, about := range []time.Duration{200, 400, 800, 1600, 3200, 5000, 5000} {
-			about *= time.Millisecond
+		for i, ms := range []int{200, 400, 800, 1600, 3200, 5000, 5000} {
+			about := time.Duration(ms) * time.Millisecond
 			begin := time.Now()
 			if !b.wait(t.Context()) {
 				t.Fatal("ended")

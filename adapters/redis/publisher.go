@@ -140,16 +140,27 @@ func (b *bus) take(batch []command) []command {
 	return batch
 }
 
-// settle counts what was sent, and reports what was not.
+// settle counts what was sent, and reports what was not, once to each seat.
 func (b *bus) settle(batch []command, results []rueidis.RedisResult) {
+	type loss struct {
+		n      int
+		reason error
+	}
+	var losses map[*seat]loss
 	for i, c := range batch {
 		reply, err := results[i].ToMessage()
 		if c.done != nil {
 			c.done(reply, err)
 		}
 		if err != nil {
-			c.seat.lost(1, err)
+			if losses == nil {
+				losses = make(map[*seat]loss)
+			}
+			losses[c.seat] = loss{losses[c.seat].n + 1, err}
 		}
+	}
+	for s, l := range losses {
+		s.lost(l.n, l.reason)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

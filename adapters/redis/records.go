@@ -168,15 +168,15 @@ func (r *records) give(list []record) {
 	if len(list) == 0 {
 		return
 	}
+	r.mu.Lock()
+	r.gaps++ // before anybody has what is not in the stream
+	r.mark()
+	r.watched()
+	r.mu.Unlock()
 	m := r.member
 	for _, rec := range list {
 		m.handle(m.decode(map[string]string{"uid": m.uid, "type": strconv.Itoa(typeBroadcast), "data": rec.data}))
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.gaps++
-	r.mark()
-	r.watched()
 }
 
 // mark appends an entry for gaps. The caller holds mu.

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strconv"
@@ -189,7 +190,9 @@ func TestRecordedEventsWithoutRedis(t *testing.T) {
 			t.Errorf("%d: %+v", i, m)
 		}
 	}
-	if _, err := a.Since(t.Context(), before); !errors.Is(err, adapter.ErrForgotten) {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if _, err := a.Since(ctx, before); !errors.Is(err, adapter.ErrForgotten) {
 		t.Error(err)
 	}
 	proxy.Cut()

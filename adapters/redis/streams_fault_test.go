@@ -277,6 +277,23 @@ func TestStreamsLeave(t *testing.T) {
 	none(t, other.messages)
 }
 
+// The end does not wait for what blocks, wherever it meets the reader.
+func TestStreamsCloseWhileReading(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	client := clientOf(t, server.Addr())
+	for range 50 {
+		a := NewStreams(client, &StreamsOptions{BlockTime: time.Hour})
+		ready(t, a.Join("/", newHost()))
+		closed := make(chan struct{})
+		go func() {
+			a.Close()
+			close(closed)
+		}()
+		next(t, closed)
+	}
+}
+
 func TestStreamKeys(t *testing.T) {
 	t.Parallel()
 	for namespace, hash := range map[string]int32{

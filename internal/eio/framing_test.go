@@ -14,6 +14,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/socketio-go/socketio/internal/allocs"
 	"github.com/socketio-go/socketio/internal/eio"
 )
 
@@ -248,12 +249,20 @@ func TestFramingNextAllocatesNothing(t *testing.T) {
 	}
 }
 
-func FuzzFraming(f *testing.F) {
+func addPayloads(f *testing.F) {
+	f.Helper()
+	for _, test := range payloadCases {
+		f.Add(uint8(eio.Separated), []byte(test.in))
+	}
 	for framing, cases := range framingCases {
 		for _, test := range cases {
 			f.Add(uint8(framing), []byte(test.in))
 		}
 	}
+}
+
+func FuzzFraming(f *testing.F) {
+	addPayloads(f)
 	f.Fuzz(func(t *testing.T, framing uint8, in []byte) {
 		got, err := framed(eio.Framing(framing%3), bytes.Clone(in))
 		var want []eio.Packet
@@ -264,14 +273,24 @@ func FuzzFraming(f *testing.F) {
 		case eio.CountedBinary:
 			want, ok = slowBinary(in)
 		default:
-			var wantErr error
-			want, wantErr = packets(bytes.Clone(in))
-			ok = wantErr == nil
+			want, ok = slowSeparated(in)
 		}
 		if ok != (err == nil) || !slices.EqualFunc(got, want, equal) {
 			t.Errorf("framing %d: payload %q has %+v, %v; want %+v, %t", framing%3, in, got, err, want, ok)
 		}
 	})
+}
+
+func slowSeparated(in []byte) (all []eio.Packet, ok bool) {
+	parts := strings.Split(string(in), "\x1e")
+	for i, part := range parts {
+		p, err := eio.Decode([]byte(part))
+		if err != nil || i == len(parts)-2 && parts[i+1] == "" { // a separator at the end is seen at once
+			return all, false
+		}
+		all = append(all, p)
+	}
+	return all, true
 }
 
 var lengthPattern = regexp.MustCompile(`^[1-9][0-9]{0,9}:`)
@@ -360,6 +379,39 @@ func FuzzFramingRoundTrip(f *testing.F) {
 		want := []eio.Packet{text(eio.Message, first), binary(string(data)), text(eio.Message, second)}
 		if err != nil || !slices.EqualFunc(got, want, equal) {
 			t.Errorf("framing %d: got %+v, %v; want %+v", fr, got, err, want)
+		}
+	})
+}
+
+// FuzzMemory checks that payloads are decoded in place, and that what is made
+// of one for a page is in proportion.
+func FuzzMemory(f *testing.F) {
+	addPayloads(f)
+	for _, test := range forms {
+		f.Add(uint8(3), []byte(test.in))
+		f.Add(uint8(4), []byte(test.in))
+	}
+	f.Fuzz(func(t *testing.T, how uint8, in []byte) {
+		const ofErrors = 512
+		work, limit := bytes.Clone(in), uint64(ofErrors)
+		decode := func() {
+			f := eio.Framing(how % 5)
+			for rest := work; rest != nil; {
+				var err error
+				if _, rest, err = f.Next(rest); err != nil {
+					return
+				}
+			}
+		}
+		switch how % 5 {
+		case 3:
+			decode = func() { _, _ = eio.DecodeForm(work) }
+		case 4:
+			decode = func() { _ = eio.AppendScript(nil, "0", work) }
+			limit += 40 * uint64(len(in)) // an escape has six bytes, and slices grow
+		}
+		if got := allocs.Bytes(limit, decode); got > limit {
+			t.Errorf("%d bytes allocated for %q, %d", got, in, how%5)
 		}
 	})
 }

@@ -224,27 +224,6 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-func FuzzRoundTrip(f *testing.F) {
-	f.Add([]byte("\x01\x02\x03"), []byte("hello"))
-	f.Add([]byte(""), []byte(""))
-	f.Add([]byte("\xff"), []byte("é"))
-	f.Fuzz(func(t *testing.T, data, message []byte) {
-		message = bytes.ReplaceAll(bytes.ToValidUTF8(message, nil), []byte{eio.Separator}, nil)
-		payload := eio.AppendBinary(nil, data)
-		payload = append(payload, eio.Separator, byte(eio.Message))
-		payload = append(payload, message...)
-
-		p, rest, err := eio.Next(payload)
-		if err != nil || rest == nil || !equal(p, binary(string(data))) {
-			t.Fatalf("first packet is %+v, %v; want %q", p, err, data)
-		}
-		p, rest, err = eio.Next(rest)
-		if err != nil || rest != nil || !equal(p, text(eio.Message, string(message))) {
-			t.Fatalf("second packet is %+v, %v; want %q", p, err, message)
-		}
-	})
-}
-
 func BenchmarkDecodeText(b *testing.B) {
 	in := []byte(`42["echo","` + strings.Repeat("x", 64) + `"]`)
 	b.SetBytes(int64(len(in)))

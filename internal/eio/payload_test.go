@@ -96,35 +96,6 @@ func TestNextAllocatesNothing(t *testing.T) {
 	}
 }
 
-func FuzzNext(f *testing.F) {
-	for _, test := range payloadCases {
-		f.Add([]byte(test.in))
-	}
-	f.Fuzz(func(t *testing.T, in []byte) {
-		var (
-			want    []eio.Packet
-			wantErr error
-		)
-		parts := strings.Split(string(in), "\x1e")
-		for i, part := range parts {
-			p, err := eio.Decode([]byte(part))
-			if err == nil && i == len(parts)-2 && parts[i+1] == "" {
-				err = eio.ErrEmpty // a separator at the end is seen at once
-			}
-			if err != nil {
-				wantErr = err
-				break
-			}
-			want = append(want, p)
-		}
-		// A separator at the end goes before other faults of the last packet.
-		got, err := packets(bytes.Clone(in))
-		if (err == nil) != (wantErr == nil) || !slices.EqualFunc(got, want, equal) {
-			t.Errorf("payload %q has %+v, %v; want %+v, %v", in, got, err, want, wantErr)
-		}
-	})
-}
-
 func BenchmarkNext(b *testing.B) {
 	in := []byte(strings.TrimSuffix(strings.Repeat(`42["echo","hello, hello, hello"]`+"\x1e", 100), "\x1e"))
 	b.SetBytes(int64(len(in)))

@@ -46,10 +46,12 @@ var (
 	// ErrSlow is returned when a message does not fit into a session's queue;
 	// the session is being closed.
 	ErrSlow = errors.New("engine.io: queue full")
+	// ErrDropped is returned for a volatile message that could not leave at once.
+	ErrDropped = errors.New("engine.io: volatile message dropped")
 )
 
-// Config says how a [Server] behaves. Every field but Cookie, Report and
-// AllowRequest must be set.
+// Config says how a [Server] behaves. Cookie and the functions Report,
+// AllowRequest, Lost and Upgraded may be left out.
 type Config struct {
 	Transports     Transport
 	DisableUpgrade bool
@@ -76,6 +78,12 @@ type Config struct {
 	// Report is told of what an operator may want to know: a [ViolationError],
 	// a [StuckError], or why a request or its body was refused. s may be nil.
 	Report func(s *Session, err error)
+	// Lost, if set, is told how many messages a session has taken with it, on a
+	// goroutine of its own.
+	Lost func(recv Receiver, messages int, reason Reason)
+	// Upgraded, if set, is told that a session has moved to a WebSocket, and how
+	// long after that was opened.
+	Upgraded func(recv Receiver, took time.Duration)
 }
 
 // A Receiver takes what a session reads.
@@ -101,6 +109,7 @@ type Server struct {
 
 	mu       sync.Mutex // guards the following
 	sessions map[string]*Session
+	ended    Counts // of those that are gone
 	stopped  bool
 }
 
@@ -138,6 +147,10 @@ func (srv *Server) Wait(ctx context.Context) int { return srv.tasks.wait(ctx) }
 func (srv *Server) Sessions() []*Session {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
+	return srv.sessionsLocked()
+}
+
+func (srv *Server) sessionsLocked() []*Session {
 	list := make([]*Session, 0, len(srv.sessions))
 	for _, s := range srv.sessions {
 		list = append(list, s)
@@ -179,9 +192,12 @@ func (srv *Server) add(s *Session) bool {
 	return true
 }
 
+// remove forgets a session that has ended, but for what it has counted. The
+// caller holds s.mu.
 func (srv *Server) remove(s *Session) {
 	srv.mu.Lock()
 	delete(srv.sessions, s.id)
+	srv.ended.add(&s.tally, s.reason)
 	srv.mu.Unlock()
 	srv.tasks.done()
 }

@@ -59,6 +59,7 @@ type harness struct {
 	apps    []*app
 	more    chan struct{} // closed and replaced when there is another
 	reports []error
+	lost    map[bool]uint64 // with sessions that ended as slow, and otherwise
 }
 
 // specify is a behaviour of a server whose network and clock are simulated.
@@ -77,7 +78,7 @@ func specify(t *testing.T, behaviour string, s setup, body func(h *harness)) {
 // start starts a server.
 func start(tb testing.TB, s setup) *harness {
 	tb.Helper()
-	h := &harness{TB: tb, setup: s, served: make(chan struct{}), more: make(chan struct{})}
+	h := &harness{TB: tb, setup: s, served: make(chan struct{}), more: make(chan struct{}), lost: make(map[bool]uint64)}
 	cfg := engine.Config{
 		Transports:     engine.Polling | engine.WebSocket,
 		Origin:         func(*http.Request, http.Header) error { return nil },
@@ -93,6 +94,14 @@ func start(tb testing.TB, s setup) *harness {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			h.reports = append(h.reports, err)
+		},
+		Lost: func(recv engine.Receiver, messages int, reason engine.Reason) {
+			if got := recv.(*app).Tally(); got.Pending > 0 || got.Slow+got.Closed != uint64(messages) {
+				tb.Errorf("told of %d messages lost, counted %+v", messages, got)
+			}
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.lost[reason == engine.SlowClient] += uint64(messages)
 		},
 	}
 	if s.config != nil {
@@ -141,7 +150,8 @@ func (h *harness) dialMem() *memnet.Conn {
 }
 
 // stop ends a server, and sees that it leaves nothing, that each session ended
-// once, and that no report tells a session's id.
+// once, that no report tells a session's id, and that every message is accounted
+// for.
 func (h *harness) stop() {
 	h.Stop()
 	for _, s := range h.Sessions() {
@@ -169,6 +179,9 @@ func (h *harness) stop() {
 				h.Errorf("the session's id is told by %v", err)
 			}
 		}
+	}
+	if c := h.wantBalance(); c.Sessions != 0 || c.Queued != 0 || c.Pending != 0 || c.Slow != h.lost[true] || c.Closed != h.lost[false] {
+		h.Errorf("at the end: %+v, told of %v lost", c, h.lost)
 	}
 	h.http.Close()
 	<-h.served

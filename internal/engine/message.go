@@ -16,6 +16,7 @@ import (
 type Message struct {
 	wire        []byte
 	compression Compression
+	control     bool                     // a frame of the engine's own
 	deflated    atomic.Pointer[deflated] // nil until somebody needs it
 	v3          atomic.Pointer[Message]  // for clients of Engine.IO 3; likewise
 }
@@ -51,7 +52,7 @@ func NewMessage(text []byte, attachments [][]byte) *Message {
 // copies data.
 func NewRawMessage(data []byte, binary bool) *Message {
 	if binary {
-		return frame(opBinary, string(data))
+		return &Message{wire: append(appendFrameHeader(nil, opBinary, len(data)), data...)}
 	}
 	return NewMessage(data, nil)
 }
@@ -74,9 +75,9 @@ func (m *Message) Parts() iter.Seq2[[]byte, bool] {
 	}
 }
 
-// frame returns a message of one frame.
+// frame returns a control frame, or what polling takes for one.
 func frame(op byte, payload string) *Message {
-	return &Message{wire: append(appendFrameHeader(nil, op, len(payload)), payload...)}
+	return &Message{wire: append(appendFrameHeader(nil, op, len(payload)), payload...), control: true}
 }
 
 var (

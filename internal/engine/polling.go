@@ -18,6 +18,7 @@ type poll struct {
 	noop  bool   // it is to go home; guarded by the session's mu
 
 	compression Compression // of what it has taken
+	messages    uint32
 }
 
 // wake makes the poll look at its session again. It never blocks.
@@ -106,10 +107,14 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 	body, contentType := bodyOf(w.Header(), f, script, *buf)
 	var packed bytes.Buffer
 	body = gzipInto(&packed, w.Header(), r, body, p.compression, s.srv.cfg.Compression)
-	if err := respond(w, contentType, body); err != nil && took != nothing {
+	err := respond(w, contentType, body)
+	if took == nothing {
+		return
+	}
+	if err != nil {
 		s.Discard(TransportClose)
 	}
-	s.pollDone(took)
+	s.pollDone(p, err)
 }
 
 // What a poll has taken from its session.
@@ -151,6 +156,7 @@ func (s *Session) takePayload(p *poll, script string, buf *[]byte) (f eio.Framin
 		return f, nothing
 	}
 	s.answer = p
+	p.messages = messages(s.queue)
 	for _, m := range s.queue {
 		p.compression = max(p.compression, m.compression)
 		dst = m.appendPayload(dst, f)
@@ -161,13 +167,16 @@ func (s *Session) takePayload(p *poll, script string, buf *[]byte) (f eio.Framin
 	return f, queued
 }
 
-// pollDone says that what a poll has taken is on its way.
-func (s *Session) pollDone(took taken) {
-	if took == nothing {
-		return
-	}
+// pollDone says that what a poll has taken is on its way, or lost with the
+// session.
+func (s *Session) pollDone(p *poll, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err == nil {
+		s.settledLocked(p.messages, 0)
+	} else {
+		s.settledLocked(0, p.messages)
+	}
 	s.flushing, s.answer = false, nil
 	if len(s.queue) > 0 || s.state == closing {
 		s.wakeLocked() // the next poll, or the WebSocket that has taken over
@@ -180,7 +189,8 @@ func (s *Session) hangUp() {
 	s.mu.Lock()
 	first := s.state == open
 	if first {
-		s.queue, s.queued = nil, 0
+		s.reason = TransportClose
+		s.dropQueueLocked()
 		s.closeLocked()
 		s.hungUp = true
 		s.boundLocked(closeWait)

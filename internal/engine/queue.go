@@ -6,35 +6,37 @@ import (
 	"sync/atomic"
 )
 
-// Send queues m. A volatile message is dropped unless the transport can take
-// it at once. Send never blocks; it may be called under locks of the receiver.
+// Send queues m. A volatile message is dropped, with [ErrDropped], unless the
+// transport can take it at once. Send never blocks; it may be called under locks
+// of the receiver.
 func (s *Session) Send(m *Message, volatile bool) error {
 	s.mu.Lock()
-	switch {
-	case s.state != open:
+	if s.state != open {
 		s.mu.Unlock()
 		return ErrClosed
+	}
+	s.emitted++
+	switch {
 	case volatile && !s.writableLocked():
+		s.volatile++
 		s.mu.Unlock()
-		return nil
+		return ErrDropped
 	case s.queued > 0 && s.queued+int64(m.Len()) > s.srv.cfg.MaxQueue:
+		s.lost++
+		s.slowLocked()
 		s.mu.Unlock()
-		s.slow()
 		return ErrSlow
 	}
+	s.pending++
 	s.enqueueLocked(m)
 	s.mu.Unlock()
 	return nil
 }
 
-// slow ends a session whose client doesn't read what it is sent. The receiver
-// is told on a goroutine of its own, as Send may be called under its locks.
-func (s *Session) slow() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state != open {
-		return
-	}
+// slowLocked ends an open session whose client doesn't read what it is sent. The
+// receiver is told on a goroutine of its own, as Send may be called under its
+// locks.
+func (s *Session) slowLocked() {
 	s.srv.slow.Add(1)
 	s.reason = SlowClient
 	if recv := s.recv; recv != nil {
@@ -43,7 +45,7 @@ func (s *Session) slow() {
 	if s.ws != nil {
 		s.finishLocked()
 	} else {
-		s.queue, s.queued = nil, 0
+		s.dropQueueLocked()
 		s.abandonLocked()
 		s.closeLocked() // the next poll is told
 	}
@@ -90,7 +92,7 @@ func (s *Session) flush(f *flusher) {
 			}
 			if err != nil {
 				s.Discard(TransportClose)
-				f.forget()
+				f.forget(s.ws)
 			}
 		}
 	}
@@ -102,16 +104,12 @@ func (s *Session) flushBlocking(f *flusher) {
 	defer f.release()
 	for {
 		for f.fill(s.ws) {
-			n := min(len(f.chunk), chunkSize)
-			if _, err := s.ws.writeBlocking(f.chunk[:n]); err != nil {
-				if isTimeout(err) {
-					s.slow()
-				}
-				s.Discard(TransportClose)
-				f.forget()
-				continue
-			}
+			n, err := s.ws.writeBlocking(f.chunk[:min(len(f.chunk), chunkSize)])
 			f.chunk = f.chunk[n:]
+			if err != nil {
+				s.failed(err)
+				f.forget(s.ws)
+			}
 		}
 		if !s.take(f) {
 			return
@@ -119,9 +117,21 @@ func (s *Session) flushBlocking(f *flusher) {
 	}
 }
 
-// take moves the queue into f, or gives up flushing when it is empty.
+// failed ends a session whose transport can't be written to.
+func (s *Session) failed(err error) {
+	s.mu.Lock()
+	if s.state == open && isTimeout(err) {
+		s.slowLocked()
+	}
+	s.mu.Unlock()
+	s.Discard(TransportClose)
+}
+
+// take moves the queue into f, which has written what it held, or gives up
+// flushing when it is empty.
 func (s *Session) take(f *flusher) bool {
 	s.mu.Lock()
+	s.settledLocked(f.count-f.lost, f.lost)
 	if s.state != closed && len(s.queue) > 0 {
 		s.queued -= f.size
 		f.load(s.queue)
@@ -131,7 +141,7 @@ func (s *Session) take(f *flusher) bool {
 	}
 	s.flushing = false
 	s.queued -= min(f.size, s.queued)
-	f.size = 0
+	f.size, f.count, f.lost = 0, 0, 0
 	last := s.state == closing
 	if last {
 		s.boundLocked(closeWait)
@@ -164,6 +174,8 @@ type flusher struct {
 	batch []*Message
 	next  int // the first of batch that is not in chunk
 	size  int64
+	count uint32 // messages in batch, without control frames
+	lost  uint32 // those of them that could not be written
 	chunk []byte
 	buf   []byte
 }
@@ -172,6 +184,7 @@ var flusherPool = sync.Pool{New: func() any { return new(flusher) }}
 
 func (f *flusher) load(queue []*Message) {
 	f.batch, f.next, f.size = append(f.batch[:0], queue...), 0, 0
+	f.count, f.lost = messages(queue), 0
 	for _, m := range queue {
 		f.size += int64(m.Len())
 	}
@@ -213,8 +226,17 @@ func (f *flusher) handOver() *flusher {
 	return rest
 }
 
-// forget drops what is left after a failed write.
-func (f *flusher) forget() { f.chunk, f.next = nil, len(f.batch) }
+// forget drops what is left after a failed write to t: what has not been written
+// to its end.
+func (f *flusher) forget(t *wsConn) {
+	first := f.next
+	for rest := len(f.chunk); rest > 0; {
+		first--
+		rest -= len(t.wireOf(f.batch[first]))
+	}
+	f.lost = messages(f.batch[first:])
+	f.chunk, f.next = nil, len(f.batch)
+}
 
 func (f *flusher) release() {
 	clear(f.batch)

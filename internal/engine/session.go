@@ -21,25 +21,26 @@ type Session struct {
 
 	mu        sync.Mutex // guards the following
 	state     state
+	probed    bool    // the candidate works: polls are not to wait any more
+	flushing  bool    // somebody flushes, or is about to
+	corked    bool    // the reader will flush at the end of its turn
 	reason    Reason  // why it is not open any more
 	ws        *wsConn // nil while the transport is polling
 	candidate *wsConn // the WebSocket an upgrade is being tried with
-	probed    bool    // the candidate works: polls are not to wait any more
 	poll      *poll   // the GET that waits
 	answer    *poll   // the GET that is being answered
 	post      *post   // the POST that is being read
 	queue     []*Message
 	queued    int64 // bytes in queue and in the hands of the flusher
-	flushing  bool  // somebody flushes, or is about to
-	corked    bool  // the reader will flush at the end of its turn
+	tally
 	turn      *Turn // the reader's, while corked
 	watched   uint32
-	watchdog  *time.Timer // looks after turn; nil until the first
-	heart     *time.Timer // the next beat
-	bound     time.Time   // when it is due: a ping, the end of waiting for its answer, or of closing
 	awaitPong bool        // the client must be heard before the next beat
 	ponged    bool        // an answer to the client's heartbeat is in queue
 	hungUp    bool        // the client has closed a polling session
+	watchdog  *time.Timer // looks after turn; nil until the first
+	heart     *time.Timer // the next beat
+	bound     time.Time   // when it is due: a ping, the end of waiting for its answer, or of closing
 	paused    time.Time   // since when the receiver has not let us read
 }
 
@@ -79,6 +80,9 @@ func (s *Session) start(ws *wsConn) bool {
 	s.mu.Lock()
 	s.recv = recv
 	ended := s.state != open
+	if s.state == closed {
+		s.tellLostLocked()
+	}
 	s.mu.Unlock()
 	if ended { // nobody has told it
 		recv.Closed(s.reason)
@@ -244,7 +248,7 @@ func (s *Session) finishLocked() {
 		return
 	}
 	s.state = closed
-	s.queue, s.queued = nil, 0
+	s.dropQueueLocked()
 	s.abandonLocked()
 	if s.ws != nil {
 		s.ws.close()
@@ -260,6 +264,7 @@ func (s *Session) finishLocked() {
 	if s.watchdog != nil {
 		s.watchdog.Stop()
 	}
+	s.tellLostLocked()
 	s.srv.remove(s)
 }
 

@@ -36,11 +36,15 @@ func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 // its reader. Anything else ends the candidate, and polling goes on.
 func (t *wsConn) probe() {
 	s := t.session
-	_ = t.conn.SetReadDeadline(time.Now().Add(s.srv.cfg.UpgradeTimeout))
+	began := time.Now()
+	_ = t.conn.SetReadDeadline(began.Add(s.srv.cfg.UpgradeTimeout))
 	if t.expect(eio.Ping, "probe") && t.writeNow(probeMessage) == nil {
 		s.hurry(t)
 		if t.expect(eio.Upgrade, "") && s.moveTo(t) {
 			_ = t.conn.SetReadDeadline(time.Time{})
+			if tell := s.srv.cfg.Upgraded; tell != nil {
+				tell(s.recv, time.Since(began))
+			}
 			t.read()
 			return
 		}

@@ -134,7 +134,7 @@ func (t *wsConn) Write(p []byte) (int, error) {
 		}
 		return len(p), nil
 	}
-	t.control(&Message{wire: append([]byte(nil), p...)})
+	t.control(&Message{wire: append([]byte(nil), p...), control: true})
 	return len(p), nil
 }
 

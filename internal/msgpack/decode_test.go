@@ -4,11 +4,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/socketio-go/socketio/internal/allocs"
 	"github.com/socketio-go/socketio/internal/leak"
 	"github.com/socketio-go/socketio/internal/msgpack"
 )
@@ -200,17 +200,13 @@ func TestAnnouncedLengthsAllocateNothing(t *testing.T) {
 		"dd 00ffffff" + strings.Repeat("dd00ffff", 8),
 	} {
 		in := bytes(t, digits)
-		const rounds = 100
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		for range rounds {
+		const most = 1024
+		if n := allocs.Bytes(most, func() {
 			d := msgpack.Decoder{Data: in, Depth: 512}
 			if _, err := d.ToJSON(nil); err == nil {
 				t.Errorf("%s was decoded", digits)
 			}
-		}
-		runtime.ReadMemStats(&after)
-		if n := (after.TotalAlloc - before.TotalAlloc) / rounds; n > 1024 {
+		}); n > most {
 			t.Errorf("%s takes %d bytes of memory", digits, n)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/socketio-go/socketio/internal/allocs"
 	"github.com/socketio-go/socketio/internal/msgpack"
 	"github.com/socketio-go/socketio/internal/sio"
 )
@@ -164,7 +165,14 @@ func FuzzAppendJSON(f *testing.F) {
 	}
 	attachments := [][]byte{{1, 2, 3}, {}}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		encoded, err := msgpack.AppendJSON(nil, raw, attachments)
+		var (
+			encoded []byte
+			err     error
+		)
+		limit := 50*uint64(len(raw)) + 4096
+		if n := allocs.Bytes(limit, func() { encoded, err = msgpack.AppendJSON(nil, raw, attachments) }); n > limit {
+			t.Fatalf("%d bytes allocated for %q", n, raw)
+		}
 		if err != nil {
 			if sio.Valid(raw, 1<<15) == nil {
 				t.Fatalf("valid JSON is refused: %v", err)
@@ -207,8 +215,18 @@ func FuzzToJSON(f *testing.F) {
 		f.Add(bytes(f, digits))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		d := msgpack.Decoder{Data: in, Depth: 100}
-		out, err := d.ToJSON(nil)
+		var (
+			d   msgpack.Decoder
+			out []byte
+			err error
+		)
+		limit := 100*uint64(len(in)) + 4096
+		if n := allocs.Bytes(limit, func() {
+			d = msgpack.Decoder{Data: in, Depth: 100}
+			out, err = d.ToJSON(nil)
+		}); n > limit {
+			t.Fatalf("%d bytes allocated for %x", n, in)
+		}
 		if err != nil {
 			return
 		}

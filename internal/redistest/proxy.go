@@ -103,7 +103,7 @@ func (p *Proxy) keep(conns ...net.Conn) bool {
 func (p *Proxy) copy(to, from net.Conn) {
 	defer to.Close()
 	defer from.Close()
-	io.Copy(gate{p, to}, from)
+	_, _ = io.Copy(gate{p, to}, from) // however it ends, the connections are closed
 }
 
 // A gate passes on what is written, unless the proxy is frozen.

@@ -26,7 +26,7 @@ type Server struct {
 
 	mu   sync.Mutex // guards the following
 	hold io.Closer  // keeps the process alive
-	done chan error
+	done chan struct{}
 	log  *bytes.Buffer
 }
 
@@ -138,8 +138,11 @@ func (s *Server) start() error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }() // ends with hold
+	done := make(chan struct{})
+	go func() { // ends with hold
+		defer close(done)
+		_ = cmd.Wait() // it is killed
+	}()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(patience); time.Now().Before(end); <-tick.C {
@@ -171,12 +174,16 @@ func (s *Server) try(words ...string) string {
 		return ""
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
-	fmt.Fprintf(conn, "*%d\r\n", len(words))
-	for _, word := range words {
-		fmt.Fprintf(conn, "$%d\r\n%s\r\n", len(word), word)
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return ""
 	}
-	fmt.Fprintf(conn, "QUIT\r\n")
+	request := fmt.Appendf(nil, "*%d\r\n", len(words))
+	for _, word := range words {
+		request = fmt.Appendf(request, "$%d\r\n%s\r\n", len(word), word)
+	}
+	if _, err := conn.Write(append(request, "QUIT\r\n"...)); err != nil {
+		return ""
+	}
 	reply, _ := io.ReadAll(conn) // QUIT makes it end
 	return strings.TrimSuffix(string(reply), "+OK\r\n")
 }

@@ -2,11 +2,10 @@ package sio_test
 
 import (
 	"bytes"
-	"math"
-	"runtime"
 	"strings"
 	"testing"
 
+	"github.com/socketio-go/socketio/internal/allocs"
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
@@ -57,21 +56,12 @@ func TestPlaceholderAllocatesNothing(t *testing.T) {
 	}
 }
 
-// allocated returns the bytes allocated while one packet is decoded, at the
-// least of a few times, because whatever else runs is counted with it.
+// allocated returns the bytes allocated while one packet is decoded.
 func allocated(in []byte) uint64 {
-	least := uint64(math.MaxUint64)
-	for range 5 {
-		var (
-			p             sio.Packet
-			before, after runtime.MemStats
-		)
-		runtime.ReadMemStats(&before)
+	return allocs.Bytes(memoryBound(len(in)), func() {
+		var p sio.Packet
 		_ = p.Decode(in, sio.Limits{})
-		runtime.ReadMemStats(&after)
-		least = min(least, after.TotalAlloc-before.TotalAlloc)
-	}
-	return least
+	})
 }
 
 // memoryBound is what decoding n bytes may allocate: array headers of 24 bytes

@@ -1,0 +1,125 @@
+package socketio_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/socketio-go/socketio"
+)
+
+// Answers to questions that were never asked cost nothing but their reading, for
+// which gorilla allocates once.
+func TestStrayAnswersCostNothing(t *testing.T) { // not parallel: it counts what is allocated
+	server := socketio.NewServer(nil)
+	server.On("sync", func() {})
+	client := dialLoopback(t, startLoopback(t, server))
+	const batch, batches = 500, 20
+	requests := append(bytes.Repeat(maskedText(`43987654321["nobody asked"]`), batch), maskedText(`421["sync"]`)...)
+	got := allocations(t, batch*batches, func() {
+		for range batches {
+			client.exchange(t, requests, frameLen(len(`431[]`)))
+		}
+	})
+	t.Logf("%.4f allocations per answer", got)
+	if got > 1*poolLoss+0.1 {
+		t.Errorf("%.4f allocations per answer", got)
+	}
+	if n := server.Stats().StrayAcks; n != 4*batch*batches { // as often as allocations plays
+		t.Errorf("%d stray answers are counted", n)
+	}
+}
+
+// However a question ends, nothing of it is kept.
+func TestQuestionsThatEndAreForgotten(t *testing.T) {
+	t.Parallel()
+	ways := []struct {
+		name string
+		end  func(t *testing.T, c *client, s *socketio.Socket, cancel func())
+		live bool // the socket, afterwards
+	}{
+		{"answered", func(_ *testing.T, c *client, _ *socketio.Socket, _ func()) { c.write(`430[]`, `431[]`) }, true},
+		{"cancelled", func(_ *testing.T, _ *client, _ *socketio.Socket, cancel func()) { cancel(); <-time.After(time.Minute) }, true},
+		{"AckTimeout", func(*testing.T, *client, *socketio.Socket, func()) { <-time.After(time.Minute) }, true},
+		{"the client leaves", func(_ *testing.T, c *client, _ *socketio.Socket, _ func()) { c.write(`41`) }, false},
+		{"Disconnect", func(_ *testing.T, _ *client, s *socketio.Socket, _ func()) { s.Disconnect() }, false},
+		{"cut off", func(_ *testing.T, c *client, _ *socketio.Socket, _ func()) { c.conn().Cut() }, false},
+	}
+	for _, tt := range ways {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				// The client answers no heartbeat while this one reads nothing.
+				srv := serveInMemory(t, &socketio.Options{PingInterval: time.Hour})
+				c, s := srv.joinSocket(t, webSocket)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				outcomes := make(chan error, 10)
+				go func() {
+					_, err := s.EmitWithAck(ctx, "q")
+					outcomes <- err
+				}()
+				c.want(`420["q"]`)
+				s.Emit("q", func(_ socketio.Args, err error) { outcomes <- err })
+				c.want(`421["q"]`)
+				go func() {
+					_, err := srv.EmitWithAck(ctx, "all")
+					outcomes <- err
+				}()
+				all := c.wantQuestion(`"all"`)
+				answers, waiters := s.Awaited()
+				wantEqual(t, "awaited", fmt.Sprint(answers, waiters), "3 2")
+				if tt.name == "answered" {
+					c.write("43" + all + "[]")
+				}
+				tt.end(t, c, s, cancel)
+				for range 3 {
+					<-outcomes
+				}
+				synctest.Wait()
+				answers, waiters = s.Awaited()
+				wantEqual(t, "awaited in the end", fmt.Sprint(answers, waiters), "0 0")
+				wantEqual(t, "more outcomes", len(outcomes), 0)
+				wantEqual(t, "connected", s.Connected(), tt.live)
+			})
+		})
+	}
+}
+
+// Of those who are asked some answer, some leave, and some do neither.
+func TestSomeAnswerSomeLeaveSomeDoNeither(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := serveInMemory(t, nil)
+		g := gather(t, srv, webSocket, "ann:", "bob:", "cid:", "dan:", "eve:")
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		start := time.Now()
+		done := ask(ctx, srv.Namespace, "q")
+		for name, c := range g.clients {
+			id := c.wantQuestion(`"q"`)
+			switch name {
+			case "ann":
+				c.write("43" + id + "[1]")
+			case "bob":
+				c.write("41")
+			case "cid":
+				c.conn().Cut()
+			case "dan":
+				c.conn().Freeze()
+			}
+		}
+		r := <-done
+		wantEqual(t, "waited", time.Since(start), 5*time.Second)
+		wantEqual(t, "error", r.err, context.DeadlineExceeded)
+		wantEqual(t, "replies", len(r.list), 5)
+		for name, want := range map[string]error{"ann": nil, "bob": socketio.ErrClosed, "cid": socketio.ErrClosed,
+			"dan": context.DeadlineExceeded, "eve": context.DeadlineExceeded} {
+			wantEqual(t, name, r.of(t, g.sockets[name]).Err, want)
+		}
+		wantEqual(t, "ann's answer", r.of(t, g.sockets["ann"]).Args.String(), "[1]")
+	})
+}

@@ -1,0 +1,146 @@
+package socketio_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"weak"
+
+	"github.com/socketio-go/socketio"
+)
+
+// However many CONNECTs come while the middleware of the first one runs, there
+// is never a second socket.
+func TestConnectFlood(t *testing.T) {
+	t.Parallel()
+	onEachTransport(t, func(t *testing.T, transport string) {
+		synctest.Test(t, func(t *testing.T) {
+			srv := serveInMemory(t, nil)
+			release := make(chan struct{})
+			var asked, connected atomic.Int32
+			slow := srv.Of("/slow")
+			slow.Use(func(context.Context, *socketio.Socket) error {
+				asked.Add(1)
+				<-release
+				return nil
+			})
+			slow.OnConnect(func(*socketio.Socket) { connected.Add(1) })
+			slow.OnDisconnect(func(*socketio.Socket, socketio.Reason) { connected.Add(1) })
+			healthy := srv.join(t, transport)
+			c := srv.open(t, transport)
+			id := c.join("/", "")
+			flood := make([]any, 1000)
+			for i := range flood {
+				flood[i] = `40/slow,`
+			}
+			_ = c.wire.write(flood...) // the server closes in the midst of it
+			srv.wantLeft(t, id, socketio.ReasonForced)
+			c.wantClosed()
+			wantEqual(t, "another client's echo", healthy.ask(`["echo",1]`), `[1]`)
+			close(release)
+			synctest.Wait()
+			wantEqual(t, "how often middleware ran", asked.Load(), 1)
+			wantEqual(t, "how often OnConnect and OnDisconnect ran", connected.Load(), 0)
+			wantEqual(t, "sockets", srv.Stats().Sockets, 1)
+			wantEqual(t, "bad packets", srv.Stats().BadPackets, 1)
+		})
+	})
+}
+
+// Names that a client makes up cost no more than MaxNamespaces at a time, and
+// nothing when it has left them.
+func TestNamesFlood(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	org := srv.org()
+	gone := make(chan struct{}, 1000)
+	org.OnDisconnect(func(*socketio.Socket, socketio.Reason) { gone <- struct{}{} })
+	c := srv.open(t, webSocket)
+	for i := range 1000 { // all at once: the first hundred are in
+		name := fmt.Sprint("/org-", i)
+		c.write("40" + name + ",")
+		if i < 100 {
+			c.wantJoined(name)
+		} else {
+			c.want("44" + name + `,{"message":"Too many namespaces"}`)
+		}
+	}
+	c.wantHeard("/org-0")
+	wantEqual(t, "namespaces", len(strings.Fields(srv.names())), 100)
+	c.wire.close()
+	for range 100 {
+		receive(t, gone)
+	}
+	wantEqual(t, "namespaces", srv.names(), "")
+
+	// One after the other.
+	c = srv.open(t, webSocket)
+	const rounds = 3000
+	made := make([]weak.Pointer[socketio.Namespace], 0, rounds)
+	org.OnConnect(func(s *socketio.Socket) { made = append(made, weak.Make(s.Namespace())) })
+	for i := range rounds {
+		name := fmt.Sprint("/org-", i)
+		c.join(name, "")
+		c.write("41" + name + ",")
+		receive(t, gone)
+	}
+	runtime.GC()
+	kept := 0
+	for _, n := range made {
+		if n.Value() != nil {
+			kept++
+		}
+	}
+	wantEqual(t, "namespaces made", len(made), rounds)
+	if kept > rounds/10 { // pools may hold some
+		t.Errorf("%d of %d namespaces are still in memory", kept, rounds)
+	}
+	wantEqual(t, "namespaces", srv.names(), "")
+	wantEqual(t, "sockets", srv.Stats().Sockets, 0)
+}
+
+// What comes as auth is bounded like everything else.
+func TestHostileAuth(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, &socketio.Options{MaxPayload: 10_000})
+	srv.Of("/x").OnConnect(func(s *socketio.Socket) { s.Emit("auth", s.Handshake().Auth) })
+	longest := `{"a":"` + strings.Repeat("x", 10_000-len(`40/x,{"a":""}`)) + `"}`
+	deepest := `{"a":` + strings.Repeat("[", 511) + strings.Repeat("]", 511) + `}`
+	for _, tt := range []struct {
+		name    string
+		packets []any
+		auth    string // empty if the connection is closed
+	}{
+		{"as long as it may be", []any{`40/x,` + longest}, longest},
+		{"longer", []any{`40/x,` + longest + " "}, ""},
+		{"as deep as it may be", []any{`40/x,` + deepest}, deepest},
+		{"deeper", []any{`40/x,{"b":` + deepest + `}`}, ""},
+		{"what looks like an attachment", []any{`40/x,{"_placeholder":true,"num":0}`}, `{"_placeholder":true,"num":0}`},
+		{"an attachment", []any{`40/x,{"_placeholder":true,"num":0}`, []byte{1}}, ""},
+		{"an attachment that is announced", []any{`401-/x,{"_placeholder":true,"num":0}`, []byte{1}}, ""},
+		{"what JavaScript has in every object", []any{`40/x,{"__proto__":{"admin":true},"constructor":1}`}, `{"__proto__":{"admin":true},"constructor":1}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := srv.join(t, webSocket)
+			c.write(tt.packets...)
+			if tt.auth == "" {
+				for {
+					if _, err := c.next(); errors.Is(err, errTimeout) {
+						t.Fatal("the connection was not closed")
+					} else if err != nil {
+						return
+					}
+				}
+			}
+			c.wantJoined("/x")
+			c.want(`42/x,["auth",` + tt.auth + `]`)
+			c.wantNothing()
+		})
+	}
+}

@@ -1,0 +1,165 @@
+package socketio_test
+
+import (
+	"crypto/tls"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/socketio-go/socketio"
+)
+
+// FuzzOrigin compares the decision on a request with a statement of the rule
+// in other words.
+func FuzzOrigin(f *testing.F) {
+	for _, test := range []struct{ listed, host, origin string }{
+		{"", "example.com", "https://example.com"},
+		{"", "example.com:443", "https://EXAMPLE.com"},
+		{"", "Example.com:80", "http://example.com:80"},
+		{"", "localhost:3000", "http://localhost:5173"},
+		{"", "[::1]:3000", "http://[::1]:3000"},
+		{"", "example.com", "https://example.com@evil.com"},
+		{"", "example.com", "https://example.com.evil.com"},
+		{"", "example.com", "null"},
+		{"", "example.com", "https://ex%61mple.com"},
+		{"", "example.com:", "https://example.com:"},
+		{"*", "example.com", "https://evil.com"},
+		{"https://a.com", "example.com", "https://a.com:443"},
+		{"https://*.a.com", "example.com", "https://x.y.a.com"},
+		{"https://*.a.com", "example.com", "https://evil.com:1.a.com"},
+		{"https://app.*.a.com:8443", "example.com", "https://app.x.a.com:8443"},
+		{"wss://*.a.com http://b.com", "example.com", "http://b.com:80"},
+	} {
+		for _, site := range []string{"", "cross-site", "same-origin"} {
+			f.Add(test.listed, test.host, test.origin, true, false, site)
+		}
+		f.Add(test.listed, test.host, test.origin, true, true, "")
+		f.Add(test.listed, test.host, test.origin, false, false, "same-site")
+	}
+	f.Fuzz(func(t *testing.T, listed, host, origin string, sent, secure bool, site string) {
+		origins := strings.Fields(listed)
+		rule, possible := newOriginRule(origins)
+		srv, made := newServer(origins)
+		if made && !possible {
+			t.Fatalf("%q are taken for origins", origins)
+		}
+		if !made {
+			if possible {
+				t.Fatalf("%q are taken for none", origins)
+			}
+			return
+		}
+		// A session that there is none of is refused when the origin is not.
+		r := httptest.NewRequest(http.MethodGet, "/socket.io/?EIO=4&transport=polling&sid=none", nil)
+		r.Host = host
+		r.Header.Set("Sec-Fetch-Site", site)
+		if secure {
+			r.TLS = new(tls.ConnectionState)
+		}
+		if sent {
+			r.Header.Set("Origin", origin)
+		}
+		w := httptest.NewRecorder()
+		srv.ServeHTTP(w, r)
+		got, _, _ := strings.Cut(w.Body.String(), ",")
+		got = map[string]string{`{"code":1`: "allowed", `{"code":4`: "refused", `{"code":3`: "invalid"}[got]
+
+		want := rule.noOrigin(site)
+		if rule.anybody {
+			want = "allowed"
+		} else if sent {
+			want = rule.origin(origin, host, secure)
+		}
+		if got != want {
+			t.Errorf("listed %q, host %q, origin %q (%t), TLS %t, %q: %s, want %s", origins, host, origin, sent, secure, site, got, want)
+		}
+		shown := w.Header().Get("Access-Control-Allow-Origin")
+		if credentials := w.Header().Get("Access-Control-Allow-Credentials"); shown == "*" && credentials != "" {
+			t.Error("anybody may send credentials")
+		}
+		if want != "allowed" && shown != "" {
+			t.Errorf("refused, and shown to %s", shown)
+		}
+	})
+}
+
+// newServer reports whether the origins can be some.
+func newServer(origins []string) (srv *socketio.Server, ok bool) {
+	defer func() { ok = recover() == nil }()
+	return socketio.NewServer(&socketio.Options{Origins: origins}), true
+}
+
+// An originRule is the rule as the documentation has it, on text.
+type originRule struct {
+	anybody  bool
+	patterns []*regexp.Regexp
+}
+
+// originPattern takes an origin apart: its scheme, its host and its port.
+var originPattern = regexp.MustCompile(`^([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^[:/?#@%\\^{|}` + "`" + `\x00-\x20\x7f]+)(:[0-9]*)?$`)
+
+func newOriginRule(origins []string) (rule originRule, ok bool) {
+	for _, o := range origins {
+		if o == "*" {
+			rule.anybody = true
+			continue
+		}
+		text, ok := spellOrigin(o)
+		if !ok {
+			return rule, false
+		}
+		pattern := regexp.QuoteMeta(text)
+		if strings.Contains(text, "*") {
+			if !regexp.MustCompile(`^[^*]*(//|\.)\*\.[^*]+$`).MatchString(text) {
+				return rule, false
+			}
+			pattern = strings.Replace(pattern, `\*`, `[^./:@]+(\.[^./:@]+)*`, 1)
+		}
+		rule.patterns = append(rule.patterns, regexp.MustCompile(`^`+pattern+`$`))
+	}
+	return rule, true
+}
+
+// spellOrigin spells an origin in the one way that is compared.
+func spellOrigin(s string) (string, bool) {
+	s = strings.ToLower(s)
+	parts := originPattern.FindStringSubmatch(s)
+	if parts == nil {
+		return "", false
+	}
+	scheme, host, port := parts[1], parts[2], parts[3]
+	if own := map[string]string{"http": ":80", "ws": ":80", "https": ":443", "wss": ":443"}[scheme]; port == own {
+		port = ""
+	}
+	return scheme + "://" + host + port, true
+}
+
+func (rule originRule) noOrigin(site string) string {
+	if site == "cross-site" || site == "same-site" {
+		return "refused"
+	}
+	return "allowed"
+}
+
+func (rule originRule) origin(origin, host string, secure bool) string {
+	if regexp.MustCompile(`[^!-~]`).MatchString(origin) {
+		return "invalid"
+	}
+	text, ok := spellOrigin(origin)
+	if !ok {
+		return "refused"
+	}
+	for _, scheme := range []string{"http", "https"} {
+		if own, ok := spellOrigin(scheme + "://" + host); ok && text == own && (scheme == "https" || !secure) {
+			return "allowed"
+		}
+	}
+	for _, pattern := range rule.patterns {
+		if pattern.MatchString(text) {
+			return "allowed"
+		}
+	}
+	return "refused"
+}
