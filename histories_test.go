@@ -40,7 +40,7 @@ func TestHistories(t *testing.T) {
 	t.Parallel()
 	eachSeed(t, *seeds, func(t *testing.T, random *rand.Rand) {
 		synctest.Test(t, func(t *testing.T) {
-			st := newStory(t, random)
+			st := newStory(t, random, serveInMemory(t, storyOptions(random)))
 			for _, p := range st.players {
 				if random.IntN(4) > 0 {
 					st.start(p)
@@ -59,11 +59,41 @@ func TestHistories(t *testing.T) {
 	})
 }
 
+// TestClusterHistories plays histories on two servers whose bus records. Clients
+// come back to either, also when one of them is shut down.
+func TestClusterHistories(t *testing.T) {
+	t.Parallel()
+	eachSeed(t, *seeds, func(t *testing.T, random *rand.Rand) {
+		synctest.Test(t, func(t *testing.T) {
+			bus := newLogBus()
+			opts := &socketio.Options{Adapter: bus, Recovery: &socketio.Recovery{SkipMiddleware: random.IntN(2) == 0}}
+			st := newStory(t, random, serveInMemory(t, opts), serveInMemory(t, opts))
+			st.bus = bus
+			synctest.Wait()
+			for _, p := range st.players {
+				st.start(p)
+			}
+			for range 40 {
+				st.step()
+			}
+			if random.IntN(2) == 0 {
+				if err := st.servers[0].Shutdown(t.Context()); err != nil {
+					t.Error(err)
+				}
+				st.servers = st.servers[1:]
+			}
+			st.catchUp()
+			st.end()
+		})
+	})
+}
+
 // A story is a history that is being played.
 type story struct {
 	t       *testing.T
 	random  *rand.Rand
-	srv     *testServer
+	servers []*testServer
+	bus     *logBus       // that joins them, if there are several
 	log     histories.Log // what the players receive
 	heard   histories.Log // what the server receives
 	players []*player
@@ -81,7 +111,7 @@ const (
 	onDisconnect = 2
 )
 
-func newStory(t *testing.T, random *rand.Rand) *story {
+func storyOptions(random *rand.Rand) *socketio.Options {
 	opts := &socketio.Options{}
 	if random.IntN(3) > 0 {
 		opts.Recovery = &socketio.Recovery{Window: time.Minute, SkipMiddleware: random.IntN(2) == 0}
@@ -89,18 +119,38 @@ func newStory(t *testing.T, random *rand.Rand) *story {
 			opts.Recovery.MaxPackets = 5 + random.IntN(20)
 		}
 	}
+	return opts
+}
+
+func newStory(t *testing.T, random *rand.Rand, servers ...*testServer) *story {
 	st := &story{
-		t: t, random: random, srv: serveInMemory(t, opts),
+		t: t, random: random, servers: servers,
 		rooms: []string{"red", "green", "blue"}, numbers: make(map[string]int),
 	}
-	if random.IntN(2) == 0 {
+	for _, srv := range servers {
+		st.prepare(srv)
+	}
+	for i, transport := range []string{webSocket, polling, upgrading} {
+		st.players = append(st.players, &player{
+			returner: &returner{srv: servers[0], transport: transport},
+			name:     fmt.Sprint("client", i),
+			log:      &st.log,
+		})
+	}
+	return st
+}
+
+// prepare has a server note what it calls.
+func (st *story) prepare(srv *testServer) {
+	t := st.t
+	if st.random.IntN(2) == 0 {
 		var asked atomic.Int64
-		st.srv.Use(func(context.Context, *socketio.Socket) error {
+		srv.Use(func(context.Context, *socketio.Socket) error {
 			<-time.After(time.Duration(asked.Add(1)%3) * time.Second)
 			return nil
 		})
 	}
-	st.srv.OnConnect(func(s *socketio.Socket) {
+	srv.OnConnect(func(s *socketio.Socket) {
 		st.began.Add(1)
 		if s.Recovered() {
 			st.recovered.Add(1)
@@ -111,27 +161,22 @@ func newStory(t *testing.T, random *rand.Rand) *story {
 		}
 		state.Store(onConnect)
 	})
-	st.srv.OnDisconnect(func(s *socketio.Socket, _ socketio.Reason) {
+	srv.OnDisconnect(func(s *socketio.Socket, _ socketio.Reason) {
 		st.ended.Add(1)
 		if state, ok := st.sockets.Load(s); !ok || !state.(*atomic.Int32).CompareAndSwap(onConnect, onDisconnect) {
 			t.Error("OnDisconnect is called again, or without OnConnect")
 		}
 	})
-	st.srv.On("say", func(s *socketio.Socket, server string, number int) {
+	srv.On("say", func(s *socketio.Socket, server string, number int) {
 		if state, ok := st.sockets.Load(s); !ok || state.(*atomic.Int32).Load() != onConnect {
 			t.Error("a handler is called before OnConnect or after OnDisconnect")
 		}
 		st.heard.Receive(server, histories.Event{Emitter: server, Number: number})
 	})
-	for i, transport := range []string{webSocket, polling, upgrading} {
-		st.players = append(st.players, &player{
-			returner: &returner{srv: st.srv, transport: transport},
-			name:     fmt.Sprint("client", i),
-			log:      &st.log,
-		})
-	}
-	return st
 }
+
+// server returns one of the servers.
+func (st *story) server() *testServer { return st.servers[st.random.IntN(len(st.servers))] }
 
 // step does something.
 func (st *story) step() {
@@ -171,7 +216,7 @@ func (st *story) step() {
 }
 
 func (st *story) start(p *player) {
-	p.client = st.srv.open(st.t, p.transport)
+	p.client = st.server().open(st.t, p.transport)
 	p.done, p.ready, p.last = make(chan struct{}), make(chan struct{}), nil
 	p.sessions++
 	go p.play()
@@ -215,8 +260,12 @@ func (st *story) look(p *player) {
 func (st *story) socket(p *player) *socketio.Socket {
 	synctest.Wait()
 	id, _ := p.socketID.Load().(string)
-	s, _ := st.srv.Socket(id)
-	return s
+	for _, srv := range st.servers {
+		if s, ok := srv.Socket(id); ok {
+			return s
+		}
+	}
+	return nil
 }
 
 // disconnect has the server let a player go, who receives what had been
@@ -310,7 +359,18 @@ func (st *story) emit(p *player) {
 			e.Sender = p.name
 		}
 	}
-	emitted(st.srv, sender, &st.log, e, st.random.IntN(3))
+	st.emitted(st.server(), sender, e, st.random.IntN(3))
+}
+
+// emitted emits an event. A bus that records decides who is to have it when it
+// is read.
+func (st *story) emitted(srv *testServer, sender *socketio.Socket, e histories.Emission, binary int) {
+	done := st.log.Emit(e)
+	ok := emit(srv, sender, e, binary)
+	if st.bus != nil {
+		st.bus.wait()
+	}
+	done(ok)
 }
 
 // burst does several things at once.
@@ -327,9 +387,10 @@ func (st *story) burst() {
 		for range st.random.IntN(4) {
 			emissions = append(emissions, st.emission(i))
 		}
+		srv := st.server() // there is no order between what one emits on two of them
 		acts = append(acts, func() {
 			for n, e := range emissions {
-				emitted(st.srv, nil, &st.log, e, n%3)
+				st.emitted(srv, nil, e, n%3)
 			}
 		})
 	}
@@ -377,18 +438,19 @@ func (st *story) shutDown() {
 			present = append(present, p)
 		}
 	}
+	srv := st.servers[0]
 	for i := range 3 {
-		emitted(st.srv, nil, &st.log, st.emission(i), i)
+		st.emitted(srv, nil, st.emission(i), i)
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for range 5 {
 			e := st.emission(3)
 			e.Volatile = true
-			emitted(st.srv, nil, &st.log, e, 1)
+			st.emitted(srv, nil, e, 1)
 		}
 	})
-	if err := st.srv.Shutdown(st.t.Context()); err != nil {
+	if err := srv.Shutdown(st.t.Context()); err != nil {
 		st.t.Error(err)
 	}
 	wg.Wait()
@@ -407,15 +469,19 @@ func (st *story) end() {
 			<-p.done
 		}
 	}
-	if err := st.srv.Close(); err != nil {
-		st.t.Error(err)
+	for _, srv := range st.servers {
+		if err := srv.Close(); err != nil {
+			st.t.Error(err)
+		}
 	}
 	if err := errors.Join(st.log.Check(), st.heard.Check()); err != nil {
 		st.t.Error(err)
 	}
 	wantEqual(st.t, "calls of OnDisconnect", st.ended.Load(), st.began.Load())
-	if s := st.srv.Stats(); s.Connections+s.Sockets+s.Rooms+int(s.QueuedBytes) > 0 || s.Panics+s.Slow > 0 {
-		st.t.Errorf("left: %+v", s)
+	for _, srv := range st.servers {
+		if s := srv.Stats(); s.Connections+s.Sockets+s.Rooms+int(s.QueuedBytes) > 0 || s.Panics+s.Slow > 0 {
+			st.t.Errorf("left: %+v", s)
+		}
 	}
 	st.t.Logf("%d sockets, %d of them recovered", st.began.Load(), st.recovered.Load())
 }

@@ -44,11 +44,20 @@ func (b *logBus) setDown(down bool) {
 	b.down = down
 }
 
+// wait waits until every seat has dealt with what is in the log now.
+func (b *logBus) wait() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for end := len(b.log); slices.ContainsFunc(b.seats, func(s *logSeat) bool { return !s.left && s.handled < end }); {
+		b.changed.Wait()
+	}
+}
+
 // Join implements [adapter.Cluster].
 func (b *logBus) Join(namespace string, host adapter.Host) adapter.Member {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := &logSeat{bus: b, id: fmt.Sprint("node", len(b.seats)), namespace: namespace, host: host, next: len(b.log), done: make(chan struct{})}
+	s := &logSeat{bus: b, id: fmt.Sprint("node", len(b.seats)), namespace: namespace, host: host, next: len(b.log), handled: len(b.log), done: make(chan struct{})}
 	b.seats = append(b.seats, s)
 	go s.read(int64(len(b.log)))
 	return s
@@ -60,6 +69,7 @@ type logSeat struct {
 	namespace string
 	host      adapter.Host
 	next      int
+	handled   int // of the log
 	left      bool
 	done      chan struct{}
 }
@@ -69,6 +79,8 @@ func (s *logSeat) read(begin int64) {
 	s.host.Deliver(&adapter.Message{Kind: adapter.Position, Position: begin})
 	for {
 		s.bus.mu.Lock()
+		s.handled = s.next
+		s.bus.changed.Broadcast()
 		for s.next == len(s.bus.log) && !s.left {
 			s.bus.changed.Wait()
 		}

@@ -128,6 +128,12 @@ func (p *player) hangUp(ws *socketWire) {
 
 // emitted emits an event as a history has it.
 func emitted(srv *testServer, sender *socketio.Socket, log *histories.Log, e histories.Emission, binary int) {
+	done := log.Emit(e)
+	done(emit(srv, sender, e, binary))
+}
+
+// emit emits the event of an emission. It reports whether it could.
+func emit(srv *testServer, sender *socketio.Socket, e histories.Emission, binary int) bool {
 	to := srv.Broadcast()
 	if sender != nil {
 		to = sender.Broadcast()
@@ -145,6 +151,5 @@ func emitted(srv *testServer, sender *socketio.Socket, log *histories.Log, e his
 	for range binary {
 		args = append(args, fmt.Appendf(nil, "%s %d", e.Emitter, e.Number))
 	}
-	done := log.Emit(e)
-	done(to.Emit("event", args...) == nil)
+	return to.Emit("event", args...) == nil
 }

@@ -151,6 +151,9 @@ func (r *recovery) replay(s *Socket, log *[]sent) bool {
 	var missed []recorded
 	var last, size int64
 	for _, l := range slices.Concat(b.events, b.live) {
+		if l.position > r.last { // it is about to be read, and delivered to all
+			break
+		}
 		if l.position > last && l.isFor(s.id, l.position, &s.rec.trail) {
 			missed = append(missed, l)
 			size += int64(l.m.Len())
