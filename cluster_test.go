@@ -539,6 +539,11 @@ func TestServerSideEvents(t *testing.T) {
 		wantPanic(t, func() { srv.OnServerSide("e", bad) })
 	}
 	wantPanic(t, func() { srv.OnServerSide("connection", func() {}) })
+	for _, reserved := range []string{"connect", "connection", "new_namespace", "error"} {
+		if err := srv.ServerSideEmit(reserved); !errors.Is(err, socketio.ErrReserved) {
+			t.Errorf("%s: %v", reserved, err)
+		}
+	}
 }
 
 // Handlers of server-side events that are too slow lose events, which is
