@@ -48,7 +48,7 @@ const publish = {
   },
 }[adapter];
 
-test(`${adapter}: garbage`, async (t) => {
+test("garbage", async (t) => {
   const one = await connect(t, goServer);
   await ask(one, "enter", "lobby");
   await Promise.all(harmless.map(publish));

@@ -1,7 +1,7 @@
 // Node servers that die or hang while they are asked. g1 is with the Go server,
 // n1 with a Node server that lives, v1 with the victim.
 import assert from "node:assert/strict";
-import { acquainted, adapter, attempt, connect, eventually, goServer, next, nodeServer, order, startNode, test } from "../support.mjs";
+import { acquainted, attempt, connect, eventually, goServer, next, nodeServer, order, startNode, test } from "../support.mjs";
 
 async function company(t) {
   const victim = await startNode("victim");
@@ -13,7 +13,7 @@ async function company(t) {
   return { victim, g1, n1, v1 };
 }
 
-test(`${adapter}: a Node server is killed before it answers`, async (t) => {
+test("a Node server is killed before it answers", async (t) => {
   const { victim, g1, n1 } = await company(t);
   const [g2, g3] = await Promise.all([connect(t, goServer), connect(t, goServer)]);
   const published = async () => (await order(g3, { op: "stats" }))[0].Published;
@@ -29,7 +29,7 @@ test(`${adapter}: a Node server is killed before it answers`, async (t) => {
   await acquainted(g1, n1);
 });
 
-test(`${adapter}: a Node server is killed while its client thinks`, async (t) => {
+test("a Node server is killed while its client thinks", async (t) => {
   const { victim, g1, n1, v1 } = await company(t);
   const g2 = await connect(t, goServer, { nsp: "/control" });
   const received = async () => (await order(g2, { op: "stats" }))[0].Received;
@@ -48,7 +48,7 @@ test(`${adapter}: a Node server is killed while its client thinks`, async (t) =>
   assert.deepEqual((await order(n1, { op: "ask", event: "question", timeout: 20_000 })).sort(), ["g1", "n1"]);
 });
 
-test(`${adapter}: a Node server hangs, and answers too late`, async (t) => {
+test("a Node server hangs, and answers too late", async (t) => {
   const { victim, g1, n1, v1 } = await company(t);
   v1.on("question", (ack) => ack("v1"));
   victim.freeze();

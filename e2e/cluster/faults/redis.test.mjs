@@ -1,7 +1,7 @@
 // Redis is killed and started again, and a Go server is cut off from it by what
 // lies between. g1 and g2 are with the Go server, n1 and n2 with the Node server.
 import assert from "node:assert/strict";
-import { acquainted, adapter, ask, attempt, connect, eventually, gather, goServer, next, order, reaches, test } from "../support.mjs";
+import { acquainted, ask, attempt, connect, eventually, gather, goServer, next, order, reaches, test } from "../support.mjs";
 
 /** Has the test that started this one do something to the network. */
 async function stage(what) {
@@ -47,7 +47,7 @@ async function whole({ g1, g2, n1, n2 }) {
   }
 }
 
-test(`${adapter}: Redis is killed and started again`, async (t) => {
+test("Redis is killed and started again", async (t) => {
   const clients = await company(t);
   const { g1, g2 } = clients;
   for (let i = 0; i < 2; i++) {
@@ -58,7 +58,7 @@ test(`${adapter}: Redis is killed and started again`, async (t) => {
   }
 });
 
-test(`${adapter}: nothing goes between a Go server and Redis for a while`, async (t) => {
+test("nothing goes between a Go server and Redis for a while", async (t) => {
   const clients = await company(t);
   const { g1, g2, n1 } = clients;
   const heard = [];
@@ -72,10 +72,10 @@ test(`${adapter}: nothing goes between a Go server and Redis for a while`, async
   // What waited has come, unless the connection was given up meanwhile.
   const [stats] = await order(g1, { op: "stats" });
   assert.ok(heard.length === 10 || stats.Lost > 0, `${heard} came, and ${stats.Lost} is known to be lost`);
-  assert.deepEqual(heard, heard.toSorted((a, b) => a - b));
+  assert.deepEqual(heard, [...new Set(heard)].sort((a, b) => a - b)); // in order, and once
 });
 
-test(`${adapter}: a Go server is cut off from Redis`, async (t) => {
+test("a Go server is cut off from Redis", async (t) => {
   const clients = await company(t);
   const { g1, g2, n1, n2 } = clients;
   await stage("proxy/freeze");
