@@ -60,7 +60,7 @@ histories: ## SEEDS=10000 random histories under the race detector, checked agai
 	go test -race -run '^TestHistories$$' -timeout=30m . -args -seeds=$(SEEDS)
 
 .PHONY: fuzz
-fuzz: ## every fuzz target, FUZZTIME=30s each, as many at a time as there are processors
+fuzz: ## every fuzz target, FUZZTIME=30s each, two at a time for every processor
 	@scripts/fuzz $(FUZZTIME)
 
 .PHONY: soak

@@ -197,6 +197,10 @@ func (s *seat) Garbage(reason error) {
 // Deliver implements [adapter.Host].
 func (s *seat) Deliver(m *adapter.Message) {
 	<-s.seated
+	if m.Kind == adapter.Position {
+		s.ns.recovery.begin(m.Position)
+		return
+	}
 	s.ns.srv.cluster.received.Add(1)
 	if !s.inOrder(m) {
 		return
@@ -207,8 +211,6 @@ func (s *seat) Deliver(m *adapter.Message) {
 	}
 	e := Emitter{ns: s.ns, rooms: m.Rooms, except: m.Except, volatile: m.Volatile}.withCompression(m.Compress)
 	switch m.Kind {
-	case adapter.Position:
-		s.ns.recovery.begin(m.Position)
 	case adapter.Broadcast:
 		if err := s.deliver(e, m); err != nil {
 			s.Garbage(err)

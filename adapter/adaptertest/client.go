@@ -1,0 +1,176 @@
+package adaptertest
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/socketio-go/socketio"
+)
+
+// A client is in the namespace of the test. It speaks polling, which takes
+// nothing but net/http.
+type client struct {
+	t      testing.TB
+	name   string
+	id     string
+	socket *socketio.Socket // its server's end
+	http   *http.Client
+	url    string
+	prefix string // of packets' payloads, "/namespace,"
+	acks   int
+	unread []string // packets
+	probed bool     // an event that tells whether a room is heard of has come
+}
+
+// probe is that event. Tests see nothing of it.
+const probe = `["probe"]`
+
+const separator = "\x1e"
+
+// connect opens a session with srv and joins the namespace, and rooms.
+func (srv *server) connect(name string, rooms ...string) *client {
+	srv.t.Helper()
+	c := &client{t: srv.t, name: name, http: srv.net.Client, url: "http://server/socket.io/?EIO=4&transport=polling", prefix: srv.ns.Name() + ","}
+	var open struct{ SID string }
+	if body := c.get(); !strings.HasPrefix(body, "0") || json.Unmarshal([]byte(body[1:]), &open) != nil {
+		c.t.Fatalf("the session opened with %q", body)
+	}
+	c.url += "&sid=" + open.SID
+	c.write("40" + c.prefix)
+	payload, ok := strings.CutPrefix(c.next(), "40"+c.prefix)
+	if !ok || json.Unmarshal([]byte(payload), &open) != nil {
+		c.t.Fatalf("the namespace was joined with %q", payload)
+	}
+	c.id = open.SID
+	c.sync()
+	if c.socket, ok = srv.ns.Socket(c.id); !ok {
+		c.t.Fatalf("there is no socket %q", c.id)
+	}
+	if err := c.socket.Join(rooms...); err != nil {
+		c.t.Fatal(err)
+	}
+	nameKey.Set(c.socket, name)
+	return c
+}
+
+// nameKey is where a socket's values say which client it is.
+const nameKey = socketio.Key[string]("name")
+
+// sync waits until the server has handled what was written, and returns what
+// has been received before that.
+func (c *client) sync() (before []string) {
+	c.t.Helper()
+	c.acks++
+	c.write(fmt.Sprintf(`42%s%d["sync"]`, c.prefix, c.acks))
+	answer := fmt.Sprintf(`43%s%d[]`, c.prefix, c.acks)
+	for packet := c.next(); packet != answer; packet = c.next() {
+		before = append(before, packet)
+	}
+	return before
+}
+
+// event returns the next event: its payload, with bytes in hexadecimal behind it.
+func (c *client) event() string {
+	c.t.Helper()
+	e, id := c.question()
+	if id != "" {
+		c.t.Fatalf("%s: %s asks for an answer", c.name, e)
+	}
+	return e
+}
+
+// question returns the next event, and the id to answer it with.
+func (c *client) question() (event, id string) {
+	c.t.Helper()
+	packet := c.next()
+	head, payload, ok := strings.Cut(packet, c.prefix)
+	var attachments int
+	if _, err := fmt.Sscanf(head, "45%d-", &attachments); !ok || head != "42" && err != nil {
+		c.t.Fatalf("%s has received %q", c.name, packet)
+	}
+	i := strings.IndexByte(payload, '[')
+	event = payload[i:]
+	for range attachments {
+		encoded, _ := strings.CutPrefix(c.next(), "b")
+		raw, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		event += fmt.Sprintf(" %x", raw)
+	}
+	return event, payload[:i]
+}
+
+// answer answers a question with JSON.
+func (c *client) answer(id, args string) { c.write("43" + c.prefix + id + args) }
+
+// leave leaves the namespace.
+func (c *client) leave() { c.write("41" + c.prefix) }
+
+// next returns the next packet. It answers heartbeats.
+func (c *client) next() string {
+	c.t.Helper()
+	for {
+		for len(c.unread) == 0 {
+			c.unread = strings.Split(c.get(), separator)
+		}
+		packet := c.unread[0]
+		c.unread = c.unread[1:]
+		switch packet {
+		case "2":
+			c.write("3")
+		case "42" + c.prefix + probe:
+			c.probed = true
+		case "6":
+		default:
+			return packet
+		}
+	}
+}
+
+func (c *client) get() string {
+	c.t.Helper()
+	body, err := c.do(http.MethodGet, "")
+	if err != nil {
+		c.t.Fatalf("%s waited in vain: %v", c.name, err)
+	}
+	return body
+}
+
+func (c *client) write(packet string) {
+	c.t.Helper()
+	if _, err := c.do(http.MethodPost, packet); err != nil {
+		c.t.Fatalf("%s: writing %s: %v", c.name, packet, err)
+	}
+}
+
+func (c *client) do(method, body string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, c.url, bytes.NewReader([]byte(body)))
+	if err != nil {
+		return "", err
+	}
+	resp, err := c.http.Do(r)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", resp.Status, got)
+	}
+	return string(got), err
+}
+
+// inTime bounds a call that ends by itself.
+func inTime() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), patience)
+}

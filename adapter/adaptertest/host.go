@@ -1,0 +1,251 @@
+package adaptertest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/socketio-go/socketio/adapter"
+)
+
+// patience is how long a test waits for what must happen before it gives up.
+const patience = 30 * time.Second
+
+// A host records what a seat delivers.
+type host struct {
+	t       testing.TB
+	busy    atomic.Bool // in Deliver
+	over    atomic.Bool // nothing may be delivered any more
+	changed chan struct{}
+
+	mu      sync.Mutex // guards the following
+	got     []*adapter.Message
+	garbage int
+	lost    int
+	probes  map[int]bool // that were delivered; tests see nothing of them
+}
+
+func newHost(t testing.TB) *host {
+	return &host{t: t, changed: make(chan struct{}, 1), probes: make(map[int]bool)}
+}
+
+// Deliver implements [adapter.Host].
+func (h *host) Deliver(m *adapter.Message) {
+	if h.busy.Swap(true) {
+		h.t.Error("Deliver was called while it ran")
+	}
+	if h.over.Load() {
+		h.t.Error("Deliver was called after Leave")
+	}
+	defer h.busy.Store(false)
+	if m.Kind == adapter.Position {
+		return // says nothing of a message
+	}
+	c := clone(m)
+	var probe int
+	_, err := fmt.Sscanf(string(c.Data), `["probe",%d]`, &probe)
+	h.mu.Lock()
+	if err == nil {
+		h.probes[probe] = true
+	} else {
+		h.got = append(h.got, c)
+	}
+	h.mu.Unlock()
+	select {
+	case h.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Wants implements [adapter.Host].
+func (h *host) Wants(...string) bool { return true }
+
+// Lost implements [adapter.Host].
+func (h *host) Lost(n int, _ error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lost += n
+}
+
+// Garbage implements [adapter.Host].
+func (h *host) Garbage(error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.garbage++
+}
+
+// next returns the oldest message that was not taken yet.
+func (h *host) next() *adapter.Message {
+	h.t.Helper()
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	for {
+		h.mu.Lock()
+		if len(h.got) > 0 {
+			m := h.got[0]
+			h.got = h.got[1:]
+			h.mu.Unlock()
+			return m
+		}
+		h.mu.Unlock()
+		select {
+		case <-h.changed:
+		case <-timeout.C:
+			h.t.Fatal("waited in vain for a message")
+		}
+	}
+}
+
+// wantNothing checks that nothing is left that was not taken.
+func (h *host) wantNothing() {
+	h.t.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, m := range h.got {
+		h.t.Errorf("delivered: %v %s", m.Kind, m.Data)
+	}
+	if h.garbage > 0 || h.lost > 0 {
+		h.t.Errorf("%d messages made no sense, %d were lost", h.garbage, h.lost)
+	}
+}
+
+// clone returns a message that does not alias m.
+func clone(m *adapter.Message) *adapter.Message {
+	c := *m
+	c.Rooms, c.Except, c.Targets = slices.Clone(m.Rooms), slices.Clone(m.Except), slices.Clone(m.Targets)
+	c.Data = bytes.Clone(m.Data)
+	c.Binary = make([][]byte, len(m.Binary))
+	for i, b := range m.Binary {
+		c.Binary[i] = bytes.Clone(b)
+	}
+	return &c
+}
+
+// A node is one server's side of a test of the contract.
+type node struct {
+	*host
+	member  adapter.Member
+	cluster adapter.Cluster
+}
+
+// seats gives n servers a seat in the namespace, and waits until each knows the
+// others, and hears what is for these rooms.
+func (t *suite) seats(n int, rooms ...string) []*node {
+	t.Helper()
+	list := make([]*node, n)
+	for i := range list {
+		list[i] = t.join(t.newNode(t), t.namespace)
+	}
+	for _, one := range list {
+		one.ready()
+		one.wantPeers(n - 1)
+	}
+	if n > 1 {
+		for i, one := range list {
+			one.hear(list[(i+1)%n], rooms...)
+		}
+	}
+	return list
+}
+
+func (t *suite) join(cluster adapter.Cluster, namespace string) *node {
+	n := &node{host: newHost(t), cluster: cluster}
+	n.member = cluster.Join(namespace, n)
+	t.Cleanup(n.leave)
+	return n
+}
+
+// hear waits until n hears what another server publishes for each of the rooms,
+// if n is one that listens for the rooms of its server only.
+func (n *node) hear(from *node, rooms ...string) {
+	n.t.Helper()
+	watcher, ok := n.member.(adapter.RoomWatcher)
+	if !ok {
+		return
+	}
+	for i, room := range rooms {
+		watcher.RoomChanged(room)
+		eventually(n.t, func() bool {
+			from.publish(&adapter.Message{Kind: adapter.Broadcast, Rooms: []string{room}, Data: fmt.Appendf(nil, `["probe",%d]`, i)})
+			return n.probed(i)
+		}, "a server hears of room %q", room)
+	}
+	eventually(n.t, func() bool { // and until none is on its way any more
+		from.publish(&adapter.Message{Kind: adapter.Broadcast, Data: []byte(`["probe",-1]`)})
+		return n.probed(-1)
+	}, "a server hears what is for everybody")
+}
+
+// probed reports whether a probe was delivered.
+func (h *host) probed(i int) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.probes[i]
+}
+
+func (n *node) ready() {
+	n.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := n.member.Ready(ctx); err != nil {
+		n.t.Fatalf("Ready: %v", err)
+	}
+}
+
+// leave gives up the seat, and waits until it is.
+func (n *node) leave() {
+	n.t.Helper()
+	select {
+	case <-n.member.Leave():
+	case <-time.After(patience):
+		n.t.Fatal("Leave does not end")
+	}
+	n.over.Store(true)
+}
+
+func (n *node) publish(m *adapter.Message) {
+	n.t.Helper()
+	if err := n.member.Publish(m); err != nil {
+		n.t.Fatalf("Publish: %v", err)
+	}
+}
+
+// wantPeers waits until as many others are known.
+func (n *node) wantPeers(want int) adapter.Peers {
+	n.t.Helper()
+	var peers adapter.Peers
+	eventually(n.t, func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		var err error
+		if peers, err = n.member.Peers(ctx); err != nil {
+			n.t.Fatalf("Peers: %v", err)
+		}
+		if peers.IDs != nil && len(peers.IDs) != peers.Count {
+			n.t.Fatalf("%d peers, of names %q", peers.Count, peers.IDs)
+		}
+		return peers.Count == want
+	}, "a server knows %d others", want)
+	return peers
+}
+
+// eventually waits until a condition holds.
+func eventually(t testing.TB, condition func() bool, format string, args ...any) {
+	t.Helper()
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for !condition() {
+		select {
+		case <-again.C:
+		case <-timeout.C:
+			t.Fatalf("waited in vain until "+format, args...)
+		}
+	}
+}

@@ -1,0 +1,9 @@
+package adaptertest
+
+import (
+	"testing"
+
+	"github.com/socketio-go/socketio/internal/leak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }

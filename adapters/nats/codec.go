@@ -1,0 +1,326 @@
+package nats
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/socketio-go/socketio/adapter"
+)
+
+// The format, version 1. Whom a message is for is its subject:
+//
+//	socketio.<namespace>.all      every server that has the namespace
+//	socketio.<namespace>.<name>   one of them, by the name of its seat
+//
+// A message begins with what everybody looks at:
+//
+//	version    1 byte: 1
+//	kind       1 byte, see below
+//	flags      1 byte: 1 volatile, 2 compress always, 4 compress never,
+//	           8 close, 16 failed
+//	number     8 bytes, big-endian: counts what the sender sends to all servers
+//	           of the namespace, from 1; 0 means that it does not count
+//	sender     text: the name of its seat, or "emitter-" and something unique
+//
+// A text is its length in bytes, as an unsigned varint, and its bytes; a list
+// is its length and its elements. Next comes what says whom an event is for and
+// who answers. It begins with its own length in bytes, a varint, so that it
+// can be read without what follows it:
+//
+//	id         text
+//	rooms, except, targets: lists of texts
+//
+// and at last what may be long, as it came from the server, not encoded anew:
+//
+//	count      varint
+//	timeout    varint, in nanoseconds
+//	data       text: JSON
+//	binary     list of texts: bytes that data refers to
+//
+// Greetings, by which servers know each other, end after the sender. A message
+// that is longer than NATS allows travels in parts, which follow each other on
+// its subject: each has the sender, and as its number its index from 0, and the
+// rest of it is a piece of the message. The flag 1 is that of the last.
+const version = 1
+
+// Kinds on the wire. They never change.
+var wireKinds = [...]byte{
+	adapter.Broadcast:  1,
+	adapter.Join:       2,
+	adapter.Leave:      3,
+	adapter.Disconnect: 4,
+	adapter.Fetch:      5,
+	adapter.Count:      6,
+	adapter.Emit:       7,
+	adapter.Clients:    8,
+	adapter.Acked:      9,
+	adapter.Fetched:    10,
+	adapter.Emitted:    11,
+}
+
+const (
+	kindHello byte = 32 // the sender is new here, or back: who hears it answers with kindAlive
+	kindAlive byte = 33 // the sender is there
+	kindBye   byte = 34 // the sender leaves
+	kindPart  byte = 35 // a piece of a message
+)
+
+const (
+	flagVolatile byte = 1 << iota
+	flagCompressAlways
+	flagCompressNever
+	flagClose
+	flagFailed
+
+	flagLast = flagVolatile // of a part
+)
+
+// emitterPrefix begins the name of a sender that is no server.
+const emitterPrefix = adapter.Emitter + "-"
+
+// numberAt is where the number of a message is, and headSize where the sender.
+const (
+	numberAt = 3
+	headSize = numberAt + 8
+)
+
+// setNumber numbers a message that is encoded already.
+func setNumber(message []byte, n uint64) {
+	binary.BigEndian.PutUint64(message[numberAt:], n)
+}
+
+// appendHead appends what every message begins with.
+func appendHead(dst []byte, kind, flags byte, number uint64, sender string) []byte {
+	dst = append(dst, version, kind, flags)
+	dst = binary.BigEndian.AppendUint64(dst, number)
+	return appendText(dst, sender)
+}
+
+// appendMessage appends m, without a number.
+func appendMessage(dst []byte, sender string, m *adapter.Message) ([]byte, error) {
+	if int(m.Kind) >= len(wireKinds) || wireKinds[m.Kind] == 0 {
+		return nil, fmt.Errorf("socketio: nats: kind %d can't be sent", m.Kind)
+	}
+	if m.Count < 0 || m.Timeout < 0 {
+		return nil, errors.New("socketio: nats: a negative count or timeout can't be sent")
+	}
+	var flags byte
+	for i, set := range [...]bool{m.Volatile, m.Compress > 0, m.Compress < 0, m.Close, m.Failed} {
+		if set {
+			flags |= 1 << i
+		}
+	}
+	dst = appendHead(dst, wireKinds[m.Kind], flags, 0, sender)
+	dst = binary.AppendUvarint(dst, uint64(addressSize(m)))
+	dst = appendText(dst, m.ID)
+	for _, list := range [...][]string{m.Rooms, m.Except, m.Targets} {
+		dst = binary.AppendUvarint(dst, uint64(len(list)))
+		for _, s := range list {
+			dst = appendText(dst, s)
+		}
+	}
+	dst = binary.AppendUvarint(dst, uint64(m.Count))
+	dst = binary.AppendUvarint(dst, uint64(m.Timeout))
+	dst = appendText(dst, m.Data)
+	dst = binary.AppendUvarint(dst, uint64(len(m.Binary)))
+	for _, b := range m.Binary {
+		dst = appendText(dst, b)
+	}
+	return dst, nil
+}
+
+func appendText[S ~string | ~[]byte](dst []byte, s S) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+// addressSize is the length of the id and the lists of m.
+func addressSize(m *adapter.Message) int {
+	n := textSize(len(m.ID))
+	for _, list := range [...][]string{m.Rooms, m.Except, m.Targets} {
+		n += varintSize(len(list))
+		for _, s := range list {
+			n += textSize(len(s))
+		}
+	}
+	return n
+}
+
+// messageSize is at least the length of m encoded.
+func messageSize(m *adapter.Message) int {
+	n := headSize + textSize(maxName) + 4*binary.MaxVarintLen64 + addressSize(m) + textSize(len(m.Data))
+	for _, b := range m.Binary {
+		n += textSize(len(b))
+	}
+	return n
+}
+
+func textSize(n int) int { return varintSize(n) + n }
+
+func varintSize(n int) int {
+	size := 1
+	for ; n >= 1<<7; n >>= 7 {
+		size++
+	}
+	return size
+}
+
+var (
+	errVersion = errors.New("socketio: nats: not a message of a version that is known")
+	errSender  = errors.New("socketio: nats: a message without a proper sender")
+	errKind    = errors.New("socketio: nats: a message of an unknown kind")
+	errFlags   = errors.New("socketio: nats: a message with unknown flags")
+	errFormat  = errors.New("socketio: nats: a message with wrong lengths")
+)
+
+// A head is what every message begins with. It aliases the message.
+type head struct {
+	kind, flags byte
+	number      uint64
+	sender      []byte
+	rest        []byte // what follows
+}
+
+func decodeHead(b []byte) (h head, err error) {
+	if len(b) == 0 || b[0] != version {
+		return h, errVersion
+	}
+	if len(b) < headSize {
+		return h, errFormat
+	}
+	h.kind, h.flags, h.number = b[1], b[2], binary.BigEndian.Uint64(b[numberAt:])
+	r := reader[[]byte]{rest: b[headSize:]}
+	h.sender = r.text()
+	h.rest = r.rest
+	if r.failed || !validName(h.sender) {
+		return h, errSender
+	}
+	return h, nil
+}
+
+// A decoder decodes messages one after another.
+type decoder struct {
+	m      adapter.Message
+	sender string // the last, so that one who sends often is allocated once
+}
+
+// decode returns the message whose head is h. It aliases what h aliases, and is
+// valid until the next. What it allocates is bounded by the length of h.rest.
+func (d *decoder) decode(h head) (*adapter.Message, error) {
+	if d.sender != string(h.sender) {
+		d.sender = string(h.sender)
+	}
+	m := &d.m
+	*m = adapter.Message{
+		From: d.sender, Seq: h.number,
+		Rooms: m.Rooms[:0], Except: m.Except[:0], Targets: m.Targets[:0], Binary: m.Binary[:0],
+	}
+	for kind, wire := range wireKinds {
+		if wire == h.kind && wire != 0 {
+			m.Kind = adapter.Kind(kind)
+		}
+	}
+	if m.Kind == 0 {
+		return nil, errKind
+	}
+	if strings.HasPrefix(m.From, emitterPrefix) {
+		m.From = adapter.Emitter
+	}
+	if err := d.flags(h.flags); err != nil {
+		return nil, err
+	}
+	r := reader[[]byte]{rest: h.rest}
+	address := reader[string]{rest: string(r.text())} // one allocation for all of its texts
+	m.ID = address.text()
+	m.Rooms = address.list(m.Rooms)
+	m.Except = address.list(m.Except)
+	m.Targets = address.list(m.Targets)
+	count, timeout := r.varint(), r.varint()
+	m.Data = r.text()
+	m.Binary = r.list(m.Binary)
+	if r.failed || address.failed || len(r.rest)+len(address.rest) > 0 || count > math.MaxInt || timeout > math.MaxInt64 {
+		return nil, errFormat
+	}
+	m.Count, m.Timeout = int(count), time.Duration(timeout)
+	return m, nil
+}
+
+func (d *decoder) flags(flags byte) error {
+	const compress = flagCompressAlways | flagCompressNever
+	if flags >= flagFailed<<1 || flags&compress == compress {
+		return errFlags
+	}
+	d.m.Volatile, d.m.Close, d.m.Failed = flags&flagVolatile != 0, flags&flagClose != 0, flags&flagFailed != 0
+	switch flags & compress {
+	case flagCompressAlways:
+		d.m.Compress = adapter.CompressAlways
+	case flagCompressNever:
+		d.m.Compress = adapter.CompressNever
+	}
+	return nil
+}
+
+// keptElements bounds the lists that a decoder keeps for the next message.
+const keptElements = 1024
+
+// forget lets go of what the last message referred to.
+func (d *decoder) forget() {
+	m := &d.m
+	clear(m.Binary)
+	if max(cap(m.Rooms), cap(m.Except), cap(m.Targets), cap(m.Binary)) > keptElements {
+		*m = adapter.Message{}
+	}
+}
+
+// A reader takes a message apart.
+type reader[S ~string | ~[]byte] struct {
+	rest   S
+	failed bool
+}
+
+func (r *reader[S]) varint() uint64 {
+	var v uint64
+	for i := range min(len(r.rest), binary.MaxVarintLen64) {
+		c := r.rest[i]
+		if i == binary.MaxVarintLen64-1 && c > 1 {
+			break
+		}
+		v |= uint64(c&0x7f) << (7 * i)
+		if c < 0x80 {
+			r.rest = r.rest[i+1:]
+			return v
+		}
+	}
+	return r.fail()
+}
+
+func (r *reader[S]) fail() uint64 {
+	r.failed = true
+	r.rest = r.rest[:0]
+	return 0
+}
+
+func (r *reader[S]) text() S {
+	n := r.varint()
+	if n > uint64(len(r.rest)) {
+		n = r.fail()
+	}
+	s := r.rest[:n]
+	r.rest = r.rest[n:]
+	return s
+}
+
+// list appends a list to dst.
+func (r *reader[S]) list(dst []S) []S {
+	n := r.varint()
+	if n > uint64(len(r.rest)) { // each element has a length of at least one byte
+		n = r.fail()
+	}
+	for range n {
+		dst = append(dst, r.text())
+	}
+	return dst
+}

@@ -1,0 +1,287 @@
+// Package nats connects Socket.IO servers through NATS, so that what one of
+// them emits reaches the clients of all.
+//
+//	bus, err := natsgo.Connect("nats://localhost:4222", natsgo.MaxReconnects(-1), natsgo.FlusherTimeout(5*time.Second), natsgo.NoEcho())
+//	...
+//	cluster := nats.New(bus, nil)
+//	io := socketio.NewServer(&socketio.Options{Adapter: cluster})
+//	...
+//	io.Close()
+//	cluster.Close()
+//	bus.Close()
+//
+// # The connection
+//
+// The connection is the application's: it is not closed, and may be used for
+// other things. Some of its options matter:
+//
+//   - MaxReconnects(-1) lets it try for ever. When it gives up, so does the
+//     adapter: what is published fails from then on.
+//   - ReconnectWait and ReconnectJitter say how soon it tries; the default of 2s and
+//     0.1s is fine for a few servers. A hundred that lose the same NATS server want a
+//     jitter of some seconds.
+//   - FlusherTimeout bounds how long a write may hang, and with it what
+//     waits for the connection, Leave and Close included. Its default of a minute is
+//     long: take 5s.
+//   - NoEcho spares a server its own messages, which it ignores anyway. Not for a
+//     connection that several adapters share.
+//   - RetryOnFailedConnect(true) lets a server start before NATS.
+//
+// # Delivery
+//
+// Publishing never waits for NATS. What one server publishes to a namespace
+// arrives in order, and once, or not at all: NATS keeps nothing for a
+// server that is not connected. While a server is not, what it publishes waits, up to
+// Options.MaxPending bytes; volatile events are dropped. What other servers
+// publish meanwhile is lost to it and counted when the next message shows the gap.
+//
+// Servers know each other by heartbeats. One that has died, or was cut off,
+// is not waited for any longer than Options.HeartbeatTimeout.
+//
+// Who may publish to the subjects of a cluster commands it: permissions for
+// "socketio.>" are for servers and emitters only.
+package nats
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+
+	"github.com/socketio-go/socketio/adapter"
+)
+
+// Options configures an [Adapter]. The zero value of every field means its
+// default.
+type Options struct {
+	// Prefix begins every subject; servers and emitters with the same are of
+	// one cluster. It is one or more tokens, such as "prod.chat". Empty means
+	// "socketio".
+	Prefix string
+	// HeartbeatInterval is the time between two signs of life in each
+	// namespace. Zero means 5s.
+	HeartbeatInterval time.Duration
+	// HeartbeatTimeout is how long a server may be silent before the others take it
+	// for dead. Zero means twice HeartbeatInterval.
+	HeartbeatTimeout time.Duration
+	// MaxPending bounds the bytes that wait to be published, those that wait to be
+	// handled in each namespace, and one message. Beyond it publishing fails with
+	// [adapter.ErrBacklog], and what is received is lost. Zero means 64 MiB.
+	MaxPending int64
+}
+
+func (o *Options) withDefaults() Options {
+	var d Options
+	if o != nil {
+		d = *o
+	}
+	if d.Prefix == "" {
+		d.Prefix = "socketio"
+	}
+	if d.HeartbeatInterval == 0 {
+		d.HeartbeatInterval = 5 * time.Second
+	}
+	if d.HeartbeatTimeout == 0 {
+		d.HeartbeatTimeout = 2 * d.HeartbeatInterval
+	}
+	if d.MaxPending == 0 {
+		d.MaxPending = 64 << 20
+	}
+	if !validSubject(d.Prefix) {
+		panic("socketio: nats: Options.Prefix is not the beginning of a subject: take words, separated by dots")
+	}
+	if d.MaxPending < 0 {
+		panic("socketio: nats: Options.MaxPending must not be negative")
+	}
+	if d.HeartbeatInterval < 0 || d.HeartbeatTimeout <= d.HeartbeatInterval {
+		panic("socketio: nats: Options.HeartbeatTimeout must be longer than HeartbeatInterval")
+	}
+	return d
+}
+
+// An Adapter connects the namespaces of one server to those of others. It
+// implements [adapter.Cluster].
+type Adapter struct {
+	conn    *natsgo.Conn
+	opts    Options
+	inbound chan *natsgo.Msg   // what all seats receive, in the order of the connection
+	status  chan natsgo.Status // changes of the connection
+	stop    chan struct{}      // closed by Close
+	stopped chan struct{}      // closed when listen has returned
+
+	online  atomic.Bool
+	dead    atomic.Bool   // the connection will not come back
+	epoch   atomic.Uint64 // counts the times that the connection was made
+	pending atomic.Int64  // bytes that wait to be published
+
+	mu     sync.Mutex // guards the following
+	seats  map[string]*seat
+	all    map[*seat]struct{} // also those that are being given up
+	up     chan struct{}      // closed unless there is a connection to wait for
+	moving bool               // up is open
+	closed bool
+}
+
+// maxInbound bounds the messages between the connection and listen, which does
+// not wait for anybody.
+const maxInbound = 1 << 14
+
+// New returns an adapter for one server, which has to be closed. It does not
+// wait for the connection. A nil opts means the defaults. It panics if
+// opts contradict each other.
+func New(conn *natsgo.Conn, opts *Options) *Adapter {
+	a := &Adapter{
+		conn:    conn,
+		opts:    opts.withDefaults(),
+		inbound: make(chan *natsgo.Msg, maxInbound),
+		status:  conn.StatusChanged(natsgo.CONNECTED, natsgo.RECONNECTING, natsgo.DISCONNECTED, natsgo.CLOSED),
+		stop:    make(chan struct{}),
+		stopped: make(chan struct{}),
+		seats:   make(map[string]*seat),
+		all:     make(map[*seat]struct{}),
+		up:      make(chan struct{}),
+		moving:  true,
+	}
+	a.changed(conn.Status())
+	go a.listen() // until Close, which waits for it
+	return a
+}
+
+// Join implements [adapter.Cluster].
+func (a *Adapter) Join(namespace string, host adapter.Host) adapter.Member {
+	s := newSeat(a, namespace, host)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		s.leaving.Do(s.outbox.leave)
+		close(s.started)
+		close(s.gone)
+		return s
+	}
+	a.seats[s.token] = s
+	a.all[s] = struct{}{}
+	go s.start() // until the seat is ready or left; finish waits for it
+	return s
+}
+
+// Close gives up all seats, waits until they are, and ends the adapter. The
+// connection stays open. It is bounded as [adapter.Member.Leave] is.
+func (a *Adapter) Close() error {
+	a.mu.Lock()
+	first := !a.closed
+	a.closed = true
+	left := make([]<-chan struct{}, 0, len(a.all))
+	list := a.list()
+	a.mu.Unlock()
+	for _, s := range list {
+		left = append(left, s.Leave())
+	}
+	for _, done := range left {
+		<-done
+	}
+	if first {
+		a.conn.RemoveStatusListener(a.status)
+		close(a.stop)
+	}
+	<-a.stopped
+	return nil
+}
+
+// list returns the seats. The caller holds mu.
+func (a *Adapter) list() []*seat {
+	list := make([]*seat, 0, len(a.all))
+	for s := range a.all {
+		list = append(list, s)
+	}
+	return list
+}
+
+func (a *Adapter) each(fn func(*seat)) {
+	a.mu.Lock()
+	list := a.list()
+	a.mu.Unlock()
+	for _, s := range list {
+		fn(s)
+	}
+}
+
+// listen passes on what comes from the connection, and sends heartbeats.
+func (a *Adapter) listen() {
+	defer close(a.stopped)
+	heartbeat := time.NewTicker(a.opts.HeartbeatInterval)
+	defer heartbeat.Stop()
+	greeting := time.NewTimer(0) // after the connection was lost
+	greeting.Stop()
+	defer greeting.Stop()
+	status := a.status
+	for {
+		select {
+		case m := <-a.inbound:
+			a.receive(m)
+		case <-heartbeat.C:
+			a.each((*seat).beat)
+		case <-greeting.C:
+			a.each((*seat).greet)
+		case s, ok := <-status:
+			if !ok {
+				status = nil
+				break
+			}
+			if a.changed(s) {
+				// All servers are back at the same time: let them not all speak at once.
+				greeting.Reset(rand.N(1 + min(time.Second, a.opts.HeartbeatInterval/2)))
+			}
+		case <-a.stop:
+			return
+		}
+	}
+}
+
+// receive gives a message to the seat it is for, if there still is one.
+func (a *Adapter) receive(m *natsgo.Msg) {
+	token, _, _ := strings.Cut(strings.TrimPrefix(m.Subject, a.opts.Prefix+"."), ".")
+	a.mu.Lock()
+	to := a.seats[token]
+	a.mu.Unlock()
+	if to != nil {
+		to.receive(m)
+	}
+}
+
+// changed notes what the connection is like. It reports whether it is there again.
+func (a *Adapter) changed(status natsgo.Status) (again bool) {
+	is, dead := status == natsgo.CONNECTED, status == natsgo.CLOSED
+	a.mu.Lock()
+	was := a.online.Swap(is)
+	a.dead.Store(dead)
+	if wait := !is && !dead; wait == a.moving {
+		// nobody waits for anything else
+	} else if a.moving = wait; wait {
+		a.up = make(chan struct{})
+	} else {
+		close(a.up)
+	}
+	a.mu.Unlock()
+	if is || dead {
+		a.epoch.Add(1)
+		a.each(func(s *seat) { s.outbox.kick() }) // to send what waits, or to let go of it
+	}
+	return is && !was
+}
+
+// connected waits for the connection to be there, or gone for good.
+func (a *Adapter) connected(ctx context.Context) error {
+	a.mu.Lock()
+	up := a.up
+	a.mu.Unlock()
+	select {
+	case <-up:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,222 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	natsgo "github.com/nats-io/nats.go"
+
+	"github.com/socketio-go/socketio/adapter"
+)
+
+// An outbox holds what a seat has published until the connection takes it. The
+// connection's own methods wait for the network while it is slow, so they are
+// called by one goroutine of the outbox, which exists while there is work.
+type outbox struct {
+	a      *Adapter
+	sender string
+	lost   func(n int, reason error)
+
+	mu     sync.Mutex // guards the following
+	queue  []letter
+	number uint64        // of the last message to all
+	open   bool          // the seat has subscribed: it hears the answers
+	left   bool          // nothing more may be put in
+	busy   bool          // deliver runs
+	quiet  chan struct{} // closed when it ends; nil if nobody waits for that
+}
+
+// A letter is an encoded message on its way.
+type letter struct {
+	subject string
+	data    []byte
+	control bool // a greeting, which does not count as lost
+}
+
+// put queues a message; numbered ones are for all servers.
+func (o *outbox) put(subject string, data []byte, numbered bool) error {
+	size := int64(len(data))
+	if size > o.a.opts.MaxPending {
+		return fmt.Errorf("socketio: nats: a message of %d bytes exceeds MaxPending", size)
+	}
+	if o.a.pending.Add(size) > o.a.opts.MaxPending {
+		o.a.pending.Add(-size)
+		return adapter.ErrBacklog
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.left {
+		o.a.pending.Add(-size)
+		return adapter.ErrLeft
+	}
+	if numbered {
+		o.number++
+		setNumber(data, o.number)
+	}
+	o.queue = append(o.queue, letter{subject: subject, data: data})
+	o.run()
+	return nil
+}
+
+// greet queues a greeting. One that can't be sent now is of no use later.
+func (o *outbox) greet(subject string, data []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.open || !o.a.online.Load() {
+		return
+	}
+	o.a.pending.Add(int64(len(data)))
+	o.queue = append(o.queue, letter{subject, data, true})
+	o.run()
+}
+
+// begin lets what waits be sent.
+func (o *outbox) begin() {
+	o.mu.Lock()
+	o.open = true
+	o.mu.Unlock()
+}
+
+func (o *outbox) leave() {
+	o.mu.Lock()
+	o.left = true
+	o.mu.Unlock()
+}
+
+func (o *outbox) hasLeft() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.left
+}
+
+// empty reports whether everything that was put in is with the connection.
+func (o *outbox) empty() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.queue) == 0 && !o.busy
+}
+
+// kick sends what waits, after the connection has changed.
+func (o *outbox) kick() {
+	o.mu.Lock()
+	o.run()
+	o.mu.Unlock()
+}
+
+// run starts deliver if there is something for it to do. The caller holds mu.
+func (o *outbox) run() {
+	if o.open && !o.busy && len(o.queue) > 0 {
+		o.busy = true
+		go o.deliver() // ends when there is no more to do; abandon waits for it
+	}
+}
+
+// deliver hands everything to the connection.
+func (o *outbox) deliver() {
+	for {
+		epoch := o.a.epoch.Load()
+		o.mu.Lock()
+		if len(o.queue) == 0 || !o.open || !o.a.online.Load() && !o.a.dead.Load() {
+			o.rest()
+			o.mu.Unlock()
+			return
+		}
+		batch := o.queue
+		o.queue = nil
+		o.mu.Unlock()
+
+		sent, lost, err := o.send(batch)
+		kept := batch[sent:]
+		for _, l := range batch[:sent] {
+			o.a.pending.Add(-int64(len(l.data)))
+		}
+		if lost > 0 {
+			o.lost(lost, err)
+		}
+		if len(kept) == 0 {
+			continue
+		}
+		o.mu.Lock()
+		o.queue = append(kept, o.queue...)
+		if o.a.epoch.Load() == epoch { // else the connection came back meanwhile
+			o.rest()
+			o.mu.Unlock()
+			return
+		}
+		o.mu.Unlock()
+	}
+}
+
+// rest notes that nobody delivers. The caller holds mu.
+func (o *outbox) rest() {
+	o.busy = false
+	if o.quiet != nil {
+		close(o.quiet)
+		o.quiet = nil
+	}
+}
+
+// send hands letters to the connection, as many as it takes, and counts those
+// among them that it refused.
+func (o *outbox) send(batch []letter) (sent, lost int, reason error) {
+	for i, l := range batch {
+		err := post(o.a.conn, l.subject, o.sender, l.data)
+		if errors.Is(err, natsgo.ErrReconnectBufExceeded) {
+			return i, lost, reason
+		}
+		if err != nil && !l.control {
+			lost++
+			reason = err
+		}
+	}
+	return len(batch), lost, reason
+}
+
+// settled waits until everything that was put in is with the connection. The
+// error is ctx's.
+func (o *outbox) settled(ctx context.Context) error {
+	return o.until(ctx, func() bool { return !o.busy && len(o.queue) == 0 })
+}
+
+// until waits for a state that deliver brings about when it ends.
+func (o *outbox) until(ctx context.Context, state func() bool) error {
+	for {
+		o.mu.Lock()
+		if state() {
+			o.mu.Unlock()
+			return nil
+		}
+		if o.quiet == nil {
+			o.quiet = make(chan struct{})
+		}
+		quiet := o.quiet
+		o.mu.Unlock()
+		select {
+		case <-quiet:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// abandon waits until nothing is being sent, which a write that hangs may hold
+// up until the connection's FlusherTimeout, and forgets the rest. It returns how
+// many messages that is.
+func (o *outbox) abandon() (lost int) {
+	o.mu.Lock()
+	o.open = false // deliver ends, and does not begin again
+	o.mu.Unlock()
+	_ = o.until(context.Background(), func() bool { return !o.busy })
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, l := range o.queue {
+		o.a.pending.Add(-int64(len(l.data)))
+		if !l.control {
+			lost++
+		}
+	}
+	o.queue = nil
+	return lost
+}

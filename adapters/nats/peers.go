@@ -1,0 +1,64 @@
+package nats
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+// peers are the other seats of a namespace.
+type peers struct {
+	timeout time.Duration
+
+	mu    sync.Mutex            // guards the following
+	heard map[string]*time.Time // when they last were
+}
+
+// maxPeers bounds them.
+const maxPeers = 10000
+
+var errPeers = errors.New("socketio: nats: too many senders")
+
+// note takes account of a sign of life. It reports false if there are too many
+// seats to know them all.
+func (p *peers) note(h head) bool {
+	if bytes.HasPrefix(h.sender, []byte(emitterPrefix)) {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if h.kind == kindBye {
+		delete(p.heard, string(h.sender))
+		return true
+	}
+	now := time.Now()
+	if last := p.heard[string(h.sender)]; last != nil {
+		*last = now
+		return true
+	}
+	if len(p.heard) >= maxPeers {
+		return false
+	}
+	p.heard[string(h.sender)] = &now
+	return true
+}
+
+// alive returns the names of those heard of lately, in order.
+func (p *peers) alive() []string {
+	p.purge()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ids := slices.AppendSeq(make([]string, 0, len(p.heard)), maps.Keys(p.heard)) // not nil: these are all
+	slices.Sort(ids)
+	return ids
+}
+
+// purge forgets the others.
+func (p *peers) purge() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	maps.DeleteFunc(p.heard, func(_ string, heard *time.Time) bool { return time.Since(*heard) >= p.timeout })
+}

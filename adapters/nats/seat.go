@@ -1,0 +1,279 @@
+package nats
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+
+	"github.com/socketio-go/socketio/adapter"
+)
+
+// A seat implements [adapter.Member].
+type seat struct {
+	a         *Adapter
+	id        string
+	token     string // of the namespace
+	prefix    string // of the subjects of the namespace
+	everybody string // the subject of all its servers
+	host      adapter.Host
+	outbox    outbox
+	inbox     inbox
+	peers     peers
+
+	ctx     context.Context // of start
+	cancel  context.CancelFunc
+	started chan struct{} // closed when start has returned: the others hear this seat and it hears them
+	failed  error         // or why not; read after that
+	subs    [2]atomic.Pointer[natsgo.Subscription]
+	dropped int // messages to this seat alone that the connection had to drop; used by listen only
+	leaving sync.Once
+	left    chan struct{} // closed by Leave
+	gone    chan struct{} // closed when nothing runs any more
+}
+
+// introductions is how long the others have to answer the greeting of a seat
+// before it is ready: who counts the cluster's sockets then is to know them.
+const introductions = 200 * time.Millisecond
+
+// grace is how long Leave waits for what was published to reach the server.
+const grace = 3 * time.Second
+
+func newSeat(a *Adapter, namespace string, host adapter.Host) *seat {
+	var id [8]byte
+	_, _ = rand.Read(id[:]) // never fails
+	s := &seat{
+		a:       a,
+		id:      hex.EncodeToString(id[:]),
+		token:   token(namespace),
+		host:    host,
+		started: make(chan struct{}),
+		left:    make(chan struct{}),
+		gone:    make(chan struct{}),
+	}
+	s.prefix = a.opts.Prefix + "." + s.token + "."
+	s.everybody = s.prefix + all
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.outbox = outbox{a: a, sender: s.id, lost: host.Lost}
+	s.inbox = inbox{host: host, limit: a.opts.MaxPending, assemblies: make(map[string]*assembly)}
+	s.peers = peers{timeout: a.opts.HeartbeatTimeout, heard: make(map[string]*time.Time)}
+	return s
+}
+
+// start subscribes and greets the others.
+func (s *seat) start() {
+	defer close(s.started)
+	for i, recipient := range [...]string{all, s.id} {
+		sub, err := s.a.conn.ChanSubscribe(s.prefix+recipient, s.a.inbound)
+		if err != nil {
+			s.failed = fmt.Errorf("socketio: nats: subscribing: %w", err)
+			return
+		}
+		s.subs[i].Store(sub)
+	}
+	if s.failed = s.flush(); s.failed != nil {
+		return
+	}
+	s.outbox.begin()
+	s.greet()
+	if s.failed = s.outbox.settled(s.ctx); s.failed != nil {
+		return
+	}
+	if s.failed = s.flush(); s.failed != nil {
+		return
+	}
+	select {
+	case <-time.After(introductions):
+	case <-s.left:
+	}
+}
+
+// flush waits until the server has seen what the connection has sent, however
+// often the connection is lost. The error is that of ctx, or of a connection
+// that will not come back.
+func (s *seat) flush() error {
+	for {
+		if err := s.a.connected(s.ctx); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(s.ctx, grace)
+		err := s.a.conn.FlushWithContext(ctx)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		if s.a.dead.Load() {
+			return fmt.Errorf("socketio: nats: %w", err)
+		}
+		select {
+		case <-time.After(50 * time.Millisecond): // until listen knows of it too
+		case <-s.ctx.Done():
+			return s.ctx.Err()
+		}
+	}
+}
+
+// ID implements [adapter.Member].
+func (s *seat) ID() string { return s.id }
+
+// Ready implements [adapter.Member].
+func (s *seat) Ready(ctx context.Context) error {
+	select {
+	case <-s.started:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if s.outbox.hasLeft() {
+		return adapter.ErrLeft
+	}
+	return s.failed
+}
+
+var errRecipient = errors.New("socketio: nats: an answer without a proper recipient")
+
+// Publish implements [adapter.Member].
+func (s *seat) Publish(m *adapter.Message) error {
+	recipient := all
+	if m.To != "" || m.Kind.IsAnswer() {
+		recipient = m.To
+		if !validName(recipient) || recipient == adapter.Emitter {
+			return errRecipient
+		}
+	}
+	if s.a.dead.Load() {
+		return natsgo.ErrConnectionClosed
+	}
+	if m.Volatile && !s.a.online.Load() {
+		return nil // the servers are clients that cannot take it at once
+	}
+	data, err := appendMessage(make([]byte, 0, messageSize(m)), s.id, m)
+	if err != nil {
+		return err
+	}
+	if recipient == all {
+		return s.outbox.put(s.everybody, data, true)
+	}
+	return s.outbox.put(s.prefix+recipient, data, false)
+}
+
+// greet tells the others that this seat is there and asks who they are.
+func (s *seat) greet() { s.say(kindHello, all) }
+
+// beat tells the others that this seat is there, and forgets those that are not.
+func (s *seat) beat() {
+	s.say(kindAlive, all)
+	s.peers.purge()
+	s.inbox.purge(s.a.opts.HeartbeatTimeout)
+	if sub := s.subs[1].Load(); sub != nil {
+		if n, err := sub.Dropped(); err == nil && n > s.dropped {
+			s.host.Lost(n-s.dropped, natsgo.ErrSlowConsumer) // others show as gaps
+			s.dropped = n
+		}
+	}
+}
+
+func (s *seat) say(kind byte, recipient string) {
+	s.outbox.greet(s.prefix+recipient, appendHead(nil, kind, 0, 0, s.id))
+}
+
+// receive takes what came from the connection.
+func (s *seat) receive(m *natsgo.Msg) {
+	direct := m.Sub == s.subs[1].Load()
+	if !direct && m.Sub != s.subs[0].Load() {
+		return // this seat is not ready, or it was for the one before it
+	}
+	h, err := decodeHead(m.Data)
+	if err != nil {
+		s.host.Garbage(err)
+		return
+	}
+	if string(h.sender) == s.id {
+		return
+	}
+	if !s.peers.note(h) {
+		s.host.Garbage(errPeers)
+		return
+	}
+	switch h.kind {
+	case kindHello:
+		s.say(kindAlive, string(h.sender))
+	case kindAlive, kindBye:
+	case kindPart:
+		s.inbox.assemble(h, direct)
+	default:
+		s.inbox.put(h, direct, 0)
+	}
+}
+
+// Peers implements [adapter.Member].
+func (s *seat) Peers(ctx context.Context) (adapter.Peers, error) {
+	if err := ctx.Err(); err != nil {
+		return adapter.Peers{}, err
+	}
+	if s.outbox.hasLeft() {
+		return adapter.Peers{}, adapter.ErrLeft
+	}
+	ids := s.peers.alive()
+	return adapter.Peers{Count: len(ids), IDs: ids}, nil
+}
+
+// Leave implements [adapter.Member].
+func (s *seat) Leave() <-chan struct{} {
+	s.leaving.Do(func() {
+		s.a.mu.Lock()
+		if s.a.seats[s.token] == s {
+			delete(s.a.seats, s.token)
+		}
+		s.a.mu.Unlock()
+		s.outbox.leave()
+		close(s.left)
+		go s.finish() // until gone is closed
+	})
+	return s.gone
+}
+
+// finish sends what is left and ends what runs.
+func (s *seat) finish() {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	err := s.farewell(ctx)
+	s.cancel()
+	<-s.started
+	if n := s.outbox.abandon(); n > 0 {
+		s.host.Lost(n, err)
+	}
+	for i := range s.subs {
+		if sub := s.subs[i].Load(); sub != nil {
+			_ = sub.Unsubscribe() // the connection may be closed
+		}
+	}
+	s.inbox.end()
+	s.a.mu.Lock()
+	delete(s.a.all, s)
+	s.a.mu.Unlock()
+	close(s.gone)
+}
+
+// farewell sends what was published, and that this seat leaves. It does not
+// wait for a connection that nothing has to be sent on.
+func (s *seat) farewell(ctx context.Context) error {
+	if !s.a.online.Load() && s.outbox.empty() {
+		return nil
+	}
+	select {
+	case <-s.started:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	s.say(kindBye, all)
+	if err := s.outbox.settled(ctx); err != nil {
+		return err
+	}
+	return s.a.conn.FlushWithContext(ctx)
+}

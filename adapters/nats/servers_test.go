@@ -1,0 +1,131 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/socketio-go/socketio"
+)
+
+// serve returns a server of the cluster that answers the others, and is heard by
+// them.
+func serve(t *testing.T, a *Adapter) *socketio.Server {
+	t.Helper()
+	io := socketio.NewServer(&socketio.Options{Adapter: a})
+	t.Cleanup(func() {
+		if err := io.Close(); err != nil {
+			t.Errorf("closing a server: %v", err)
+		}
+	})
+	io.OnServerSide("ask", func() string { return "answer" })
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := io.Ready(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return io
+}
+
+func wantAnswers(t *testing.T, io *socketio.Server, n int) {
+	t.Helper()
+	eventually(t, func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second) // one that is cut off does not hear the question
+		defer cancel()
+		replies, err := io.ServerSideEmitWithAck(ctx, "ask")
+		return err == nil && len(replies) == n
+	}, "the others answer")
+}
+
+// A server that dies while it is asked is not waited for beyond its heartbeat.
+func TestServerThatDiesWhileItIsAsked(t *testing.T) {
+	t.Parallel()
+	b := newBus(t)
+	line := newProxy(t, b.addr())
+	io := serve(t, b.node(t, quick))
+	serve(t, b.node(t, quick))
+	serve(t, node(t, connect(t, line.addr()), quick))
+	wantAnswers(t, io, 2)
+	line.freeze()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	replies, err := io.ServerSideEmitWithAck(ctx, "ask")
+	var silent *socketio.SilentError
+	if len(replies) != 1 || ctx.Err() != nil || err != nil && !errors.As(err, &silent) {
+		t.Errorf("answered with %d replies, %v", len(replies), err)
+	}
+	line.thaw()
+	wantAnswers(t, io, 2)
+}
+
+// What a server misses while it is cut off is counted when it hears the others again.
+func TestWhatIsMissedIsCounted(t *testing.T) {
+	t.Parallel()
+	b := newBus(t)
+	line := newProxy(t, b.addr())
+	here := b.node(t, nil)
+	io, cut := serve(t, here), serve(t, node(t, connect(t, line.addr()), nil))
+	wantAnswers(t, io, 1)
+	wantAnswers(t, cut, 1)
+	line.cut()
+	const n = 20
+	for range n {
+		if err := io.Emit("missed"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := here.conn.Flush(); err != nil { // they are past the one that is cut off
+		t.Fatal(err)
+	}
+	line.heal()
+	wantAnswers(t, io, 1)
+	eventually(t, func() bool { return cut.Stats().Cluster.Lost >= n }, "the loss is counted")
+	if lost := io.Stats().Cluster.Lost; lost != 0 {
+		t.Errorf("the other server has lost %d", lost)
+	}
+}
+
+func TestEmitter(t *testing.T) {
+	t.Parallel()
+	b := newBus(t)
+	m := join(t, b.node(t, nil)).ready()
+	e := NewEmitter(b.connect(t), nil)
+	if err := errors.Join(
+		e.Emit("all", 1, []byte{1}),
+		e.To("a").To("b", "c").Except("d").Volatile().Compress(true).Emit("some"),
+		e.Compress(false).Emit("plain"),
+		e.To("a").Join("x", "y"),
+		e.Except("a").Leave("x"),
+		e.Disconnect(),
+		e.To("a").Close(),
+		e.ServerSideEmit("servers", map[string]any{"n": 1}),
+		e.Of("elsewhere").Emit("not here"),
+		e.Of("/").Emit("last"),
+	); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`broadcast [] ["all",1,{"_placeholder":true,"num":0}]`,
+		`broadcast [a b c] ["some"]`,
+		`broadcast [] ["plain"]`,
+		`join [a] `,
+		`leave [] `,
+		`disconnect [] `,
+		`disconnect [a] `,
+		`emit [] ["servers",{"n":1}]`,
+		`broadcast [] ["last"]`,
+	} {
+		got := receive(t, m.got, want)
+		if text := describe(&got); text != want || got.From != "emitter" || got.Seq != 0 {
+			t.Errorf("got %s from %q, want %s", text, got.From, want)
+		}
+	}
+	m.wantPeers()
+	if err := e.Emit("connect"); !errors.Is(err, socketio.ErrReserved) {
+		t.Errorf("a reserved name: %v", err)
+	}
+	if err := e.Emit("e", func() {}); err == nil {
+		t.Error("a function was sent")
+	}
+}
