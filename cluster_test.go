@@ -479,6 +479,21 @@ func (srv *testServer) answer(c *client, value string) {
 	}()
 }
 
+// Nobody waits for other servers when this one stops.
+func TestQuestionsEndWithTheServer(t *testing.T) {
+	t.Parallel()
+	srv, seat := onStage(t, "silent")
+	told := make(chan error, 1)
+	wantEqual(t, "emit", srv.Emit("e", func(_ []socketio.Reply, err error) { told <- err }), nil)
+	receive(t, seat.published)
+	wantEqual(t, "shutdown", srv.Shutdown(t.Context()), nil)
+	err := receive(t, told)
+	var silent *socketio.SilentError
+	if !errors.As(err, &silent) || !errors.Is(err, socketio.ErrClosed) {
+		t.Errorf("%v", err)
+	}
+}
+
 // Another server is told how many clients were asked, and what they answer.
 func TestAnswersForAnotherServer(t *testing.T) {
 	t.Parallel()

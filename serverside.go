@@ -166,12 +166,13 @@ func (s *seat) receive(m *adapter.Message) error {
 }
 
 // stopReceiving gives up the events of other servers, but not what is being
-// handled.
+// handled, and the questions to them.
 func (s *seat) stopReceiving() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.deaf = true
 	s.inbox = nil
+	s.cancel()
 }
 
 // drain handles the events that wait, until there is none.
