@@ -73,8 +73,8 @@ func (a Args) Decode(dst ...any) error {
 }
 
 // Raw returns argument i as JSON, or nil if there is none. A binary argument
-// is an object such as {"_placeholder":true,"num":0}. The result must not be
-// modified.
+// is an object such as {"_placeholder":true,"num":0}, for an element of Binary.
+// The result must not be modified.
 func (a Args) Raw(i int) json.RawMessage {
 	if i < 0 || i >= len(a.raw) {
 		return nil

@@ -29,6 +29,7 @@ func TestArgs(t *testing.T) {
 	for i, want := range []string{`1`, `"b"`, `{"c": [3]}`, `{"_placeholder":true,"num":0}`} {
 		wantEqual(t, "raw", string(args.Raw(i)), want)
 	}
+	wantEqual(t, "binary", fmt.Sprintf("%q", args.Binary()), `["bin"]`)
 	for _, i := range []int{-1, 4, math.MaxInt} {
 		if raw := args.Raw(i); raw != nil {
 			t.Errorf("argument %d is %s", i, raw)

@@ -168,10 +168,24 @@ func (s *seat) Wants(rooms ...string) bool {
 	return s.ns.index.any(rooms) || len(rooms) == 0 && s.ns.recovery.expects()
 }
 
+// Rooms implements [adapter.RoomLister].
+func (s *seat) Rooms() []string {
+	names := s.ns.index.roomNames()
+	for socket := range s.ns.Sockets() {
+		names = append(names, socket.id)
+	}
+	return names
+}
+
 // Lost implements [adapter.Host].
 func (s *seat) Lost(n int, reason error) {
 	s.ns.srv.cluster.lost.Add(uint64(max(n, 0)))
-	s.ns.srv.report(nil, fmt.Errorf("socketio: cluster: %d messages lost: %w", n, reason))
+	if n > 0 {
+		reason = fmt.Errorf("socketio: cluster: %d messages lost: %w", n, reason)
+	} else {
+		reason = fmt.Errorf("socketio: cluster: messages may be lost: %w", reason)
+	}
+	s.ns.srv.report(nil, reason)
 }
 
 // Garbage implements [adapter.Host].
@@ -183,6 +197,10 @@ func (s *seat) Garbage(reason error) {
 // Deliver implements [adapter.Host].
 func (s *seat) Deliver(m *adapter.Message) {
 	<-s.seated
+	if m.Kind == adapter.Position {
+		s.ns.recovery.begin(m.Position)
+		return
+	}
 	s.ns.srv.cluster.received.Add(1)
 	if !s.inOrder(m) {
 		return
@@ -193,8 +211,6 @@ func (s *seat) Deliver(m *adapter.Message) {
 	}
 	e := Emitter{ns: s.ns, rooms: m.Rooms, except: m.Except, volatile: m.Volatile}.withCompression(m.Compress)
 	switch m.Kind {
-	case adapter.Position:
-		s.ns.recovery.begin(m.Position)
 	case adapter.Broadcast:
 		if err := s.deliver(e, m); err != nil {
 			s.Garbage(err)

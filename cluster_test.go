@@ -110,6 +110,21 @@ func onStage(t *testing.T, peers ...string) (*testServer, *stageSeat) {
 	return srv, b.seat("/")
 }
 
+// A server knows its rooms, those of single sockets included.
+func TestRoomsForOtherServers(t *testing.T) {
+	t.Parallel()
+	srv, seat := onStage(t)
+	ids := make(chan string, 1)
+	srv.OnConnect(func(s *socketio.Socket) {
+		s.Join("r")
+		ids <- s.ID()
+	})
+	srv.join(t, webSocket)
+	id := receive(t, ids)
+	rooms := seat.host.(adapter.RoomLister).Rooms()
+	wantEqual(t, "rooms", strings.Join(sorted(rooms), " "), strings.Join(sorted([]string{"r", id}), " "))
+}
+
 // what formats a published message, but for what is random.
 func what(m *adapter.Message) string {
 	text := fmt.Sprintf("%v to=%q rooms=%v except=%v", m.Kind, m.To, m.Rooms, m.Except)
@@ -299,8 +314,8 @@ func TestRemoteSockets(t *testing.T) {
 	secret, _ := secretKey.GetRemote(r)
 	_, wrong := socketio.Key[int]("name").GetRemote(r)
 	_, missing := socketio.Key[int]("missing").GetRemote(r)
-	got := fmt.Sprint(r.ID, r.Rooms, name, secret, wrong, missing, h.Host, h.Header["X-A"], h.Header["Set-Cookie"], h.URL, h.RemoteAddr, h.Secure, h.Time.Unix(), string(h.Auth.Raw(0)))
-	wantEqual(t, "details", got, `s1[s1 42]dan[7] false falseexample.org[1, 2] [a b] /socket.io/?EIO=41.2.3.4true 1700000000{"token":"t"}`)
+	got := fmt.Sprint(r.ID, r.Rooms, name, fmt.Sprintf("%x", secret), wrong, missing, h.Host, h.Header["X-A"], h.Header["Set-Cookie"], h.URL, h.RemoteAddr, h.Secure, h.Time.Unix(), string(h.Auth.Raw(0)))
+	wantEqual(t, "details", got, `s1[s1 42]dan07false falseexample.org[1, 2] [a b] /socket.io/?EIO=41.2.3.4true 1700000000{"token":"t"}`)
 	wantEqual(t, "the one here", list[1].ID, g.sockets["ann"].ID())
 
 	go seat.answer(t, adapter.Message{Kind: adapter.Clients, From: "x", Count: 5}, adapter.Message{Kind: adapter.Fetched, From: "y", Data: []byte(details)})
@@ -348,7 +363,7 @@ func TestDescribed(t *testing.T) {
 		t.Fatal(err, string(m.Data))
 	}
 	d := list[0]
-	wantEqual(t, "details", fmt.Sprint(d.ID == s.ID(), len(d.Rooms), d.Data["name"], len(d.Data), d.Handshake.Query["EIO"], d.Handshake.Auth["token"], d.Handshake.Headers["user-agent"] != ""), "true 1eve24xtrue")
+	wantEqual(t, "details", fmt.Sprint(d.ID == s.ID(), len(d.Rooms), d.Data["name"], len(d.Data), d.Handshake.Query["EIO"], d.Handshake.Auth["token"], d.Handshake.Headers["user-agent"] != "", d.Handshake.Headers["host"] == s.Handshake().Host), "true 1eve24xtrue true")
 	if err := receive(t, srv.errors); !strings.Contains(err.Error(), `value "not"`) {
 		t.Error(err)
 	}
@@ -464,6 +479,21 @@ func (srv *testServer) answer(c *client, value string) {
 	}()
 }
 
+// Nobody waits for other servers when this one stops.
+func TestQuestionsEndWithTheServer(t *testing.T) {
+	t.Parallel()
+	srv, seat := onStage(t, "silent")
+	told := make(chan error, 1)
+	wantEqual(t, "emit", srv.Emit("e", func(_ []socketio.Reply, err error) { told <- err }), nil)
+	receive(t, seat.published)
+	wantEqual(t, "shutdown", srv.Shutdown(t.Context()), nil)
+	err := receive(t, told)
+	var silent *socketio.SilentError
+	if !errors.As(err, &silent) || !errors.Is(err, socketio.ErrClosed) {
+		t.Errorf("%v", err)
+	}
+}
+
 // Another server is told how many clients were asked, and what they answer.
 func TestAnswersForAnotherServer(t *testing.T) {
 	t.Parallel()
@@ -524,6 +554,11 @@ func TestServerSideEvents(t *testing.T) {
 		wantPanic(t, func() { srv.OnServerSide("e", bad) })
 	}
 	wantPanic(t, func() { srv.OnServerSide("connection", func() {}) })
+	for _, reserved := range []string{"connect", "connection", "new_namespace", "error"} {
+		if err := srv.ServerSideEmit(reserved); !errors.Is(err, socketio.ErrReserved) {
+			t.Errorf("%s: %v", reserved, err)
+		}
+	}
 }
 
 // Handlers of server-side events that are too slow lose events, which is

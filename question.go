@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -21,11 +22,14 @@ type SilentError struct {
 	// Servers are the names of those that are known by name; there may be fewer
 	// than Count.
 	Servers []string
-	Count   int
+	Count   int   // 0 if it is not known how many there are
 	Err     error // why they are not waited for any longer, such as ctx's error
 }
 
 func (e *SilentError) Error() string {
+	if e.Count == 0 {
+		return fmt.Sprintf("socketio: cluster: it is not known who did not answer: %v", e.Err)
+	}
 	names := ""
 	if len(e.Servers) > 0 {
 		names = " (" + strings.Join(e.Servers, ", ") + ")"
@@ -126,12 +130,16 @@ func (q *question) answered(m *adapter.Message) error {
 const peersEvery = time.Second
 
 // wait returns when every server has answered that was there at the beginning
-// and still is, and forgets the question. The error is a *[SilentError].
+// and still is, when ctx ends, or when this server stops, and forgets the question.
+// The error is a *[SilentError].
 func (q *question) wait(ctx context.Context) error {
 	defer q.forget()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(q.seat.ctx, func() { cancel(ErrClosed) })()
 	peers, err := q.seat.member.Peers(ctx)
 	if err != nil {
-		return &SilentError{Err: err}
+		return &SilentError{Err: cmp.Or(context.Cause(ctx), err)}
 	}
 	if q.complete(peers) {
 		return nil
@@ -146,7 +154,7 @@ func (q *question) wait(ctx context.Context) error {
 				peers = remaining(peers, now)
 			}
 		case <-ctx.Done():
-			return q.silent(peers, ctx.Err())
+			return q.silent(peers, context.Cause(ctx))
 		}
 	}
 	return nil

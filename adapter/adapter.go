@@ -44,6 +44,15 @@ type Host interface {
 	Garbage(reason error)
 }
 
+// A RoomLister is a [Host] that knows which rooms its server has in the
+// namespace. Servers of other implementations may ask for that; from a host that is
+// none, they hear that there are no rooms.
+type RoomLister interface {
+	Host
+	// Rooms returns the names of all rooms, those of single sockets included.
+	Rooms() []string
+}
+
 // A Member is a server's seat in one namespace. Its methods are called
 // concurrently.
 type Member interface {

@@ -44,6 +44,10 @@ func (h *host) Deliver(m *adapter.Message) {
 	if h.over.Load() {
 		h.t.Error("Deliver was called after Leave")
 	}
+	defer h.busy.Store(false)
+	if m.Kind == adapter.Position {
+		return // says nothing of a message
+	}
 	c := clone(m)
 	var probe int
 	_, err := fmt.Sscanf(string(c.Data), `["probe",%d]`, &probe)
@@ -66,7 +70,6 @@ func (h *host) Deliver(m *adapter.Message) {
 		h.got = append(h.got, c)
 	}
 	h.mu.Unlock()
-	h.busy.Store(false)
 	select {
 	case h.changed <- struct{}{}:
 	default:

@@ -27,7 +27,7 @@ func AppendInt(dst []byte, n int64) []byte {
 }
 
 // AppendString appends a string.
-func AppendString(dst []byte, s string) []byte {
+func AppendString[S string | []byte](dst []byte, s S) []byte {
 	if len(s) < 1<<5 {
 		return append(append(dst, 0xa0|byte(len(s))), s...)
 	}

@@ -184,6 +184,24 @@ func (d *Decoder) take(n uint64) ([]byte, error) {
 	return b, nil
 }
 
+// Skip reads one value, however deep it is nested, and returns its bytes. What
+// is inside it is looked at no more than to find its end.
+func (d *Decoder) Skip() ([]byte, error) {
+	all := d.Data
+	for left := 1; left > 0; left-- {
+		v, err := d.Next()
+		switch {
+		case err != nil:
+			return nil, err
+		case v.Kind == Array:
+			left += v.Len
+		case v.Kind == Map:
+			left += 2 * v.Len
+		}
+	}
+	return all[:len(all)-len(d.Data)], nil
+}
+
 // ToJSON reads one value and appends it as JSON. Binary parts are kept in
 // Attachments. What JavaScript has no JSON for becomes null, as with
 // JSON.stringify.

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,12 +127,21 @@ func TestToJSON(t *testing.T) {
 				t.Errorf("left at depth %d", d.Depth)
 			}
 
+			d = msgpack.Decoder{Data: append(bytes(t, test.in), 0xc1)}
+			if raw, err := d.Skip(); !slices.Equal(raw, bytes(t, test.in)) || err != nil || len(d.Data) != 1 {
+				t.Errorf("skips %x, %v, leaving %x", raw, err, d.Data)
+			}
+
 			// No part of it is enough, and no byte of it is read beyond.
 			in := bytes(t, test.in)
 			for n := range in {
 				d := msgpack.Decoder{Data: in[:n:n], Depth: 10}
 				if got, err := d.ToJSON(nil); !errors.Is(err, msgpack.ErrShort) {
 					t.Errorf("%x is %s, %v", in[:n], got, err)
+				}
+				d = msgpack.Decoder{Data: in[:n:n]}
+				if raw, err := d.Skip(); !errors.Is(err, msgpack.ErrShort) {
+					t.Errorf("of %x, %x is skipped, %v", in[:n], raw, err)
 				}
 			}
 		})

@@ -44,7 +44,8 @@ func AppendJSON(dst, raw []byte, attachments [][]byte) ([]byte, error) {
 // count returns how many elements each array and object has, in the order in
 // which they open. MessagePack wants to know before the first element.
 func count(raw []byte) (counts []int) {
-	var open []int // indices of counts
+	var few [16]int
+	open := few[:0] // indices of counts
 	for i := 0; i < len(raw); i++ {
 		c := raw[i]
 		switch c {
@@ -212,22 +213,22 @@ func (e *encoder) placeholder() ([]byte, bool) {
 	return nil, false
 }
 
-// text reads a string.
-func (e *encoder) text() (string, error) {
+// text reads a string. It may alias the input.
+func (e *encoder) text() ([]byte, error) {
 	start := e.i
 	e.i = endOfString(e.raw, start)
 	if e.i < start+2 || e.raw[e.i-1] != '"' {
-		return "", ErrJSON
+		return nil, ErrJSON
 	}
 	inside := e.raw[start+1 : e.i-1]
 	if bytes.IndexByte(inside, '\\') < 0 {
-		return string(inside), nil
+		return inside, nil
 	}
 	return unquote(inside)
 }
 
 // unquote resolves the escapes of a string's inside.
-func unquote(raw []byte) (string, error) {
+func unquote(raw []byte) ([]byte, error) {
 	out := make([]byte, 0, len(raw))
 	for i := 0; i < len(raw); i++ {
 		c := raw[i]
@@ -236,7 +237,7 @@ func unquote(raw []byte) (string, error) {
 			continue
 		}
 		if i++; i == len(raw) {
-			return "", ErrJSON
+			return nil, ErrJSON
 		}
 		switch c := raw[i]; c {
 		case '"', '\\', '/':
@@ -254,15 +255,15 @@ func unquote(raw []byte) (string, error) {
 		case 'u':
 			r, n := escapedRune(raw[i-1:])
 			if n == 0 {
-				return "", ErrJSON
+				return nil, ErrJSON
 			}
 			out = utf8.AppendRune(out, r)
 			i += n - 2
 		default:
-			return "", ErrJSON
+			return nil, ErrJSON
 		}
 	}
-	return string(out), nil
+	return out, nil
 }
 
 // escapedRune decodes \uXXXX, or two of them that are a surrogate pair, and

@@ -1,0 +1,201 @@
+package redis
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	"github.com/redis/rueidis"
+
+	"github.com/socketio-go/socketio/adapter"
+)
+
+// Options of [New]. All servers and emitters of a cluster must have the same Key.
+type Options struct {
+	// Key begins the name of every channel. The default is [DefaultPrefix].
+	Key string
+	// PublishOnSpecificResponseChannel sends answers to the server that has asked,
+	// instead of to all. Servers understand both, so it may differ among them. The
+	// default is false, as it is with Node.
+	PublishOnSpecificResponseChannel bool
+	// Backlog is how many bytes may wait for Redis until Publish refuses more.
+	// The default is [DefaultBacklog].
+	Backlog int
+}
+
+// New joins a server to a cluster with the Pub/Sub of Redis 6 or later. It speaks
+// the format of createAdapter of @socket.io/redis-adapter 7 and 8 with the parser
+// that is the default there. An event is published once, for all servers; those
+// without a socket in its room drop it unread.
+func New(client rueidis.Client, opts *Options) *Adapter {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if o.Key == "" {
+		o.Key = DefaultPrefix
+	}
+	a := newAdapter(client, o.Backlog, false)
+	a.seat = func(namespace string, host adapter.Host) adapter.Member {
+		return newClassicMember(a.bus, o, namespace, host)
+	}
+	return a
+}
+
+// A classicMember is a seat in one namespace.
+type classicMember struct {
+	*seat
+	uid      string
+	classic  classic
+	specific bool // answers are for the one that has asked
+	decoder  decoder
+
+	room, request, response, own topic
+}
+
+// A classic is what the servers and emitters of one namespace have in common.
+type classic struct{ key, nsp string }
+
+func (c classic) events() string   { return c.key + "#" + c.nsp + "#" }
+func (c classic) requests() string { return c.key + "-request#" + c.nsp + "#" }
+
+func (c classic) responses(uid string) string {
+	name := c.key + "-response#" + c.nsp + "#"
+	if uid != "" {
+		name += uid + "#"
+	}
+	return name
+}
+
+func newClassicMember(b *bus, o Options, namespace string, host adapter.Host) *classicMember {
+	m := &classicMember{
+		uid: newClassicUID(), classic: classic{o.Key, namespace}, specific: o.PublishOnSpecificResponseChannel,
+		decoder: decoder{nsp: namespace, wants: host.Wants},
+	}
+	m.decoder.uid = m.uid
+	m.room = topic{name: glob.Replace(m.classic.events()) + "*", pattern: true}
+	m.request = topic{name: m.classic.requests()}
+	m.response = topic{name: m.classic.responses("")}
+	m.own = topic{name: m.classic.responses(m.uid)}
+	m.seat = newSeat(b, host)
+	m.join(m.receive, m.room, m.request, m.response, m.own)
+	return m
+}
+
+// newClassicUID makes up a name like those of Node.
+func newClassicUID() string {
+	var b [6]byte
+	rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])[:6]
+}
+
+// glob takes their meaning from the characters that are special in patterns.
+var glob = strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`, `\`, `\\`)
+
+// ID implements [adapter.Member].
+func (m *classicMember) ID() string { return m.uid }
+
+// Peers implements [adapter.Member].
+func (m *classicMember) Peers(ctx context.Context) (adapter.Peers, error) {
+	return m.peers(ctx, m.request.name)
+}
+
+// Publish implements [adapter.Member].
+func (m *classicMember) Publish(msg *adapter.Message) error {
+	if unsayable(msg) {
+		return nil
+	}
+	id := msg.ID
+	if id != "" && !msg.Kind.IsAnswer() {
+		id = m.uid + id // so the answers can be told from those for others
+	}
+	w := newWriter(msg, classicPacks(msg))
+	w.classic(msg, m.uid, id, m.classic.nsp)
+	if w.err != nil {
+		return w.err
+	}
+	return m.publish(m.channelFor(msg), w.b)
+}
+
+func (m *classicMember) channelFor(msg *adapter.Message) string {
+	switch {
+	case msg.Kind == adapter.Emitted, msg.Kind.IsAnswer() && !m.specific:
+		return m.response.name
+	case msg.Kind.IsAnswer():
+		return m.classic.responses(msg.To)
+	default:
+		return m.classic.channelFor(msg)
+	}
+}
+
+// channelFor returns the channel for what is not an answer.
+func (c classic) channelFor(msg *adapter.Message) string {
+	switch {
+	case msg.Kind != adapter.Broadcast || msg.ID != "":
+		return c.requests()
+	case len(msg.Rooms) == 1:
+		return c.events() + msg.Rooms[0] + "#"
+	default:
+		return c.events()
+	}
+}
+
+// receive handles what comes from a channel.
+func (m *classicMember) receive(t topic, channel string, payload []byte) {
+	var msg *adapter.Message
+	var err error
+	switch t {
+	case m.room:
+		msg, err = m.event(channel, payload)
+	case m.request:
+		msg, err = m.decoder.classicRequest(payload)
+		if err == nil && msg != nil && msg.Kind == 0 {
+			m.answerRooms(msg)
+			return
+		}
+	default:
+		msg, err = m.decoder.classicResponse(payload)
+	}
+	if err != nil {
+		m.host.Garbage(fmt.Errorf("socketio: redis: on channel %q: %w", channel, err))
+	} else if msg != nil {
+		m.host.Deliver(msg)
+	}
+}
+
+// event decodes a broadcast, unless it is for a room without a socket here.
+func (m *classicMember) event(channel string, payload []byte) (*adapter.Message, error) {
+	room, ok := strings.CutPrefix(channel, m.classic.events())
+	if !ok {
+		return nil, nil // the pattern matches more than it should
+	}
+	if room = strings.TrimSuffix(room, "#"); room != "" && !m.host.Wants(room) {
+		return nil, nil
+	}
+	return m.decoder.classicEvent(payload)
+}
+
+// answerRooms says which rooms this server has: no server of a cluster may leave
+// such a question of a Node server unanswered.
+func (m *classicMember) answerRooms(msg *adapter.Message) {
+	var rooms []string
+	if host, ok := m.host.(adapter.RoomLister); ok {
+		rooms = host.Rooms()
+	}
+	w := writer{}
+	w.object(2)
+	w.key("requestId")
+	w.text(msg.ID)
+	w.key("rooms")
+	w.texts(rooms)
+	w.end(object)
+	channel := m.response.name
+	if m.specific {
+		channel = m.classic.responses(msg.From)
+	}
+	if err := m.publish(channel, w.b); err != nil {
+		m.host.Lost(1, err)
+	}
+}

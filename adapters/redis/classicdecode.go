@@ -1,0 +1,200 @@
+package redis
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/socketio-go/socketio/adapter"
+)
+
+var errParts = errors.New("an event that has not three parts")
+
+// classicEvent decodes a broadcast. It is nil if it is none of our business.
+func (d *decoder) classicEvent(raw []byte) (*adapter.Message, error) {
+	m := d.begin(adapter.Broadcast)
+	r := reader{b: raw, pack: len(raw) == 0 || raw[0] != '['}
+	var packet []byte
+	parts := 0
+	for left := r.open(list); r.more(&left); parts++ {
+		switch parts {
+		case 0:
+			m.From = r.text()
+		case 1:
+			packet = r.skip()
+		case 2:
+			r.opts(m)
+		default:
+			r.skip()
+		}
+	}
+	if err := r.end(); err != nil {
+		return nil, err
+	}
+	if parts < 3 {
+		return nil, errParts
+	}
+	if m.From == d.uid || !d.wants(m.Rooms...) {
+		return nil, nil
+	}
+	return d.classicPacket(packet, r.pack)
+}
+
+// begin makes the next message.
+func (d *decoder) begin(kind adapter.Kind) *adapter.Message {
+	d.payload.reset()
+	d.m = adapter.Message{Kind: kind, Rooms: d.m.Rooms[:0], Except: d.m.Except[:0], Targets: d.m.Targets[:0]}
+	return &d.m
+}
+
+// finish gives the message what was collected.
+func (d *decoder) finish(err error) (*adapter.Message, error) {
+	if err != nil {
+		return nil, err
+	}
+	d.m.Data, d.m.Binary = d.payload.buf, d.payload.binary
+	return &d.m, nil
+}
+
+// classicPacket decodes an event, unless it is for another namespace.
+func (d *decoder) classicPacket(raw []byte, pack bool) (*adapter.Message, error) {
+	var data []byte
+	kind, nsp := int64(2), "/"
+	r := reader{b: raw, pack: pack}
+	for left := r.open(object); r.more(&left); {
+		switch key := r.key(); {
+		case r.null():
+		case key == "type":
+			kind = r.integer()
+		case key == "data":
+			data = r.skip()
+		case key == "nsp":
+			nsp = r.text()
+		default:
+			r.skip()
+		}
+	}
+	switch err := r.end(); {
+	case err != nil:
+		return nil, err
+	case nsp != d.nsp:
+		return nil, nil
+	case kind != 2 && kind != 5:
+		return nil, errEvent
+	}
+	return d.finish(d.payload.event(data, pack))
+}
+
+// classicFields are what requests and responses have in them.
+type classicFields struct {
+	fields
+	data []byte
+}
+
+func (d *decoder) classicFields(raw []byte) (f classicFields, pack bool, err error) {
+	r := reader{b: raw, pack: len(raw) == 0 || raw[0] != '{'}
+	for left := r.open(object); r.more(&left); {
+		switch key := r.key(); {
+		case key == "packet": // null is an answer
+			f.packet = r.skip()
+		case key == "data":
+			f.data = r.skip()
+		case r.null():
+		case key == "type":
+			f.kind = r.integer()
+		case key == "uid":
+			f.uid = r.text()
+		case key == "requestId":
+			f.requestID = r.text()
+		case key == "opts":
+			f.opts = r.skip()
+		case key == "rooms":
+			f.rooms = r.skip()
+		case key == "sockets":
+			f.sockets = r.skip()
+		case key == "close":
+			f.close = r.boolean()
+		case key == "clientCount":
+			f.count = r.integer()
+		default:
+			r.skip()
+		}
+	}
+	return f, r.pack, r.end()
+}
+
+// classicRequest decodes a request. It is nil if it is none of our business, and
+// without a kind if it asks for all rooms.
+func (d *decoder) classicRequest(raw []byte) (*adapter.Message, error) {
+	f, pack, err := d.classicFields(raw)
+	if err != nil || f.uid == d.uid {
+		return nil, err
+	}
+	m := d.begin(0)
+	m.From, m.ID = f.uid, f.requestID
+	switch f.kind {
+	case classicAllRooms:
+		return m, need(f.requestID != "")
+	case classicJoin, classicLeave:
+		if m.Kind = adapter.Join; f.kind == classicLeave {
+			m.Kind = adapter.Leave
+		}
+		if err := readOpts(f.opts, pack, m); err != nil {
+			return nil, err
+		}
+		r := reader{b: f.rooms, pack: pack}
+		m.Targets = r.rooms(m.Targets)
+		return m, r.end()
+	case classicDisconnect:
+		m.Kind, m.Close = adapter.Disconnect, f.close
+		return m, readOpts(f.opts, pack, m)
+	case classicFetch:
+		m.Kind = adapter.Fetch
+		return m, errors.Join(need(f.requestID != ""), readOpts(f.opts, pack, m))
+	case classicEmit:
+		m.Kind = adapter.Emit
+		return d.finish(d.payload.event(f.data, pack))
+	case classicBroadcast:
+		m.Kind = adapter.Broadcast
+		if err := errors.Join(need(f.requestID != ""), readOpts(f.opts, pack, m)); err != nil {
+			return nil, err
+		}
+		return d.classicPacket(f.packet, pack)
+	}
+	return nil, nil // of a version to come
+}
+
+// classicResponse decodes an answer. It is nil if it is for others.
+func (d *decoder) classicResponse(raw []byte) (*adapter.Message, error) {
+	f, pack, err := d.classicFields(raw)
+	if err != nil {
+		return nil, err
+	}
+	id, ours := strings.CutPrefix(f.requestID, d.uid)
+	if !ours {
+		return nil, nil
+	}
+	m := d.begin(0)
+	m.ID = id
+	switch {
+	case f.kind == classicClientCount:
+		m.Kind, m.Count = adapter.Clients, int(f.count)
+		return m, need(f.count >= 0)
+	case f.kind == classicAcked:
+		m.Kind = adapter.Acked
+		return d.finish(d.payload.answer(f.packet, pack))
+	case f.kind == classicEmit:
+		m.Kind = adapter.Emitted
+		return d.finish(d.payload.answer(f.data, pack))
+	case f.sockets != nil:
+		m.Kind = adapter.Fetched
+		return d.finish(d.payload.list(f.sockets, pack))
+	}
+	return nil, nil // of a version to come
+}
+
+func need(present bool) error {
+	if present {
+		return nil
+	}
+	return errNoData
+}

@@ -1,0 +1,114 @@
+package redis
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/socketio-go/socketio/adapter"
+)
+
+// barrierTimeout bounds how long requests wait for the stream.
+const barrierTimeout = time.Second
+
+// held are requests that came over Pub/Sub before the entries that were
+// appended to the stream before them may have been read: a server makes sockets
+// join a room, and asks that room a question. They wait until the stream is read up
+// to where it was when they had come.
+type held struct {
+	member *streamsMember
+	over   chan struct{} // closed when the seat is given up
+	once   sync.Once     // closes it
+
+	mu       sync.Mutex // guards the following
+	payloads [][]byte
+	size     int
+	busy     bool // somebody waits
+}
+
+// add keeps a copy of a request.
+func (h *held) add(payload []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.size += len(payload); h.size > h.member.bus.backlog && len(h.payloads) > 0 {
+		h.size -= len(payload)
+		h.member.host.Lost(1, adapter.ErrBacklog)
+		return
+	}
+	h.payloads = append(h.payloads, slices.Clone(payload))
+	if !h.busy {
+		h.busy = h.member.run(h.release)
+	}
+}
+
+// release delivers what is held.
+func (h *held) release() {
+	for {
+		h.mu.Lock()
+		payloads := h.payloads
+		h.payloads, h.size, h.busy = nil, 0, len(payloads) > 0
+		h.mu.Unlock()
+		if len(payloads) == 0 {
+			return
+		}
+		h.await()
+		for _, payload := range payloads {
+			h.member.inTurn(func() { h.member.handle(h.member.decoder.envelope(payload)) })
+		}
+	}
+}
+
+// await waits until all that the stream has now is read. If that takes too
+// long the requests are not made to wait longer.
+func (h *held) await() {
+	ctx, cancel := context.WithTimeout(h.member.bus.ctx, barrierTimeout)
+	defer cancel()
+	s := h.member.stream
+	newest, err := firstID(s.bus.client.Do(ctx, s.newest()))
+	if err != nil {
+		return
+	}
+	reached := s.reaches(newest)
+	select {
+	case <-reached:
+	case <-h.over:
+	case <-ctx.Done():
+	}
+}
+
+func (h *held) close() { h.once.Do(func() { close(h.over) }) }
+
+// A waiter waits until an entry has been read.
+type waiter struct {
+	id   entryID
+	done chan struct{}
+}
+
+// reaches returns a channel that is closed when everything up to id has been
+// delivered.
+func (s *stream) reaches(id entryID) <-chan struct{} {
+	done := make(chan struct{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reached.compare(id) >= 0 {
+		close(done)
+	} else {
+		s.waiters = append(s.waiters, waiter{id, done})
+	}
+	return done
+}
+
+// reach says that everything up to the last entry has been delivered.
+func (s *stream) reach() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reached = s.last
+	s.waiters = slices.DeleteFunc(s.waiters, func(w waiter) bool {
+		if s.reached.compare(w.id) < 0 {
+			return false
+		}
+		close(w.done)
+		return true
+	})
+}

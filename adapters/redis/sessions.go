@@ -1,0 +1,184 @@
+package redis
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/socketio-go/socketio/adapter"
+)
+
+// sincePage is how many entries are read at once to restore a session.
+const sincePage = 500
+
+var (
+	offsetFormat = regexp.MustCompile(`^[0-9]+-[0-9]+$`)
+	errSession   = errors.New("socketio: redis: a session that makes no sense")
+)
+
+// Position implements [adapter.Recorder].
+func (m *streamsMember) Position(offset string) (int64, bool) {
+	if !offsetFormat.MatchString(offset) {
+		return 0, false
+	}
+	id, err := parseEntryID(offset)
+	position := id.position()
+	return position, err == nil && (position > 0 || id == entryID{})
+}
+
+// Offset implements [adapter.Recorder]. As in Node, it is the ID of the entry.
+func (m *streamsMember) Offset(position int64) string { return entryAt(position).String() }
+
+// Save implements [adapter.Recorder]. Node servers can restore the session, too.
+func (m *streamsMember) Save(s *adapter.Session, ttl time.Duration) error {
+	w := writer{pack: true, binary: s.Binary}
+	w.object(4 + count(s.State != nil))
+	w.key("sid")
+	w.text(s.ID)
+	w.key("pid")
+	w.text(s.PID)
+	w.key("rooms")
+	w.texts(s.Rooms)
+	w.key("data")
+	if len(s.Data) == 0 {
+		w.object(0) // Node takes it apart
+	} else {
+		w.value(s.Data)
+	}
+	if s.State != nil {
+		w.key("state")
+		w.text(string(s.State))
+	}
+	if w.err != nil {
+		return fmt.Errorf("socketio: redis: session: %w", w.err)
+	}
+	key, value := m.sessionPrefix+s.PID, base64.StdEncoding.EncodeToString(w.b)
+	cmd := m.bus.client.B().Set().Key(key).Value(value).PxMilliseconds(max(milliseconds(ttl), 1)).Build()
+	return m.enqueue(command{cmd: cmd, size: len(key) + len(value), key: true})
+}
+
+// Take implements [adapter.Recorder]. It stands in the queue, behind what this
+// server has saved.
+func (m *streamsMember) Take(ctx context.Context, pid string) (*adapter.Session, error) {
+	type answer struct {
+		value string
+		err   error
+	}
+	answered := make(chan answer, 1)
+	cmd := m.bus.client.B().Getdel().Key(m.sessionPrefix + pid).Build()
+	err := m.enqueue(command{cmd: cmd, size: len(pid), key: true, done: func(reply rueidis.RedisMessage, err error) {
+		value := ""
+		if err == nil {
+			value, err = reply.ToString()
+		}
+		answered <- answer{value, err}
+	}})
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case a := <-answered:
+		switch {
+		case rueidis.IsRedisNil(a.err):
+			return nil, nil
+		case a.err != nil:
+			return nil, fmt.Errorf("socketio: redis: taking a session: %w", a.err)
+		}
+		return decodeSession(a.value)
+	case <-m.gone:
+		return nil, adapter.ErrLeft
+	case <-ctx.Done():
+		return nil, fmt.Errorf("socketio: redis: taking a session: %w", ctx.Err())
+	}
+}
+
+func decodeSession(value string) (*adapter.Session, error) {
+	raw, err := base64.StdEncoding.DecodeString(value)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errSession, err)
+	}
+	s := new(adapter.Session)
+	var data payload
+	r := reader{b: raw, pack: true}
+	for left := r.open(object); r.more(&left); {
+		switch key := r.key(); {
+		case r.null():
+		case key == "sid":
+			s.ID = r.text()
+		case key == "pid":
+			s.PID = r.text()
+		case key == "rooms":
+			s.Rooms = r.rooms(nil)
+		case key == "data":
+			if err := data.value(r.skip(), true); err != nil {
+				r.fail(err)
+			}
+		case key == "state":
+			s.State = []byte(r.text())
+		default:
+			r.skip()
+		}
+	}
+	if err := r.end(); err != nil {
+		return nil, fmt.Errorf("%w: %w", errSession, err)
+	}
+	s.Data, s.Binary = data.buf, data.binary
+	return s, nil
+}
+
+// Since implements [adapter.Recorder]. Like a session in Node, it fails if the
+// entry that the position names was dropped.
+func (m *streamsMember) Since(ctx context.Context, position int64) (list []*adapter.Message, err error) {
+	if !m.records.marked() {
+		return nil, fmt.Errorf("socketio: redis: events are not in the stream: %w", adapter.ErrForgotten)
+	}
+	s := m.stream
+	for from := entryAt(position); ; {
+		page, err := s.bus.client.Do(ctx, s.bus.client.B().Xrange().Key(s.key).Start("("+from.String()).End("+").Count(sincePage).Build()).AsXRange()
+		if err != nil {
+			return nil, fmt.Errorf("socketio: redis: reading %s: %w", s.key, err)
+		}
+		for _, e := range page {
+			if from, err = parseEntryID(e.ID); err != nil {
+				return nil, err
+			}
+			if e.FieldValues["nsp"] != m.nsp {
+				continue
+			}
+			if e.FieldValues[gapField] != "" {
+				return nil, fmt.Errorf("socketio: redis: events are not in the stream: %w", adapter.ErrForgotten)
+			}
+			if msg := m.recorded(e.FieldValues); msg != nil && from.position() > 0 {
+				msg.Position = from.position()
+				list = append(list, msg)
+			}
+		}
+		if len(page) < sincePage {
+			break
+		}
+	}
+	// Nothing behind the position was dropped while it was read, if it is there yet.
+	oldest, err := firstID(s.bus.client.Do(ctx, s.oldest()))
+	switch {
+	case err != nil:
+		return nil, err
+	case oldest == entryID{}, oldest.compare(entryAt(position)) > 0:
+		return nil, adapter.ErrForgotten
+	}
+	return list, nil
+}
+
+// recorded decodes an entry, if it is an event.
+func (m *streamsMember) recorded(values map[string]string) *adapter.Message {
+	d := streamsMember{nsp: m.nsp, decoder: decoder{nsp: m.nsp, wants: func(...string) bool { return true }}}
+	msg, err := d.decode(values)
+	if err != nil || msg == nil || msg.Kind != adapter.Broadcast || msg.ID != "" {
+		return nil
+	}
+	return msg
+}

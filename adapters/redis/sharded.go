@@ -1,0 +1,260 @@
+package redis
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"sync"
+
+	"github.com/redis/rueidis"
+
+	"github.com/socketio-go/socketio/adapter"
+)
+
+// A SubscriptionMode says which rooms have channels of their own in the sharded
+// format. All servers of a cluster must have the same.
+type SubscriptionMode string
+
+const (
+	// Dynamic gives every room a channel, except those of a single socket, which
+	// are recognised by their names of 20 characters.
+	Dynamic SubscriptionMode = "dynamic"
+	// DynamicPrivate gives every room a channel.
+	DynamicPrivate SubscriptionMode = "dynamic-private"
+	// Static gives no room a channel: every server gets everything.
+	Static SubscriptionMode = "static"
+)
+
+// socketIDLength is how long the IDs of sockets are on all servers.
+const socketIDLength = 20
+
+// DefaultPrefix begins the names of channels.
+const DefaultPrefix = "socket.io"
+
+// ShardedOptions of [NewSharded]. All servers of a cluster must have the same,
+// but for Backlog.
+type ShardedOptions struct {
+	// ChannelPrefix begins the name of every channel. The default is [DefaultPrefix].
+	ChannelPrefix string
+	// SubscriptionMode says which rooms have channels of their own. The default
+	// is [Dynamic].
+	SubscriptionMode SubscriptionMode
+	// Backlog is how many bytes may wait for Redis until Publish refuses more.
+	// The default is [DefaultBacklog].
+	Backlog int
+}
+
+// NewSharded joins a server to a cluster with the sharded Pub/Sub of Redis 7. It
+// speaks the format of createShardedAdapter of @socket.io/redis-adapter, and does
+// not understand that of [New]. In Redis Cluster the channels are spread over the nodes,
+// and a room's events reach only the servers that have a socket in it. An event that
+// another server sends to a room while this one gets its first socket there may be
+// missed. It panics if opts has a SubscriptionMode that does not exist.
+func NewSharded(client rueidis.Client, opts *ShardedOptions) *Adapter {
+	o := opts.withDefaults()
+	a := newAdapter(client, o.Backlog, true)
+	a.seat = func(namespace string, host adapter.Host) adapter.Member {
+		return newShardedMember(a.bus, o, namespace, host)
+	}
+	return a
+}
+
+func (opts *ShardedOptions) withDefaults() (o ShardedOptions) {
+	if opts != nil {
+		o = *opts
+	}
+	if o.ChannelPrefix == "" {
+		o.ChannelPrefix = DefaultPrefix
+	}
+	switch o.SubscriptionMode {
+	case "":
+		o.SubscriptionMode = Dynamic
+	case Dynamic, DynamicPrivate, Static:
+	default:
+		panic("socketio: redis: SubscriptionMode must be Dynamic, DynamicPrivate or Static, not " + string(o.SubscriptionMode))
+	}
+	return o
+}
+
+// channels are the names of the channels of a namespace, which begin alike.
+type channels string
+
+func channelsOf(prefix, namespace string) channels { return channels(prefix + "#" + namespace + "#") }
+
+// main is the channel that every server hears.
+func (c channels) main() string { return string(c) }
+
+// of is the channel of a room or of a server.
+func (c channels) of(name string) string { return string(c) + name + "#" }
+
+// has reports whether a room has a channel.
+func (mode SubscriptionMode) has(room string) bool {
+	return mode == DynamicPrivate || mode == Dynamic && len(room) != socketIDLength
+}
+
+// forRequest returns the channel for a message that is not an answer.
+func (c channels) forRequest(m *adapter.Message, mode SubscriptionMode) string {
+	if m.Kind == adapter.Broadcast && m.ID == "" && len(m.Rooms) == 1 && mode.has(m.Rooms[0]) {
+		return c.of(m.Rooms[0])
+	}
+	return c.main()
+}
+
+var errNoReceiver = errors.New("socketio: redis: an answer without a receiver")
+
+// A shardedMember is a seat in one namespace.
+type shardedMember struct {
+	*seat
+	uid, nsp string
+	channels channels
+	mode     SubscriptionMode
+	own      ends
+	decoder  decoder
+
+	mu      sync.Mutex          // guards the following
+	changed map[string]struct{} // rooms to look at
+	busy    bool                // somebody does
+}
+
+var _ adapter.RoomWatcher = (*shardedMember)(nil)
+
+func newShardedMember(b *bus, o ShardedOptions, namespace string, host adapter.Host) *shardedMember {
+	uid := newUID()
+	m := &shardedMember{
+		uid: uid, nsp: namespace,
+		channels: channelsOf(o.ChannelPrefix, namespace), mode: o.SubscriptionMode,
+		own:     endsOf(uid, namespace),
+		decoder: decoder{uid: uid, nsp: namespace, wants: host.Wants},
+		changed: map[string]struct{}{},
+	}
+	m.seat = newSeat(b, host)
+	m.join(m.receive, topic{name: m.channels.main()}, topic{name: m.channels.of(uid)})
+	return m
+}
+
+// newUID makes up a name for a seat.
+func newUID() string {
+	var b [8]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// ID implements [adapter.Member].
+func (m *shardedMember) ID() string { return m.uid }
+
+// Publish implements [adapter.Member].
+func (m *shardedMember) Publish(msg *adapter.Message) error {
+	if unsayable(msg) {
+		return nil
+	}
+	channel := m.channels.forRequest(msg, m.mode)
+	if msg.Kind.IsAnswer() {
+		if msg.To == "" {
+			return errNoReceiver
+		}
+		channel = m.channels.of(msg.To)
+	}
+	w := newWriter(msg, len(msg.Binary) > 0)
+	if w.envelope(msg, m.uid, m.nsp); w.err != nil {
+		return w.err
+	}
+	return m.publish(channel, w.b)
+}
+
+// unsayable reports whether other servers need not know: that a client left
+// without an answer is not said in these formats, its answer is not there.
+func unsayable(m *adapter.Message) bool { return m.Kind == adapter.Acked && m.Failed }
+
+// newWriter makes room for a message.
+func newWriter(m *adapter.Message, pack bool) *writer {
+	const envelope = 192
+	size := envelope + len(m.Data)
+	if pack {
+		for _, b := range m.Binary {
+			size += len(b)
+		}
+	}
+	return &writer{pack: pack, b: make([]byte, 0, size)}
+}
+
+// Peers implements [adapter.Member].
+func (m *shardedMember) Peers(ctx context.Context) (adapter.Peers, error) {
+	return m.peers(ctx, m.channels.main())
+}
+
+func (m *shardedMember) receive(t topic, _ string, payload []byte) {
+	if m.own.end(payload) {
+		return
+	}
+	msg, err := m.decoder.envelope(payload)
+	switch {
+	case err != nil:
+		m.host.Garbage(err)
+	case msg == nil, t.name == m.channels.of(m.uid) && !msg.Kind.IsAnswer():
+	default:
+		m.host.Deliver(msg)
+	}
+}
+
+// RoomChanged implements [adapter.RoomWatcher].
+func (m *shardedMember) RoomChanged(room string) {
+	if !m.mode.has(room) {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.changed[room] = struct{}{}
+	if !m.busy {
+		m.busy = m.run(m.followRooms)
+	}
+}
+
+// followRooms subscribes to the channels of rooms that have sockets here, and
+// ends it for the others. One goroutine at a time does so, that its decisions are
+// carried out in their order; the caller may hold locks that the host needs.
+func (m *shardedMember) followRooms() {
+	for {
+		m.mu.Lock()
+		rooms := m.changed
+		m.changed = map[string]struct{}{}
+		m.busy = len(rooms) > 0
+		m.mu.Unlock()
+		if len(rooms) == 0 {
+			return
+		}
+		for room := range rooms {
+			if t := (topic{name: m.channels.of(room)}); m.wants(room) {
+				m.listen(t)
+			} else {
+				m.unlisten(t)
+			}
+		}
+	}
+}
+
+// wants reports whether the server has a socket in a room, and the seat is not
+// given up.
+func (s *seat) wants(room string) bool {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	return !s.shut && s.host.Wants(room)
+}
+
+// ends are how the messages of one sender end, in JSON and in MessagePack.
+type ends struct{ text, packed []byte }
+
+func endsOf(uid, nsp string) ends {
+	var text, packed writer
+	packed.pack = true
+	text.sender(uid, nsp)
+	packed.sender(uid, nsp)
+	return ends{text.b, packed.b}
+}
+
+// end reports whether payload is of that sender. It spares decoding what comes
+// back.
+func (e ends) end(payload []byte) bool {
+	return bytes.HasSuffix(payload, e.text) || bytes.HasSuffix(payload, e.packed)
+}

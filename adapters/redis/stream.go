@@ -1,0 +1,335 @@
+package redis
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// tellEvery is how often seats whose namespace is quiet hear how far the stream
+// has been read.
+const tellEvery = time.Second
+
+// silence is how much longer than BlockTime Redis may take to answer.
+const silence = 5 * time.Second
+
+var errTrimmed = errors.New("socketio: redis: entries of the stream were dropped before they were read")
+
+// A stream is read by one goroutine for the seats of all its namespaces.
+type stream struct {
+	bus     *bus
+	key     string
+	options StreamsOptions
+	opened  chan struct{} // closed when the first position is known
+
+	// The reader's own.
+	conn   rueidis.DedicatedClient
+	last   entryID   // that was read
+	behind bool      // there was more to read than one answer could hold
+	told   time.Time // when the seats were told last how far it is
+
+	mu      sync.Mutex // guards the following
+	members map[string]*streamsMember
+	fault   error   // why nothing can be read
+	at      entryID // the entry that is being delivered, or was last
+	reached entryID // everything up to it has been delivered
+	waiters []waiter
+}
+
+func newStream(b *bus, key string, o StreamsOptions) *stream {
+	return &stream{bus: b, key: key, options: o, opened: make(chan struct{}), members: map[string]*streamsMember{}}
+}
+
+// add lets m hear its namespace, remove does not.
+func (s *stream) add(m *streamsMember) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.members[m.nsp] = m
+	m.start = s.at
+}
+
+// startOf returns the entry after which m began to hear.
+func (s *stream) startOf(m *streamsMember) entryID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return m.start
+}
+
+func (s *stream) remove(m *streamsMember) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.members[m.nsp] == m {
+		delete(s.members, m.nsp)
+	}
+}
+
+// enter notes that an entry is delivered now, and returns the seat that it is
+// for, or nil.
+func (s *stream) enter(id entryID, namespace string) *streamsMember {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at = id
+	return s.members[namespace]
+}
+
+// open notes where reading begins.
+func (s *stream) open(id entryID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at = id
+	for _, m := range s.members {
+		m.start = id
+	}
+	close(s.opened)
+}
+
+// all returns the seats.
+func (s *stream) all() []*streamsMember {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.members))
+}
+
+// ready waits until everything that is appended from now on will be read, or
+// gone is closed.
+func (s *stream) ready(ctx context.Context, gone <-chan struct{}) error {
+	select {
+	case <-s.opened:
+		return nil
+	case <-gone:
+		return errClosed
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fault != nil {
+		return fmt.Errorf("socketio: redis: %w, because of: %w", ctx.Err(), s.fault)
+	}
+	return fmt.Errorf("socketio: redis: %w", ctx.Err())
+}
+
+// read ends with the bus.
+func (s *stream) read() {
+	for retry := (backoff{}); ; {
+		begun := time.Now()
+		err := s.session()
+		if s.bus.ctx.Err() != nil {
+			return
+		}
+		s.mu.Lock()
+		s.fault = err
+		s.mu.Unlock()
+		if time.Since(begun) > lastPause {
+			retry = backoff{}
+		}
+		if !retry.wait(s.bus.ctx) {
+			return
+		}
+	}
+}
+
+// session connects and reads on until that fails.
+func (s *stream) session() error {
+	s.conn, _ = s.bus.client.Dedicate()
+	stop := context.AfterFunc(s.bus.ctx, s.conn.Close) // the end does not wait for a silent peer
+	defer func() {
+		stop()
+		s.conn.Close()
+	}()
+	if err := s.position(); err != nil {
+		return err
+	}
+	for {
+		if err := s.step(); err != nil {
+			return err
+		}
+	}
+}
+
+// position finds where to read on.
+func (s *stream) position() error {
+	// What these contexts bound is the client's own timeout.
+	replies := s.conn.DoMulti(context.Background(), s.oldest(), s.newest())
+	oldest, err := firstID(replies[0])
+	if err != nil {
+		return err
+	}
+	newest, err := firstID(replies[1])
+	if err != nil {
+		return err
+	}
+	select {
+	case <-s.opened:
+	default:
+		if newest == (entryID{}) {
+			if newest, err = s.plant(); err != nil {
+				return err
+			}
+		}
+		s.last = newest
+		s.reach()
+		s.open(newest)
+		return nil
+	}
+	if newest.compare(s.last) < 0 { // it is not the stream that it was
+		s.last = newest
+		s.reach()
+		s.lost()
+	} else {
+		s.missed(oldest, s.last)
+	}
+	return nil
+}
+
+// plant gives an empty stream an entry that means nothing to anybody: what comes
+// after it is known to be complete as long as it is there.
+func (s *stream) plant() (entryID, error) {
+	cmd := s.bus.client.B().Xadd().Key(s.key).Id("*").FieldValue().FieldValue("type", strconv.Itoa(typeNothing)).Build()
+	id, err := s.conn.Do(context.Background(), cmd).ToString()
+	if err != nil {
+		return entryID{}, fmt.Errorf("socketio: redis: appending to %s: %w", s.key, err)
+	}
+	return parseEntryID(id)
+}
+
+// oldest and newest ask for the first and the last entry.
+func (s *stream) oldest() rueidis.Completed {
+	return s.bus.client.B().Xrange().Key(s.key).Start("-").End("+").Count(1).Build()
+}
+
+func (s *stream) newest() rueidis.Completed {
+	return s.bus.client.B().Xrevrange().Key(s.key).End("+").Start("-").Count(1).Build()
+}
+
+// missed reports a loss if the oldest entry of the stream comes after what had
+// been read.
+func (s *stream) missed(oldest, read entryID) {
+	if read != (entryID{}) && oldest.compare(read) > 0 {
+		s.lost()
+	}
+}
+
+// lost tells all seats that they may not have heard everything.
+func (s *stream) lost() {
+	for _, m := range s.all() {
+		m.lost(0, errTrimmed)
+	}
+}
+
+// step reads what there is, or waits for it.
+func (s *stream) step() error {
+	o := s.options
+	ctx, cancel := context.WithTimeout(context.Background(), o.BlockTime+silence)
+	defer cancel()
+	read := s.bus.client.B().Xread().Count(int64(o.ReadCount)).Block(max(o.BlockTime.Milliseconds(), 1)).
+		Streams().Key(s.key).Id(s.last.String()).Build()
+	commands := []rueidis.Completed{read}
+	if s.behind {
+		commands = []rueidis.Completed{s.oldest(), read}
+	}
+	replies := s.conn.DoMulti(ctx, commands...)
+	if s.behind {
+		oldest, err := firstID(replies[0])
+		if err != nil {
+			return err
+		}
+		s.missed(oldest, s.last)
+	}
+	streams, err := replies[len(replies)-1].AsXRead()
+	if err != nil && !rueidis.IsRedisNil(err) {
+		return fmt.Errorf("socketio: redis: reading %s: %w", s.key, err)
+	}
+	entries := streams[s.key]
+	// Who is overtaken by what Redis drops finds a stream that is full.
+	full := len(entries) >= min(o.ReadCount, o.MaxLen)
+	if full && !s.behind {
+		oldest, err := firstID(s.conn.Do(context.Background(), s.oldest()))
+		if err != nil {
+			return err
+		}
+		s.missed(oldest, s.last)
+	}
+	s.behind = full
+	for _, e := range entries {
+		if s.last, err = parseEntryID(e.ID); err != nil {
+			return err
+		}
+		if m := s.enter(s.last, e.FieldValues["nsp"]); m != nil {
+			m.receiveEntry(s.last, e.FieldValues)
+		}
+	}
+	if len(entries) > 0 {
+		s.reach()
+	}
+	if now := time.Now(); now.Sub(s.told) >= tellEvery {
+		s.told = now
+		for _, m := range s.all() {
+			m.inTurn(func() {
+				m.begin()
+				m.tell(s.last)
+			})
+		}
+	}
+	return nil
+}
+
+// An entryID names an entry: milliseconds and a number. Later ones are larger.
+type entryID struct{ time, seq uint64 }
+
+func parseEntryID(s string) (id entryID, err error) {
+	first, second, ok := strings.Cut(s, "-")
+	if ok {
+		if id.time, err = strconv.ParseUint(first, 10, 64); err == nil {
+			id.seq, err = strconv.ParseUint(second, 10, 64)
+		}
+	}
+	if !ok || err != nil {
+		return entryID{}, fmt.Errorf("socketio: redis: %q names no entry of a stream", s)
+	}
+	return id, nil
+}
+
+func (id entryID) String() string {
+	return strconv.FormatUint(id.time, 10) + "-" + strconv.FormatUint(id.seq, 10)
+}
+
+// position returns the ID as one number, or 0 if it is too large for that: of
+// a million entries in one millisecond, or of the year 2248.
+func (id entryID) position() int64 {
+	if id.time >= 1<<(63-seqBits) || id.seq >= 1<<seqBits {
+		return 0
+	}
+	return int64(id.time<<seqBits | id.seq)
+}
+
+const seqBits = 20
+
+// entryAt is the inverse of position.
+func entryAt(position int64) entryID {
+	return entryID{uint64(position) >> seqBits, uint64(position) & (1<<seqBits - 1)}
+}
+
+func (id entryID) compare(other entryID) int {
+	return cmp.Or(cmp.Compare(id.time, other.time), cmp.Compare(id.seq, other.seq))
+}
+
+// firstID returns the ID of the only entry, or the zero ID if there is none.
+func firstID(reply rueidis.RedisResult) (entryID, error) {
+	entries, err := reply.AsXRange()
+	switch {
+	case err != nil:
+		return entryID{}, fmt.Errorf("socketio: redis: reading a stream: %w", err)
+	case len(entries) == 0:
+		return entryID{}, nil
+	}
+	return parseEntryID(entries[0].ID)
+}

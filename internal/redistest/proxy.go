@@ -1,0 +1,122 @@
+package redistest
+
+import (
+	"io"
+	"net"
+	"sync"
+	"testing"
+)
+
+// A Proxy stands between clients and a server, and can be frozen and cut.
+type Proxy struct {
+	listener net.Listener
+	target   string
+	running  sync.WaitGroup
+
+	mu     sync.Mutex // guards the following
+	thawed *sync.Cond
+	frozen bool
+	closed bool
+	conns  map[net.Conn]struct{}
+}
+
+// NewProxy listens until the end of the test.
+func NewProxy(tb testing.TB, target string) *Proxy {
+	tb.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatalf("redistest: %v", err)
+	}
+	p := &Proxy{listener: listener, target: target, conns: map[net.Conn]struct{}{}}
+	p.thawed = sync.NewCond(&p.mu)
+	p.running.Go(p.accept)
+	tb.Cleanup(func() {
+		p.mu.Lock()
+		p.closed = true
+		p.mu.Unlock()
+		listener.Close()
+		p.Thaw()
+		p.Cut()
+		p.running.Wait()
+	})
+	return p
+}
+
+// Addr returns the address to connect to.
+func (p *Proxy) Addr() string { return p.listener.Addr().String() }
+
+// Freeze lets nothing through until Thaw. Connections stay open, new ones too.
+func (p *Proxy) Freeze() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.frozen = true
+}
+
+// Thaw ends Freeze.
+func (p *Proxy) Thaw() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.frozen = false
+	p.thawed.Broadcast()
+}
+
+// Cut closes all connections.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for conn := range p.conns {
+		conn.Close()
+	}
+	clear(p.conns)
+}
+
+// accept ends with the listener.
+func (p *Proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		server, err := net.Dial("tcp", p.target)
+		if err != nil || !p.keep(client, server) {
+			client.Close()
+			continue
+		}
+		p.running.Go(func() { p.copy(client, server) }) // both end with either connection
+		p.running.Go(func() { p.copy(server, client) })
+	}
+}
+
+func (p *Proxy) keep(conns ...net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, conn := range conns {
+		if p.closed {
+			conn.Close()
+		} else {
+			p.conns[conn] = struct{}{}
+		}
+	}
+	return !p.closed
+}
+
+func (p *Proxy) copy(to, from net.Conn) {
+	defer to.Close()
+	defer from.Close()
+	_, _ = io.Copy(gate{p, to}, from) // however it ends, the connections are closed
+}
+
+// A gate passes on what is written, unless the proxy is frozen.
+type gate struct {
+	proxy *Proxy
+	to    io.Writer
+}
+
+func (g gate) Write(b []byte) (int, error) {
+	g.proxy.mu.Lock()
+	for g.proxy.frozen {
+		g.proxy.thawed.Wait()
+	}
+	g.proxy.mu.Unlock()
+	return g.to.Write(b)
+}

@@ -1,0 +1,189 @@
+// Package redistest runs Redis servers for tests: on free ports of the loopback
+// interface, without persistence, gone when the test is.
+package redistest
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// patience is how long a server may take to start.
+const patience = 30 * time.Second
+
+// A Server is a Redis server. It can be killed and started again on its port.
+type Server struct {
+	tb   testing.TB
+	port string
+	args []string
+
+	mu   sync.Mutex // guards the following
+	hold io.Closer  // keeps the process alive
+	done chan struct{}
+	log  *bytes.Buffer
+}
+
+// Start starts a server that runs until the end of the test.
+func Start(tb testing.TB, args ...string) *Server {
+	tb.Helper()
+	s := &Server{tb: tb, args: args}
+	tb.Cleanup(s.Kill)
+	var err error
+	for range 5 { // somebody else may take the port first
+		if s.port, err = freePort(); err != nil {
+			continue
+		}
+		if err = s.start(); err == nil {
+			return s
+		}
+	}
+	tb.Fatalf("redistest: %v (Debian has it in the package redis-server)", err)
+	return nil
+}
+
+// StartCluster starts a Redis Cluster, whose nodes have equal shares of the slots.
+func StartCluster(tb testing.TB, nodes int) []*Server {
+	tb.Helper()
+	const slots = 16384
+	servers := make([]*Server, nodes)
+	for i := range servers {
+		bus, err := freePort()
+		if err != nil {
+			tb.Fatalf("redistest: %v", err)
+		}
+		servers[i] = Start(tb, "--cluster-enabled", "yes", "--cluster-port", bus)
+		servers[i].Do("CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(slots*i/nodes), strconv.Itoa(slots*(i+1)/nodes-1))
+		if i > 0 {
+			servers[i].Do("CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
+			servers[0].Do("CLUSTER", "MEET", "127.0.0.1", servers[i].port, bus)
+		}
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); ; <-tick.C {
+		ready := 0
+		for _, s := range servers {
+			info := s.Do("CLUSTER", "INFO")
+			if strings.Contains(info, "cluster_state:ok") && strings.Contains(info, fmt.Sprint("cluster_known_nodes:", nodes, "\r")) {
+				ready++
+			}
+		}
+		if ready == nodes {
+			return servers
+		}
+		if time.Now().After(end) {
+			tb.Fatal("redistest: the cluster does not get ready")
+		}
+	}
+}
+
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, err
+}
+
+// Addr returns the server's address.
+func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", s.port) }
+
+// Kill ends the server, as a crash would.
+func (s *Server) Kill() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hold == nil {
+		return
+	}
+	s.hold.Close()
+	<-s.done
+	s.hold = nil
+}
+
+// Restart starts a server that was killed.
+func (s *Server) Restart() {
+	s.tb.Helper()
+	if err := s.start(); err != nil {
+		s.tb.Fatalf("redistest: %v", err)
+	}
+}
+
+// untilEOF runs a command until its own input ends, which it does whatever becomes of
+// the process that holds the other end.
+const untilEOF = `"$@" & cat >/dev/null; kill -9 $!; wait`
+
+func (s *Server) start() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	args := append([]string{
+		"-c", untilEOF, "sh", "redis-server", "--port", s.port, "--bind", "127.0.0.1", "--dir", s.tb.TempDir(),
+		"--save", "", "--appendonly", "no", "--loglevel", "warning",
+	}, s.args...)
+	cmd := exec.Command("sh", args...)
+	s.log = new(bytes.Buffer)
+	cmd.Stdout, cmd.Stderr = s.log, s.log
+	hold, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	go func() { // ends with hold
+		defer close(done)
+		_ = cmd.Wait() // it is killed
+	}()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); time.Now().Before(end); <-tick.C {
+		if reply := s.try("INFO", "server"); strings.Contains(reply, "tcp_port:"+s.port+"\r") {
+			s.hold, s.done = hold, done
+			return nil
+		}
+	}
+	hold.Close()
+	<-done
+	return fmt.Errorf("redis-server does not start: %s", s.log)
+}
+
+// Do sends one command on a connection of its own and returns the reply, as it
+// comes. An error fails the test.
+func (s *Server) Do(words ...string) string {
+	s.tb.Helper()
+	reply := s.try(words...)
+	if reply == "" || reply[0] == '-' {
+		s.tb.Fatalf("redistest: %q: %q", words, reply)
+	}
+	return reply
+}
+
+// try returns nothing if the server does not answer.
+func (s *Server) try(words ...string) string {
+	conn, err := net.Dial("tcp", s.Addr())
+	if err != nil {
+		return ""
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return ""
+	}
+	request := fmt.Appendf(nil, "*%d\r\n", len(words))
+	for _, word := range words {
+		request = fmt.Appendf(request, "$%d\r\n%s\r\n", len(word), word)
+	}
+	if _, err := conn.Write(append(request, "QUIT\r\n"...)); err != nil {
+		return ""
+	}
+	reply, _ := io.ReadAll(conn) // QUIT makes it end
+	return strings.TrimSuffix(string(reply), "+OK\r\n")
+}
