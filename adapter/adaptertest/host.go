@@ -45,9 +45,6 @@ func (h *host) Deliver(m *adapter.Message) {
 		h.t.Error("Deliver was called after Leave")
 	}
 	defer h.busy.Store(false)
-	if m.Kind == adapter.Position {
-		return // says nothing of a message
-	}
 	c := clone(m)
 	var probe int
 	_, err := fmt.Sscanf(string(c.Data), `["probe",%d]`, &probe)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log"
-	"os"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -17,7 +16,7 @@ import (
 // Two servers that share a NATS server, which is part of this program only for
 // the example's sake, and an emitter.
 func Example() {
-	url, stop := startNATS("")
+	url, stop := startNATS()
 	defer stop()
 
 	start := func(name string) (io *socketio.Server, stop func()) {
@@ -63,36 +62,8 @@ func Example() {
 	// from a program that serves nobody
 }
 
-// A server whose clients recover their sessions on any other of the cluster.
-func ExampleNewJetStream() {
-	dir, err := os.MkdirTemp("", "jetstream")
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	url, stop := startNATS(dir)
-	defer stop()
-	bus, err := natsgo.Connect(url, natsgo.MaxReconnects(-1), natsgo.FlusherTimeout(5*time.Second))
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer bus.Close()
-	cluster := nats.NewJetStream(bus, &nats.JetStreamOptions{MaxAge: 5 * time.Minute})
-	defer cluster.Close()
-	io := socketio.NewServer(&socketio.Options{Adapter: cluster, Recovery: &socketio.Recovery{Window: 2 * time.Minute}})
-	defer io.Close()
-	if err := io.Ready(context.Background()); err != nil {
-		log.Fatal(err) // perhaps JetStream is not enabled
-	}
-	fmt.Println("events are kept")
-	// Output:
-	// events are kept
-}
-
-// startNATS starts a server, with JetStream if it is given a folder.
-func startNATS(dir string) (url string, stop func()) {
-	srv, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true,
-		JetStream: dir != "", StoreDir: dir})
+func startNATS() (url string, stop func()) {
+	srv, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/socketio-go/socketio/adapter"
+	"github.com/socketio-go/socketio/adapter/adaptertest"
 	"github.com/socketio-go/socketio/internal/redistest"
 )
 
@@ -35,6 +36,12 @@ func TestStreams(t *testing.T) {
 			t.Run("order", func(t *testing.T) { testOrder(t, true, join("/order")) })
 		})
 	}
+}
+
+func TestStreamsRecord(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	adaptertest.RunRecorder(t, func(t testing.TB) adapter.Cluster { return streamed(t, server.Addr(), nil) })
 }
 
 // streamed returns an adapter that is closed at the end of the test.
