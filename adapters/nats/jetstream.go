@@ -89,7 +89,9 @@ func NewJetStream(conn *natsgo.Conn, opts *JetStreamOptions) *Adapter {
 	if err != nil { // of options, and there are none
 		panic(err)
 	}
-	return newAdapter(conn, o.Options, &journal{js: js, opts: o})
+	j := &journal{js: js, opts: o}
+	j.timeout.Store(int64(recordTimeout))
+	return newAdapter(conn, o.Options, j)
 }
 
 // A journal is the stream of all namespaces, and the bucket.
@@ -98,6 +100,9 @@ type journal struct {
 	opts JetStreamOptions
 	made atomic.Bool // the stream and the bucket have been there
 	kv   atomic.Pointer[jetstream.KeyValue]
+	// How long a server waits for what it has recorded to come back from the log, in
+	// nanoseconds.
+	timeout atomic.Int64
 }
 
 // duplicates is how long JetStream knows which messages it has.

@@ -25,6 +25,11 @@ func (m *member) hearLog() adapter.Message {
 
 func (m *member) rec() *recorder { return m.Member.(*recorder) }
 
+// hasty makes the server wait for its own events as long as it usually does, and
+// patient makes it wait as long as tests do.
+func (m *member) hasty()   { m.rec().journal.timeout.Store(int64(recordTimeout)) }
+func (m *member) patient() { m.rec().journal.timeout.Store(int64(patience)) }
+
 func (m *member) record(i int) {
 	m.t.Helper()
 	if err := m.rec().Record(&adapter.Message{Kind: adapter.Broadcast, Data: fmt.Appendf(nil, `["e",%d]`, i)}); err != nil {
@@ -70,6 +75,7 @@ func TestRecordWithoutTheBus(t *testing.T) {
 	from.record(0)
 	before := from.wantRecorded(0, 1, true)
 	to.wantRecorded(0, 1, true)
+	from.hasty()
 	line.cut()
 	eventually(t, func() bool { return !from.rec().a.online.Load() }, "the loss is noticed")
 	for i := 1; i < 10; i++ {
@@ -86,6 +92,7 @@ func TestRecordWithoutTheBus(t *testing.T) {
 	from.wantWhole()
 	to.wantForgotten(before)
 	from.wantForgotten(before)
+	from.patient()
 	from.record(10)
 	after := from.wantRecorded(10, 11, true)
 	from.record(11)
@@ -117,6 +124,7 @@ func TestSlowBus(t *testing.T) {
 	from, to := join(t, logTo(t, connect(t, line.addr()), nil)).ready(), join(t, b.log(t, nil)).ready()
 	next := 0
 	for range 3 {
+		from.hasty()
 		line.freeze()
 		for range 5 {
 			from.record(next)
@@ -126,6 +134,7 @@ func TestSlowBus(t *testing.T) {
 		line.thaw()
 		to.wantRecorded(next-5, next, true)
 		from.wantWhole()
+		from.patient()
 		from.record(next) // and not those before again
 		next++
 		from.wantRecorded(next-1, next, true)
@@ -278,6 +287,7 @@ func TestNoJetStream(t *testing.T) {
 	b := newBus(t)
 	a := b.log(t, nil)
 	m := join(t, a)
+	m.hasty()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	err := m.Ready(ctx)
@@ -315,6 +325,7 @@ func TestRecordBacklog(t *testing.T) {
 	m := join(t, a).ready()
 	m.record(0)
 	before := m.wantRecorded(0, 1, true)
+	m.hasty()
 	line.cut()
 	eventually(t, func() bool { return !a.online.Load() }, "the loss is noticed")
 	n := 0
@@ -333,6 +344,7 @@ func TestRecordBacklog(t *testing.T) {
 	line.heal()
 	m.wantWhole()
 	m.wantForgotten(before)
+	m.patient()
 	m.record(1)
 	m.wantRecorded(1, 2, true)
 }

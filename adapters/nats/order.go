@@ -8,7 +8,7 @@ const holdLimit = 2 * time.Second
 
 // overtakeLimit bounds how long the log waits for a message that is not in it, which
 // may be lost.
-const overtakeLimit = time.Second / 2
+const overtakeLimit = time.Second
 
 // An order keeps messages behind what their senders had recorded before, which takes
 // another, longer way, and what was recorded behind what had been sent before. Its

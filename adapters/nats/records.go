@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// recordTimeout is how long the server waits for what it has recorded to come
-	// back from the log.
+	// recordTimeout is how long a server waits for what it has recorded, unless it is
+	// tested.
 	recordTimeout = time.Second
 	// resendAfter is how long nothing has come back when what is missing is sent
 	// again.
@@ -170,8 +170,8 @@ func (r *records) look() (lost int) {
 	}
 	r.timer = nil
 	now := time.Now()
-	n := 0
-	for n < len(r.waiting) && now.Sub(r.waiting[n].since) > recordTimeout && now.Sub(r.progress) > recordTimeout {
+	n, timeout := 0, time.Duration(r.seat.a.journal.timeout.Load())
+	for n < len(r.waiting) && now.Sub(r.waiting[n].since) > timeout && now.Sub(r.progress) > timeout {
 		n++
 	}
 	r.give(n)

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"testing"
+	"time"
 
 	"github.com/socketio-go/socketio/adapter"
 	"github.com/socketio-go/socketio/adapter/adaptertest"
@@ -41,7 +42,8 @@ func TestStreams(t *testing.T) {
 func TestStreamsRecord(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	adaptertest.RunRecorder(t, func(t testing.TB) adapter.Cluster { return streamed(t, server.Addr(), nil) })
+	o := &StreamsOptions{recordTimeout: time.Minute} // what comes late on a slow machine is not given up
+	adaptertest.RunRecorder(t, func(t testing.TB) adapter.Cluster { return streamed(t, server.Addr(), o) })
 }
 
 // streamed returns an adapter that is closed at the end of the test.
