@@ -165,7 +165,7 @@ func (s *seat) Wants(rooms ...string) bool {
 	default:
 		return true // nobody knows yet
 	}
-	return s.ns.index.any(rooms) || len(rooms) == 0 && s.ns.recovery.expects()
+	return s.ns.index.any(rooms) || s.ns.recovery.expects(rooms)
 }
 
 // Rooms implements [adapter.RoomLister].

@@ -260,6 +260,9 @@ func (r *recovery) emit(e Emitter, n *Namespace, position int64, enc *encoder, l
 	} else {
 		*list = n.index.collect(*list, e.rooms, e.except, e.sender)
 	}
+	if r.recorder != nil && position > 0 {
+		*list = slices.DeleteFunc(*list, func(s *Socket) bool { return s.rec.has(position) })
+	}
 	for _, s := range *list {
 		if position > 0 {
 			s.rec.sent = position
