@@ -635,3 +635,52 @@ func TestRoomWatcher(t *testing.T) {
 	wantEqual(t, "left", receive(t, seat.changed), "b false")
 	wantEqual(t, "its own", receive(t, seat.changed), s.ID()+" false")
 }
+
+// What other servers send to a client that is cut off is kept for it, if the bus
+// does not do that; and nothing is listened for longer than that.
+func TestRecoveryOfEventsFromTheBus(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newStage()
+		srv := serveInMemory(t, &socketio.Options{Adapter: b, Recovery: &socketio.Recovery{}})
+		seat := b.seat("/")
+		deliver := func(event string, rooms ...string) {
+			m := &adapter.Message{Kind: adapter.Broadcast, From: "other", Rooms: rooms, Data: fmt.Appendf(nil, "[%q]", event)}
+			if seat.host.Wants(rooms...) {
+				seat.host.Deliver(m)
+			}
+		}
+		c := srv.arrive(t, webSocket)
+		s, _ := srv.Socket(c.id)
+		_ = s.Join("r")
+		c.conn().Cut()
+		synctest.Wait()
+		deliver("room", "r")
+		deliver("all")
+		deliver("own", c.id)
+		srv.Use(func(context.Context, *socketio.Socket) error {
+			deliver("late room", "r")
+			deliver("late all")
+			deliver("late own", c.id)
+			deliver("nobody", "nowhere")
+			return nil
+		})
+		c.wantMissed("room", "all", "own", "late room", "late all", "late own")
+		wantEqual(t, "wanted", seat.host.Wants(c.id) && seat.host.Wants("r"), true)
+		s, _ = srv.Socket(c.id)
+		s.Leave("r")
+		wantEqual(t, "the room is wanted", seat.host.Wants("r"), false)
+		_ = s.Join("r")
+		for len(seat.changed) > 0 {
+			<-seat.changed
+		}
+		c.conn().Cut()
+		synctest.Wait()
+		wantEqual(t, "left", receive(t, seat.changed), "r true")
+		wantEqual(t, "left", receive(t, seat.changed), c.id+" true")
+		<-time.After(3 * time.Minute)
+		rooms := []string{receive(t, seat.changed), receive(t, seat.changed)}
+		wantEqual(t, "given up", strings.Join(sorted(rooms), ", "), strings.Join(sorted([]string{"r false", c.id + " false"}), ", "))
+		wantEqual(t, "all are wanted", seat.host.Wants(), false)
+	})
+}

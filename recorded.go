@@ -246,6 +246,7 @@ func (r *recovery) resumeRecorded(s *Socket, c *claim) (why string) {
 	s.rec.missed = &backlog{events: events}
 	r.returning[s] = struct{}{}
 	r.mu.Unlock()
+	s.ns.seat.roomsChanged(lost.trail.rooms()...)
 	position := lost.trail.since
 	if n := len(events); n > 0 {
 		position = events[n-1].position

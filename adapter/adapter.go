@@ -79,7 +79,8 @@ type Member interface {
 type RoomWatcher interface {
 	Member
 	// RoomChanged says that the room may have got its first socket on this
-	// server or lost its last: Host.Wants tells. It does not wait.
+	// server or lost its last: Host.Wants tells. It does not wait, and calls nothing
+	// else of the host.
 	RoomChanged(room string)
 }
 
