@@ -34,6 +34,7 @@ type stageSeat struct {
 	published chan *adapter.Message
 	changed   chan string
 	gone      chan struct{}
+	broken    chan struct{} // closed when nothing can be published here
 }
 
 func newStage(peers ...string) *stage {
@@ -41,7 +42,7 @@ func newStage(peers ...string) *stage {
 }
 
 func (b *stage) Join(namespace string, host adapter.Host) adapter.Member {
-	s := &stageSeat{b, namespace, host, make(chan *adapter.Message, 100), make(chan string, 100), make(chan struct{})}
+	s := &stageSeat{b, namespace, host, make(chan *adapter.Message, 100), make(chan string, 100), make(chan struct{}), make(chan struct{})}
 	close(s.gone)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -75,6 +76,11 @@ func (s *stageSeat) Publish(m *adapter.Message) error {
 	defer s.mu.Unlock()
 	if s.fail != nil {
 		return s.fail
+	}
+	select {
+	case <-s.broken:
+		return adapter.ErrBacklog
+	default:
 	}
 	c := *m
 	c.Data, c.Binary = bytes.Clone(m.Data), slices.Clone(m.Binary)
@@ -682,5 +688,70 @@ func TestRecoveryOfEventsFromTheBus(t *testing.T) {
 		rooms := []string{receive(t, seat.changed), receive(t, seat.changed)}
 		wantEqual(t, "given up", strings.Join(sorted(rooms), ", "), strings.Join(sorted([]string{"r false", c.id + " false"}), ", "))
 		wantEqual(t, "all are wanted", seat.host.Wants(), false)
+	})
+}
+
+// A bus that takes nothing keeps an event from the other servers only, not from
+// further namespaces of a template.
+func TestUnpublishedToATemplate(t *testing.T) {
+	t.Parallel()
+	b := newStage()
+	srv := serve(t, &socketio.Options{Adapter: b})
+	org := srv.org()
+	c := srv.open(t, webSocket)
+	for _, name := range []string{"/org-1", "/org-2", "/org-3"} {
+		c.join(name, "")
+	}
+	b.set(adapter.ErrBacklog, adapter.Peers{})
+	err := org.Emit("e")
+	b.set(nil, adapter.Peers{})
+	wantEqual(t, "unpublished", errors.Is(err, socketio.ErrUnpublished), true)
+	var got []string
+	for range 3 {
+		text, _ := c.read().(string)
+		got = append(got, text)
+	}
+	wantEqual(t, "received", strings.Join(sorted(got), " "), `42/org-1,["e"] 42/org-2,["e"] 42/org-3,["e"]`)
+}
+
+// Questions to several namespaces fail one by one.
+func TestUnaskedNamespaces(t *testing.T) {
+	t.Parallel()
+	b := newStage()
+	srv := serve(t, &socketio.Options{Adapter: b})
+	org := srv.org()
+	for i := range 50 {
+		srv.Of(fmt.Sprint("/org-", i))
+		if i%2 == 0 {
+			close(b.seat(fmt.Sprint("/org-", i)).broken)
+		}
+	}
+	_, err := org.EmitWithAck(t.Context(), "e")
+	wantEqual(t, "unpublished", errors.Is(err, socketio.ErrUnpublished), true)
+}
+
+// Shutdown waits for the places of namespaces that end with their last client, too.
+func TestShutdownWaitsForLeavingNamespaces(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newStage()
+		srv := serveInMemory(t, &socketio.Options{Adapter: b})
+		srv.org()
+		c := srv.open(t, webSocket)
+		c.join("/org-1", "")
+		seat := b.seat("/org-1")
+		seat.gone = make(chan struct{})
+		c.conn().Cut()
+		ended := make(chan error)
+		go func() { ended <- srv.Shutdown(t.Context()) }()
+		synctest.Wait()
+		select {
+		case <-ended:
+			t.Error("it did not wait")
+			close(seat.gone)
+		default:
+			close(seat.gone)
+			wantEqual(t, "shutdown", <-ended, nil)
+		}
 	})
 }

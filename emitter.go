@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"errors"
 	"slices"
 	"sync"
 
@@ -109,12 +110,17 @@ func (e Emitter) Emit(event string, args ...any) error {
 	if len(members) == 0 {
 		return e.ns.checkArgs(event, args)
 	}
+	var unpublished error
 	for _, n := range members {
-		if err := e.emit(n, event, args); err != nil {
+		err := e.emit(n, event, args)
+		switch {
+		case errors.Is(err, ErrUnpublished):
+			unpublished = err
+		case err != nil:
 			return err
 		}
 	}
-	return nil
+	return unpublished
 }
 
 // emit sends an event in one namespace.
