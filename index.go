@@ -138,6 +138,13 @@ func (x *index) isGone(s *Socket) bool {
 	return s.member.gone
 }
 
+// inOwn reports whether s has not left the room of its id.
+func (x *index) inOwn(s *Socket) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return !s.member.notOwn
+}
+
 // roomsOf returns the names of the rooms that s is in, or was when it left.
 func (x *index) roomsOf(s *Socket) []string {
 	x.mu.RLock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -25,6 +26,10 @@ func (e Emitter) record(n *Namespace, event string, enc *encoder) error {
 	if e.only != nil && !e.only.Connected() {
 		return ErrClosed
 	}
+	if e.only != nil && !n.index.inOwn(e.only) {
+		n.recovery.spoil(e.only)
+		return e.deliverLogged(n, 0, event, enc)
+	}
 	m := e.addressed(adapter.Message{Kind: adapter.Broadcast, Data: enc.payload(), Binary: enc.bin})
 	if e.only != nil {
 		m.Rooms, m.Except = []string{e.only.id}, nil
@@ -42,6 +47,14 @@ func (e Emitter) record(n *Namespace, event string, enc *encoder) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %w", ErrUnpublished, err)
+}
+
+// spoil keeps a socket from being resumed: it has left the room of its id, by which
+// the log would know what is for it alone.
+func (r *recovery) spoil(s *Socket) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.rec.trail.forgotten = math.MaxInt64
 }
 
 // records reports whether the bus keeps the log. r may be nil.

@@ -344,3 +344,21 @@ func TestRecoveryFromALogThatFails(t *testing.T) {
 		c.wantMissed("two", "two")
 	})
 }
+
+// A socket that has left the room of its id is sent what is for it alone, which the
+// log can't keep.
+func TestRecoveryWithoutTheOwnRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, servers := recording(t, 1)
+		c := servers[0].arrive(t, webSocket)
+		s, _ := servers[0].Socket(c.id)
+		s.Leave(c.id)
+		wantEqual(t, "emit", s.Emit("one"), nil)
+		servers[0].Emit("two")
+		c.wantEvents("one", "two")
+		c.conn().Cut()
+		synctest.Wait()
+		c.wantFresh()
+	})
+}
