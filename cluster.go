@@ -178,7 +178,12 @@ func (s *seat) Rooms() []string {
 // Lost implements [adapter.Host].
 func (s *seat) Lost(n int, reason error) {
 	s.ns.srv.cluster.lost.Add(uint64(max(n, 0)))
-	s.ns.srv.report(nil, fmt.Errorf("socketio: cluster: %d messages lost: %w", n, reason))
+	if n > 0 {
+		reason = fmt.Errorf("socketio: cluster: %d messages lost: %w", n, reason)
+	} else {
+		reason = fmt.Errorf("socketio: cluster: messages may be lost: %w", reason)
+	}
+	s.ns.srv.report(nil, reason)
 }
 
 // Garbage implements [adapter.Host].

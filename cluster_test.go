@@ -369,7 +369,7 @@ func TestDescribed(t *testing.T) {
 		t.Fatal(err, string(m.Data))
 	}
 	d := list[0]
-	wantEqual(t, "details", fmt.Sprint(d.ID == s.ID(), len(d.Rooms), d.Data["name"], len(d.Data), d.Handshake.Query["EIO"], d.Handshake.Auth["token"], d.Handshake.Headers["user-agent"] != ""), "true 1eve24xtrue")
+	wantEqual(t, "details", fmt.Sprint(d.ID == s.ID(), len(d.Rooms), d.Data["name"], len(d.Data), d.Handshake.Query["EIO"], d.Handshake.Auth["token"], d.Handshake.Headers["user-agent"] != "", d.Handshake.Headers["host"] == s.Handshake().Host), "true 1eve24xtrue true")
 	if err := receive(t, srv.errors); !strings.Contains(err.Error(), `value "not"`) {
 		t.Error(err)
 	}
@@ -560,6 +560,11 @@ func TestServerSideEvents(t *testing.T) {
 		wantPanic(t, func() { srv.OnServerSide("e", bad) })
 	}
 	wantPanic(t, func() { srv.OnServerSide("connection", func() {}) })
+	for _, reserved := range []string{"connect", "connection", "new_namespace", "error"} {
+		if err := srv.ServerSideEmit(reserved); !errors.Is(err, socketio.ErrReserved) {
+			t.Errorf("%s: %v", reserved, err)
+		}
+	}
 }
 
 // Handlers of server-side events that are too slow lose events, which is

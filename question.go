@@ -22,11 +22,14 @@ type SilentError struct {
 	// Servers are the names of those that are known by name; there may be fewer
 	// than Count.
 	Servers []string
-	Count   int
+	Count   int   // 0 if it is not known how many there are
 	Err     error // why they are not waited for any longer, such as ctx's error
 }
 
 func (e *SilentError) Error() string {
+	if e.Count == 0 {
+		return fmt.Sprintf("socketio: cluster: it is not known who did not answer: %v", e.Err)
+	}
 	names := ""
 	if len(e.Servers) > 0 {
 		names = " (" + strings.Join(e.Servers, ", ") + ")"

@@ -83,6 +83,9 @@ func (s *Socket) details() *socketDetails {
 	for name, values := range h.Header {
 		d.Handshake.Header[strings.ToLower(name)] = texts{strings.Join(values, ", ")}
 	}
+	if h.Host != "" {
+		d.Handshake.Header["host"] = texts{h.Host} // which net/http takes out
+	}
 	for name, values := range h.URL.Query() {
 		d.Handshake.Query[name] = values
 	}

@@ -9,7 +9,8 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// checkServerSide refuses the names that mean something on the server side.
+// checkServerSide refuses the names that mean something on the server side. "error"
+// is not among them, but not emitted either: it ends Node servers that do not handle it.
 func checkServerSide(event string) error {
 	switch event {
 	case "connect", "connection", "new_namespace":
@@ -35,6 +36,9 @@ func (n *Namespace) ServerSideEmit(event string, args ...any) error {
 func beginServerSide(event string, args []any) (*encoder, error) {
 	if err := checkServerSide(event); err != nil {
 		return nil, err
+	}
+	if event == "error" {
+		return nil, fmt.Errorf("%w %q", ErrReserved, event)
 	}
 	return beginEvent(event, args)
 }

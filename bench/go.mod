@@ -4,7 +4,9 @@ go 1.26.0
 
 require (
 	github.com/gorilla/websocket v1.5.3
+	github.com/redis/rueidis v1.0.79
 	github.com/socketio-go/socketio v0.0.0
+	github.com/socketio-go/socketio/adapters/redis v0.0.0
 	gonum.org/v1/plot v0.17.0
 )
 
@@ -18,7 +20,11 @@ require (
 	github.com/golang/freetype v0.0.0-20170609003504-e2365dfdc4a0 // indirect
 	golang.org/x/image v0.30.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
-	golang.org/x/text v0.28.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
 )
 
-replace github.com/socketio-go/socketio => ../
+replace (
+	github.com/socketio-go/socketio => ../
+	github.com/socketio-go/socketio/adapters/redis => ../adapters/redis
+)

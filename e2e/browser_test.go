@@ -31,6 +31,18 @@ func TestChat(t *testing.T) {
 	}
 }
 
+// TestCluster plays browser/cluster.test.mjs: people in Chromium on the three
+// servers of the cluster example. Screenshots are left in artifacts.
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	cluster := filepath.Join(t.TempDir(), "cluster")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", cluster, "github.com/socketio-go/socketio/examples/cluster")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	node(t, []string{"CLUSTER=" + cluster, "ADDRESS=" + freeAddress(t), "CHROMIUM=" + chromium(t)}, "browser/cluster.test.mjs")
+}
+
 // TestOrigins plays browser/origins.test.mjs: a page of another origin may
 // connect to a server that lists it, and to no other.
 func TestOrigins(t *testing.T) {

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,20 +16,50 @@ import (
 
 // TestBehindNginx runs tests of the official clients through a real nginx,
 // with the configuration that docs/deployment.md recommends, over every
-// transport.
+// transport. These clients keep no cookies.
 func TestBehindNginx(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"connect", "events", "binary", "order", "rooms", "acks"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			node(t, []string{"SOCKETIO_URL=" + startNginx(t)}, filepath.Join("client", name+".test.mjs"))
+			url := startNginx(t, true, start(t, &socketio.Options{}), start(t, &socketio.Options{}))
+			node(t, []string{"SOCKETIO_URL=" + url}, filepath.Join("client", name+".test.mjs"))
 		})
 	}
 }
 
-// startNginx starts nginx in front of two fixtures and returns its URL. Every
-// test has its own, and comes from one address, so it is served by one of them.
-func startNginx(t *testing.T) string {
+// TestStickySessions plays proxy/sticky.test.mjs: clients that keep the cookie
+// of the server that has opened their session, and some that do not.
+func TestStickySessions(t *testing.T) {
+	t.Parallel()
+	node(t, []string{"SOCKETIO_URL=" + startNginx(t, false, named(t, "a"), named(t, "b"))}, "proxy/sticky.test.mjs")
+}
+
+// named starts a server that tells its name, by a cookie and by an event, and
+// returns its URL.
+func named(t *testing.T, name string) string {
+	t.Helper()
+	io := socketio.NewServer(nil)
+	io.On("where", func() string { return name })
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, err := r.Cookie("server"); err != nil || c.Value != name {
+			http.SetCookie(w, &http.Cookie{Name: "server", Value: name, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
+		}
+		io.ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() {
+		if err := io.Close(); err != nil {
+			t.Error(err)
+		}
+		srv.Close()
+	})
+	return srv.URL
+}
+
+// startNginx starts nginx in front of two servers and returns its URL. Every
+// test has its own. By address, clients without a cookie are all served by one of
+// them; otherwise they take turns.
+func startNginx(t *testing.T, byAddress bool, server1, server2 string) string {
 	t.Helper()
 	dir := t.TempDir()
 	listen := freeAddress(t)
@@ -36,11 +67,16 @@ func startNginx(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	turns := "# hash"
+	if byAddress {
+		turns = "hash"
+	}
 	text := strings.NewReplacer(
 		"DIRECTORY", dir,
 		"LISTEN", listen,
-		"SERVER1", strings.TrimPrefix(start(t, &socketio.Options{}), "http://"),
-		"SERVER2", strings.TrimPrefix(start(t, &socketio.Options{}), "http://"),
+		"SERVER1", strings.TrimPrefix(server1, "http://"),
+		"SERVER2", strings.TrimPrefix(server2, "http://"),
+		"# hash", turns,
 	).Replace(string(conf))
 	path := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,7 +36,7 @@ type bus struct {
 	queue   []command
 	waiting int // bytes that are queued or being written
 	seats   map[*seat]struct{}
-	topics  map[topic]*seat
+	topics  map[topic][]*seat
 	changed map[topic]struct{} // of topics, since the listener has looked
 	fault   error              // why the listener is not connected
 }
@@ -64,7 +65,7 @@ func newBus(client rueidis.Client, backlog int, sharded bool) *bus {
 	b := &bus{
 		client: client, sharded: sharded, backlog: backlog,
 		send: make(chan struct{}, 1), listen: make(chan struct{}, 1),
-		seats: map[*seat]struct{}{}, topics: map[topic]*seat{}, changed: map[topic]struct{}{},
+		seats: map[*seat]struct{}{}, topics: map[topic][]*seat{}, changed: map[topic]struct{}{},
 	}
 	b.ctx, b.stop = context.WithCancel(context.Background())
 	return b
@@ -189,8 +190,8 @@ func (s *seat) listen(t topic) {
 func (s *seat) unlisten(t topic) {
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
-	if s.bus.topics[t] == s {
-		s.bus.want(t, nil)
+	if slices.Contains(s.bus.topics[t], s) {
+		s.bus.unwant(t, s)
 		wake(s.bus.listen)
 	}
 }
@@ -206,11 +207,19 @@ func (s *seat) run(f func()) bool {
 	return !s.left
 }
 
-// want is called with the lock held.
+// want is called with the lock held, and so is unwant. Lists of seats are not
+// changed but replaced.
 func (b *bus) want(t topic, s *seat) {
-	if b.changed[t] = struct{}{}; s != nil {
-		b.topics[t] = s
-	} else {
+	b.changed[t] = struct{}{}
+	if seats := b.topics[t]; !slices.Contains(seats, s) {
+		b.topics[t] = append(slices.Clip(seats), s)
+	}
+}
+
+func (b *bus) unwant(t topic, s *seat) {
+	b.changed[t] = struct{}{}
+	seats := slices.DeleteFunc(slices.Clone(b.topics[t]), func(other *seat) bool { return other == s })
+	if b.topics[t] = seats; len(seats) == 0 {
 		delete(b.topics, t)
 	}
 }
@@ -225,9 +234,9 @@ func (s *seat) Leave() <-chan struct{} {
 	}
 	s.left = true
 	delete(b.seats, s)
-	for t, owner := range b.topics {
-		if owner == s {
-			b.want(t, nil)
+	for t, seats := range b.topics {
+		if slices.Contains(seats, s) {
+			b.unwant(t, s)
 		}
 	}
 	wake(b.listen)

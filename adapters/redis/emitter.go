@@ -137,7 +137,7 @@ func (e Emitter) Emit(ctx context.Context, event string, args ...any) error {
 // matter. The errors are those of Emit.
 func (e Emitter) ServerSideEmit(ctx context.Context, event string, args ...any) error {
 	switch event {
-	case "connect", "connection", "new_namespace":
+	case "connect", "connection", "new_namespace", "error": // the last ends Node servers that do not handle it
 		return fmt.Errorf("%w %q", socketio.ErrReserved, event)
 	}
 	return e.emit(ctx, adapter.Emit, event, args)

@@ -134,7 +134,7 @@ func TestEmitter(t *testing.T) {
 			check(e.ServerSideEmit(ctx, "news", []byte{7}), adapter.Message{Kind: adapter.Emit,
 				Data: []byte(`["news",{"_placeholder":true,"num":0}]`), Binary: [][]byte{{7}}})
 
-			for _, err := range []error{e.Emit(ctx, "connect"), e.Emit(ctx, "disconnecting"), e.ServerSideEmit(ctx, "connection")} {
+			for _, err := range []error{e.Emit(ctx, "connect"), e.Emit(ctx, "disconnecting"), e.ServerSideEmit(ctx, "connection"), e.ServerSideEmit(ctx, "error")} {
 				if !errors.Is(err, socketio.ErrReserved) {
 					t.Error(err)
 				}

@@ -90,7 +90,7 @@ func (l *listener) changes() (add, drop []topic, seats []*seat) {
 	l.quit = map[string]struct{}{}
 	for t := range b.changed {
 		_, hears := l.heard[t]
-		wanted := b.topics[t] != nil
+		wanted := len(b.topics[t]) > 0
 		if wanted && !hears {
 			add = append(add, t)
 		}
@@ -260,16 +260,17 @@ func (l *listener) asked(name string) bool {
 	return ok
 }
 
-// dispatch hands a message to the seat that wants it.
+// dispatch hands a message to the seats that want it: a room of one namespace may
+// have the channel of another namespace.
 func (b *bus) dispatch(m rueidis.PubSubMessage) {
 	t := topic{name: m.Channel}
 	if m.Pattern != "" {
 		t = topic{name: m.Pattern, pattern: true}
 	}
 	b.mu.Lock()
-	s := b.topics[t]
+	seats := b.topics[t]
 	b.mu.Unlock()
-	if s != nil {
+	for _, s := range seats {
 		// Nobody writes to it, as seats promise: a copy would be for nothing.
 		s.deliver(t, m.Channel, unsafe.Slice(unsafe.StringData(m.Message), len(m.Message)))
 	}

@@ -152,7 +152,7 @@ func (b *bus) settle(batch []command, results []rueidis.RedisResult) {
 		if c.done != nil {
 			c.done(reply, err)
 		}
-		if err != nil {
+		if err != nil && !rueidis.IsRedisNil(err) { // nil is an answer
 			if losses == nil {
 				losses = make(map[*seat]loss)
 			}

@@ -107,6 +107,7 @@ func TestSessionsAreRestored(t *testing.T) {
 	if again, err := b.Take(t.Context(), session.PID); again != nil || err != nil {
 		t.Error("it is taken twice", again, err)
 	}
+	none(t, hb.losses)
 
 	var positions []int64
 	for i := range 3 * sincePage {

@@ -314,6 +314,44 @@ func TestShardedRooms(t *testing.T) {
 	})
 }
 
+// A room may have the channel of another namespace, which goes on hearing it when
+// the room is empty.
+func TestShardedRoomNamedLikeANamespace(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	in, beside := newHost(), newHost("any")
+	a := sharded(t, server.Addr(), nil)
+	to, other := a.Join("/chat", in).(*shardedMember), a.Join("/chat#lobby", beside).(*shardedMember)
+	b := sharded(t, server.Addr(), nil)
+	from, fromOther := b.Join("/chat", newHost()).(*shardedMember), b.Join("/chat#lobby", newHost())
+	ready(t, to, other, from, fromOther)
+	wantNext := func(h *fakeHost, from adapter.Member, m *adapter.Message) {
+		t.Helper()
+		if err := from.Publish(m); err != nil {
+			t.Fatal(err)
+		}
+		if got := nameOf(next(t, h.messages)); got != nameOf(*m) {
+			t.Errorf("%s came, not %s", got, nameOf(*m))
+		}
+	}
+	for range 2 {
+		in.has("lobby", "gate")
+		to.RoomChanged("lobby")
+		to.RoomChanged("gate") // a channel of its own, which tells when lobby has been looked at
+		eventually(t, "the rooms are heard", func() bool { return subscribed(t, from, "gate") == 1 })
+		wantNext(in, from, event("to the room", "lobby"))
+		wantNext(beside, fromOther, event("to the namespace"))
+		in.has()
+		to.RoomChanged("lobby")
+		to.RoomChanged("gate")
+		eventually(t, "the rooms are not heard", func() bool { return subscribed(t, from, "gate") == 0 })
+		wantNext(beside, fromOther, event("still to the namespace"))
+	}
+	none(t, in.messages)
+	none(t, in.garbage)
+	none(t, beside.garbage)
+}
+
 // Whatever is sent to the channels, the subscription lives.
 func TestShardedGarbage(t *testing.T) {
 	t.Parallel()

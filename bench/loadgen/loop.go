@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A loop owns connections to one server and waits for all of them at once. It
-// is for one goroutine.
+// A loop owns connections and waits for all of them at once. It is for one
+// goroutine.
 type loop struct {
 	epoll   int
 	addr    syscall.SockaddrInet4
@@ -32,25 +32,33 @@ type loop struct {
 var errClosedByServer = errors.New("closed by the server")
 
 func newLoop(addr string) (*loop, error) {
-	tcp, err := net.ResolveTCPAddr("tcp4", addr)
-	if err != nil {
-		return nil, err
-	}
 	epoll, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, err
 	}
 	l := &loop{
 		epoll:     epoll,
-		host:      addr,
 		started:   time.Now(),
 		buf:       make([]byte, 256<<10),
 		events:    make([]syscall.EpollEvent, 512),
 		onMessage: func(*conn, byte, []byte) {},
 	}
-	l.addr.Port = tcp.Port
-	copy(l.addr.Addr[:], tcp.IP.To4())
+	if err := l.turn(addr); err != nil {
+		l.close()
+		return nil, err
+	}
 	return l, nil
+}
+
+// turn has the connections to come go to another server.
+func (l *loop) turn(addr string) error {
+	tcp, err := net.ResolveTCPAddr("tcp4", addr)
+	if err != nil {
+		return err
+	}
+	l.host, l.addr.Port = addr, tcp.Port
+	copy(l.addr.Addr[:], tcp.IP.To4())
+	return nil
 }
 
 // close drops every connection without a close frame.

@@ -17,6 +17,10 @@ type Config struct {
 	Debug string // of the fixture's debug port, if it has one
 	PID   int    // of the server, for its CPU time and memory
 
+	Remote   string // cluster: host:port of the server that the receivers are on
+	Redis    string // cluster: host:port of what joins the servers
+	PerEvent bool   // cluster: the cost is that of an event, not of a delivery
+
 	Connections int           // zero means the scenario's own number
 	Window      int           // messages in flight, for each connection or publisher
 	Rate        float64       // messages a second over all connections, in place of Window
@@ -40,6 +44,7 @@ type Result struct {
 	Idle     *Idle    `json:"idle,omitempty"`
 	Slow     *Slow    `json:"slow,omitempty"`
 	Rooms    *Rooms   `json:"rooms,omitempty"`
+	Bus      *Bus     `json:"bus,omitempty"`
 	Left     *Left    `json:"left,omitempty"`
 }
 
@@ -56,6 +61,7 @@ var scenarios = map[string]scenario{
 	"binary":     {"events with an attachment that the server sends back", Config{Connections: 50, Window: 4, Payload: 1024}, binaryEcho},
 	"polling":    {"echo over long-polling", Config{Connections: 50, Window: 1, Payload: 64}, polling},
 	"broadcast":  {"events to a room that all connections are in", Config{Connections: 1000, Window: 4, Payload: 64}, broadcast},
+	"cluster":    {"events to a room on another server of a cluster", Config{Connections: 1000, Window: 4, Payload: 64}, cluster},
 	"slow":       {"broadcast without, then with members that never read", Config{Connections: 200, Window: 4, Payload: 8 << 10, Stalled: 3}, slow},
 	"idle":       {"connections that do nothing, then drop without a close frame", Config{Connections: 5000}, idle},
 	"membership": {"10 members of a room that all connections are in leave and join it", Config{Connections: 9000, Window: 4}, membership},

@@ -16,7 +16,19 @@ type Case struct {
 	Servers  []string // nil means all
 	Unpinned bool     // server and generator share all CPUs
 	Once     bool     // not in every repetition
+	Measured role     // of the servers of a cluster; empty if the server is alone
 }
+
+// A role is what a server does in a cluster. Only one server is measured at a
+// time: it has a CPU to itself, and Redis, the others and the generator share the
+// other one.
+type role string
+
+const (
+	publishes role = "publishes" // is emitted to
+	delivers  role = "delivers"  // has the members of the room
+	bystands  role = "bystands"  // has no member
+)
 
 // The names of cases that tables and plots refer to.
 const (
@@ -32,7 +44,22 @@ const (
 	idle       = "idle"
 	slow       = "slow"
 	roomsCase  = "rooms"
+
+	clusterPublish   = "cluster-publish"
+	clusterPublish1  = "cluster-publish-w1"
+	clusterDeliver   = "cluster-deliver"
+	clusterUnwanted  = "cluster-unwanted"
+	clusterUnwanted1 = "cluster-unwanted-w1"
 )
+
+// clusterCases are those of several servers on one Redis.
+var clusterCases = []Case{
+	{Name: clusterPublish, Measured: publishes, Config: loadgen.Config{Connections: 1, Window: 64, PerEvent: true}},
+	{Name: clusterPublish1, Measured: publishes, Config: loadgen.Config{Connections: 1, Window: 1, PerEvent: true}},
+	{Name: clusterDeliver, Measured: delivers},
+	{Name: clusterUnwanted, Measured: bystands, Config: loadgen.Config{Connections: 1, Window: 64, PerEvent: true}},
+	{Name: clusterUnwanted1, Measured: bystands, Config: loadgen.Config{Connections: 1, Window: 1, PerEvent: true}},
+}
 
 // basic are the cases of the main table.
 var basic = []Case{
@@ -73,6 +100,10 @@ func Cases() []Case {
 	}
 	for _, n := range membershipSizes {
 		cases = append(cases, Case{Name: sized(scaleMembership, n), Scenario: "membership", Config: loadgen.Config{Connections: n}})
+	}
+	for _, c := range clusterCases {
+		c.Scenario, c.Servers = "cluster", []string{Ours, Node}
+		cases = append(cases, c)
 	}
 	return append(cases,
 		Case{Name: roomsCase, Scenario: "rooms", Servers: []string{Ours, Node}, Once: true},

@@ -43,7 +43,8 @@ func Describe(ctx context.Context, bench string, servers []string) Machine {
 	for _, server := range servers {
 		if server == Node {
 			m.Versions["node"] = output(ctx, bench, "node", "--version")
-			for _, name := range []string{"socket.io", "engine.io", "ws"} {
+			m.Versions["redis-server"] = output(ctx, bench, "redis-server", "--version")
+			for _, name := range []string{"socket.io", "engine.io", "ws", "redis", "@socket.io/redis-adapter"} {
 				m.Versions[name] = output(ctx, filepath.Join(bench, "fixtures", Node), "node", "-p",
 					fmt.Sprintf("JSON.parse(fs.readFileSync('node_modules/%s/package.json')).version", name))
 			}

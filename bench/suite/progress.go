@@ -75,6 +75,9 @@ func summary(run Run) string {
 			s += fmt.Sprintf("  p99 %s", micros(run.Latency.P99))
 		}
 	}
+	if run.Bus != nil {
+		s += fmt.Sprintf("  Redis %s µs", digits(run.Bus.CPU))
+	}
 	if run.Faults != nil && run.Faults.Any() {
 		s += fmt.Sprintf("  FAULTS %+v", *run.Faults)
 	}

@@ -21,6 +21,7 @@ func (r *Results) Markdown() string {
 	r.writeSeries(&b, scaleConnections, connectionCounts, "Echo, 1 in flight, by the number of connections", "connections")
 	r.writeSeries(&b, scaleRoom, roomSizes, "Broadcast, 4 in flight, by the size of the room", "members")
 	r.writeSeries(&b, scaleMembership, membershipSizes, "Leaving and joining a room, by its size", "members")
+	r.writeCluster(&b)
 	r.writeRooms(&b)
 	r.writeIdle(&b)
 	r.writeSlow(&b)
@@ -157,6 +158,41 @@ func (r *Results) writeSeries(b *strings.Builder, s series, sizes []int, title, 
 			fmt.Fprintf(b, " %s |", spread(r.sample(sized(s, n), server, cpuFigure)))
 		}
 		fmt.Fprintln(b)
+	}
+}
+
+func (r *Results) writeCluster(b *strings.Builder) {
+	fmt.Fprint(b, "\n## A cluster on one Redis, with the classic adapter\n\n")
+	fmt.Fprint(b, "CPU time of the one server that is measured, and what Redis spends on an event: the bytes are those from the\nserver that publishes and those to all servers.\n\n")
+	fmt.Fprint(b, "| | server | server's CPU | p99 | allocations | publishes an event | Redis' CPU an event | bytes in | bytes out |\n|---|---|---|---|---|---|---|---|---|\n")
+	for _, c := range []struct{ name, about string }{
+		{clusterPublish, "an event that is published for a room elsewhere, 64 in flight"},
+		{clusterPublish1, "the same, 1 in flight"},
+		{clusterDeliver, "a delivery of an event from elsewhere to one of 1000 members"},
+		{clusterUnwanted, "an event from elsewhere for a room without a member, 64 in flight"},
+		{clusterUnwanted1, "the same, 1 in flight"},
+	} {
+		for _, server := range []string{Ours, Node} {
+			if len(r.of(c.name, server)) == 0 {
+				continue
+			}
+			at := func(figure func(*Run) float64) float64 {
+				return r.sample(c.name, server, func(run *Run) (float64, bool) {
+					if run.Cost == nil || run.Latency == nil || run.Bus == nil {
+						return 0, false
+					}
+					return figure(run), true
+				}).median()
+			}
+			allocs := "–"
+			if n := at(func(run *Run) float64 { return run.Cost.Allocs }); n > 0 {
+				allocs = digits(n)
+			}
+			fmt.Fprintf(b, "| %s | %s | %s µs | %s | %s | %s | %s µs | %s | %s |\n", c.about, server,
+				spread(r.sample(c.name, server, cpuFigure)), micros(at(func(run *Run) float64 { return run.Latency.P99 })), allocs,
+				digits(at(func(run *Run) float64 { return run.Bus.Publishes })), digits(at(func(run *Run) float64 { return run.Bus.CPU })),
+				digits(at(func(run *Run) float64 { return run.Bus.In })), digits(at(func(run *Run) float64 { return run.Bus.Out })))
+		}
 	}
 }
 

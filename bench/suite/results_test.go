@@ -31,6 +31,8 @@ func someResults(part float64) *Results {
 					run.Idle, run.Left = &loadgen.Idle{RSS: 10, ConnectCPU: cpu}, new(loadgen.Left)
 				case "rooms":
 					run.Rooms = &loadgen.Rooms{Rooms: 100_000}
+				case "cluster":
+					run.Bus = &loadgen.Bus{Events: 1000, Publishes: 1, CPU: 3, In: 168, Out: 382}
 				case "slow":
 					run.Slow = &loadgen.Slow{Without: 2, With: 2}
 				}
@@ -104,6 +106,7 @@ func TestReportAndPlots(t *testing.T) {
 	for _, want := range []string{
 		"| echo, 1 in flight, 50 connections | s CPU per 1M | 4.00 (2.00–6.00) | 12.0 (6.00–18.0) | 2.00 (1.00–3.00) | **0.50** | **3.00** | 1.25 | 1.05 | met, aim too |",
 		"| connections-9000 |",
+		"| a delivery of an event from elsewhere to one of 1000 members | ours | 2.00 (1.00–3.00) µs | 300 µs | – | 1.00 | 3.00 µs | 168 | 382 |",
 		"| ours | a CPU each |",
 	} {
 		if !strings.Contains(text, want) {

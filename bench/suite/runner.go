@@ -93,17 +93,21 @@ func (r *Runner) measure(ctx context.Context, run planned) (result loadgen.Resul
 	if run.Pinned {
 		serverCPU, generatorCPU = r.serverCPU, r.generatorCPU
 	}
-	srv, err := r.Fixtures.start(ctx, run.Server, serverCPU)
+	cfg := run.from.Config
+	var stage stage
+	var err error
+	if run.from.Measured == "" {
+		err = r.Fixtures.alone(ctx, &stage, &cfg, run.Server, serverCPU)
+	} else {
+		err = r.Fixtures.cluster(ctx, &stage, &cfg, run.Server, run.from.Measured, serverCPU, generatorCPU)
+	}
+	if err == nil {
+		err = drive(ctx, generatorCPU, run.from.Scenario, cfg, &result)
+	}
 	if err != nil {
 		result.Error = err.Error()
-		return result
 	}
-	cfg := run.from.Config
-	cfg.Addr, cfg.Debug, cfg.PID = srv.addr, srv.debug, srv.cmd.Process.Pid
-	if err := drive(ctx, generatorCPU, run.from.Scenario, cfg, &result); err != nil {
-		result.Error = err.Error()
-	}
-	if err := srv.stop(); err != nil {
+	if err := stage.stop(); err != nil {
 		result.Error = errors.Join(errors.New(result.Error), err).Error()
 	}
 	return result

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -42,7 +43,7 @@ func Build(ctx context.Context, bench, dir string, servers []string) (*Fixtures,
 			}
 			f.commands[server] = []string{binary}
 		case Node:
-			if _, err := os.Stat(filepath.Join(source, "node_modules")); err != nil {
+			if !installed(source) {
 				if err := command(ctx, source, "npm", "ci", "--no-audit", "--no-fund"); err != nil {
 					return nil, err
 				}
@@ -55,6 +56,17 @@ func Build(ctx context.Context, bench, dir string, servers []string) (*Fixtures,
 	return f, nil
 }
 
+// installed reports whether the packages are those of package-lock.json. npm
+// writes its own copy of that last.
+func installed(dir string) bool {
+	wanted, err := os.Stat(filepath.Join(dir, "package-lock.json"))
+	if err != nil {
+		return false
+	}
+	found, err := os.Stat(filepath.Join(dir, "node_modules", ".package-lock.json"))
+	return err == nil && !found.ModTime().Before(wanted.ModTime())
+}
+
 // command runs a program whose output only matters when it fails.
 func command(ctx context.Context, dir, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
@@ -65,8 +77,9 @@ func command(ctx context.Context, dir, name string, args ...string) error {
 	return nil
 }
 
-// A server is a running fixture.
+// A server is a running fixture, or a Redis.
 type server struct {
+	name        string
 	addr, debug string
 	cmd         *exec.Cmd
 	stderr      bytes.Buffer
@@ -74,8 +87,8 @@ type server struct {
 }
 
 // start starts a server on the given CPU, or on any if that is empty, and
-// returns when it accepts connections.
-func (f *Fixtures) start(ctx context.Context, name, cpu string) (*server, error) {
+// returns when it accepts connections. redis joins it to others, if not empty.
+func (f *Fixtures) start(ctx context.Context, name, cpu, redis string) (*server, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
@@ -84,8 +97,28 @@ func (f *Fixtures) start(ctx context.Context, name, cpu string) (*server, error)
 	if err != nil {
 		return nil, err
 	}
-	argv := onCPU(cpu, append(f.commands[name], "-addr", addr, "-debug", debug))
-	s := &server{addr: addr, debug: debug, exited: make(chan struct{})}
+	argv := append(slices.Clip(f.commands[name]), "-addr", addr, "-debug", debug)
+	if redis != "" {
+		argv = append(argv, "-redis", redis)
+	}
+	return launch(ctx, &server{name: name, addr: addr, debug: debug}, onCPU(cpu, argv))
+}
+
+// startRedis starts a Redis that keeps nothing.
+func startRedis(ctx context.Context, cpu string) (*server, error) {
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	host, port, _ := net.SplitHostPort(addr)
+	return launch(ctx, &server{name: "redis-server", addr: addr}, onCPU(cpu, []string{
+		"redis-server", "--bind", host, "--port", port, "--save", "", "--appendonly", "no", "--dir", os.TempDir(),
+	}))
+}
+
+// launch runs a command and returns when it accepts connections.
+func launch(ctx context.Context, s *server, argv []string) (*server, error) {
+	s.exited = make(chan struct{})
 	s.cmd = exec.CommandContext(ctx, argv[0], argv[1:]...)
 	s.cmd.Stderr = &s.stderr
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -99,22 +132,22 @@ func (f *Fixtures) start(ctx context.Context, name, cpu string) (*server, error)
 	for range 100 {
 		select {
 		case <-s.exited:
-			return nil, fmt.Errorf("%s has ended: %s", name, s.stderr.String())
+			return nil, fmt.Errorf("%s has ended: %s", s.name, s.stderr.String())
 		case <-time.After(50 * time.Millisecond):
 		}
-		if conn, err := net.Dial("tcp", addr); err == nil {
+		if conn, err := net.Dial("tcp", s.addr); err == nil {
 			return s, conn.Close()
 		}
 	}
 	_ = s.stop()
-	return nil, fmt.Errorf("%s does not listen", name)
+	return nil, fmt.Errorf("%s does not listen", s.name)
 }
 
 // stop ends the server. The error says if it had ended before.
 func (s *server) stop() error {
 	select {
 	case <-s.exited:
-		return fmt.Errorf("the server has ended: %.500s", s.stderr.String())
+		return fmt.Errorf("%s has ended: %.500s", s.name, s.stderr.String())
 	default:
 	}
 	_ = s.cmd.Process.Kill()

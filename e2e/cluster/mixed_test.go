@@ -1,0 +1,123 @@
+package cluster_test
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/adapters/redis"
+	"github.com/socketio-go/socketio/internal/redistest"
+)
+
+// TestMixed runs *.test.mjs over each adapter: official clients of a Node server
+// and of a Go server, which share a Redis.
+func TestMixed(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	files, err := filepath.Glob("*.test.mjs")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no tests: %v", err)
+	}
+	for _, adapter := range []string{"classic", "sharded", "streams"} {
+		for _, file := range files {
+			if file == "recovery.test.mjs" && adapter != "streams" {
+				continue // which alone keeps what was sent
+			}
+			mixed(t, file, &cluster{adapter: adapter, addr: server.Addr()})
+		}
+	}
+	// What the options of the adapters change.
+	for _, c := range []cluster{
+		{adapter: "classic", variant: "specific"}, {adapter: "sharded", variant: "private"}, {adapter: "sharded", variant: "static"},
+		{adapter: "streams", variant: "sharded"}, {adapter: "streams", variant: "spread"},
+	} {
+		for _, file := range []string{"emit.test.mjs", "fleet.test.mjs"} {
+			c.addr = server.Addr()
+			mixed(t, file, &c)
+		}
+	}
+}
+
+// mixed runs a file, in a cluster of its own.
+func mixed(t *testing.T, file string, in *cluster) {
+	of := *in
+	of.prefix = strings.TrimSpace(in.adapter+" "+in.variant) + "/" + strings.TrimSuffix(file, ".test.mjs")
+	t.Run(of.prefix, func(t *testing.T) {
+		t.Parallel()
+		env := of.env()
+		var recovery *socketio.Recovery
+		if file == "recovery.test.mjs" {
+			recovery = &socketio.Recovery{}
+			env = append(env, "RECOVERY=1")
+		}
+		srv := serve(t, "go", &of, recovery)
+		node(t, file, append(env, "GO_URL="+srv.http.URL))
+	})
+}
+
+// A cluster is one of several on a Redis.
+type cluster struct{ adapter, variant, prefix, addr string }
+
+// env tells Node of it.
+func (c *cluster) env() []string {
+	return []string{"ADAPTER=" + c.adapter, "VARIANT=" + c.variant, "PREFIX=" + c.prefix, "REDIS_URL=redis://" + c.addr}
+}
+
+// join joins a server to it, and an emitter.
+func (c *cluster) join(t *testing.T) (*redis.Adapter, redis.Emitter) {
+	t.Helper()
+	client, err := rueidis.NewClient(rueidis.ClientOption{
+		InitAddress: []string{c.addr}, DisableCache: true, ConnWriteTimeout: time.Second,
+		Dialer: net.Dialer{Timeout: time.Second, KeepAlive: 200 * time.Millisecond},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	var a *redis.Adapter
+	var e redis.Emitter
+	switch c.adapter {
+	case "classic":
+		a = redis.New(client, &redis.Options{Key: c.prefix, PublishOnSpecificResponseChannel: c.variant == "specific"})
+		e = redis.NewEmitter(client, &redis.EmitterOptions{Key: c.prefix})
+	case "sharded":
+		o := &redis.ShardedOptions{ChannelPrefix: c.prefix}
+		switch c.variant {
+		case "private":
+			o.SubscriptionMode = redis.DynamicPrivate
+		case "static":
+			o.SubscriptionMode = redis.Static
+		}
+		a, e = redis.NewSharded(client, o), redis.NewShardedEmitter(client, o)
+	case "streams":
+		o := &redis.StreamsOptions{
+			StreamName: c.prefix, ChannelPrefix: c.prefix, SessionKeyPrefix: c.prefix + ":", BlockTime: 200 * time.Millisecond,
+			ShardedPubSub: c.variant == "sharded",
+		}
+		if c.variant == "spread" {
+			o.StreamCount = 3
+		}
+		a, e = redis.NewStreams(client, o), redis.NewStreamsEmitter(client, o)
+	}
+	t.Cleanup(a.Close)
+	return a, e
+}
+
+// node runs a file of tests.
+func node(t *testing.T, file string, env []string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "node", "--test-reporter=spec", "--test-force-exit", file)
+	cmd.Env = append(os.Environ(), env...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("node %s: %v\n%s", file, err, out)
+	}
+	t.Logf("%s", out)
+}
