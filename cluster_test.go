@@ -572,20 +572,19 @@ func TestServerSideEvents(t *testing.T) {
 func TestSlowServerSideHandler(t *testing.T) {
 	t.Parallel()
 	srv, seat := onStage(t)
-	hold, done := make(chan struct{}), make(chan int, 2000)
-	srv.OnServerSide("hold", func() { <-hold })
+	holding, hold, done := make(chan struct{}), make(chan struct{}), make(chan int, 2000)
+	srv.OnServerSide("hold", func() { close(holding); <-hold })
 	srv.OnServerSide("exit", func() { runtime.Goexit() })
 	srv.OnServerSide("n", func(n int) { done <- n })
 	for _, name := range []string{`["exit"]`, `["hold"]`} {
 		seat.host.Deliver(&adapter.Message{Kind: adapter.Emit, Data: []byte(name)})
 	}
+	receive(t, holding)
 	for n := range 1100 {
 		seat.host.Deliver(&adapter.Message{Kind: adapter.Emit, Data: fmt.Appendf(nil, `["n",%d]`, n)})
 	}
 	lost := srv.Stats().Cluster.Lost
-	if lost < 70 || lost > 80 {
-		t.Errorf("lost %d", lost)
-	}
+	wantEqual(t, "lost", lost, 1100-1024)
 	close(hold)
 	for n := range 1100 - int(lost) {
 		wantEqual(t, "event", receive(t, done), n)
