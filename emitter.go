@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"errors"
 	"slices"
 	"sync"
 
@@ -109,12 +110,17 @@ func (e Emitter) Emit(event string, args ...any) error {
 	if len(members) == 0 {
 		return e.ns.checkArgs(event, args)
 	}
+	var unpublished error
 	for _, n := range members {
-		if err := e.emit(n, event, args); err != nil {
+		err := e.emit(n, event, args)
+		switch {
+		case errors.Is(err, ErrUnpublished):
+			unpublished = err
+		case err != nil:
 			return err
 		}
 	}
-	return nil
+	return unpublished
 }
 
 // emit sends an event in one namespace.
@@ -259,6 +265,9 @@ func (r *recovery) emit(e Emitter, n *Namespace, position int64, enc *encoder, l
 		*list = append(*list, e.only)
 	} else {
 		*list = n.index.collect(*list, e.rooms, e.except, e.sender)
+	}
+	if r.recorder != nil && position > 0 {
+		*list = slices.DeleteFunc(*list, func(s *Socket) bool { return s.rec.has(position) })
 	}
 	for _, s := range *list {
 		if position > 0 {
