@@ -165,6 +165,8 @@ func (c *collection) askOthers(ctx context.Context, s *seat, e Emitter, enc *enc
 	m := e.addressed(adapter.Message{Kind: adapter.Broadcast, Timeout: untilDeadline(deadline), Data: enc.payload(), Binary: enc.bin})
 	q, err := s.ask(m, c.answered)
 	if err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		c.unheard = errors.Join(c.unheard, err)
 		return
 	}

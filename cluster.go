@@ -73,7 +73,7 @@ func (srv *Server) join(n *Namespace) {
 
 // leave gives up the place.
 func (s *seat) leave() (done <-chan struct{}) {
-	s.cancel()
+	s.stopReceiving()
 	return s.member.Leave()
 }
 
@@ -160,12 +160,10 @@ func (s *seat) roomsChanged(rooms ...string) {
 
 // Wants implements [adapter.Host].
 func (s *seat) Wants(rooms ...string) bool {
-	select {
-	case <-s.seated:
-	default:
+	if !isClosed(s.seated) {
 		return true // nobody knows yet
 	}
-	return s.ns.index.any(rooms) || len(rooms) == 0 && s.ns.recovery.expects()
+	return s.ns.index.any(rooms) || s.ns.recovery.expects(rooms)
 }
 
 // Rooms implements [adapter.RoomLister].
@@ -262,11 +260,12 @@ const maxHeard = 10000
 
 // deliver sends an event of another server to its receivers here.
 func (s *seat) deliver(e Emitter, m *adapter.Message) error {
-	recorded := m.Position > 0 && !m.Volatile
-	if m.Position > 0 && (m.Volatile || !s.Wants(m.Rooms...)) {
+	wanted := m.ID != "" || s.Wants(m.Rooms...)
+	recorded := wanted && m.ID == "" && m.Position > 0 && !m.Volatile && s.ns.recovery.records()
+	if !recorded {
 		s.ns.recovery.advance(m.Position)
 	}
-	if m.ID == "" && !s.Wants(m.Rooms...) {
+	if !wanted {
 		return nil
 	}
 	enc, event, err := beginReceived(s.ns, m)
@@ -277,11 +276,8 @@ func (s *seat) deliver(e Emitter, m *adapter.Message) error {
 	if m.ID != "" {
 		return s.question(e, m, event, enc)
 	}
-	if recorded && s.ns.recovery.records() {
+	if recorded {
 		return e.deliverLogged(s.ns, m.Position, event, enc)
-	}
-	if s.ns.recovery.records() && m.From == s.member.ID() && !m.Volatile { // the bus does not take it
-		return e.deliverLogged(s.ns, unlogged, event, enc)
 	}
 	return e.deliver(s.ns, event, enc)
 }

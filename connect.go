@@ -115,6 +115,9 @@ func (s *Socket) enter() bool {
 	var log []sent
 	ok := s.enterSending(&log)
 	s.conn.tellOut(log...)
+	if ok {
+		s.ns.seat.roomsChanged(s.id)
+	}
 	return ok
 }
 
@@ -141,8 +144,11 @@ func (s *Socket) enterSending(log *[]sent) bool {
 	}
 	*log = append(*log, c.sendControl(s, sio.Connect, s.ns.name, s.connectPayload())...)
 	s.state.Store(connected)
-	defer s.ns.seat.roomsChanged(s.id)
-	return s.ns.index.add(s)
+	added := s.ns.index.add(s)
+	if s.rec != nil {
+		s.rec.arrived()
+	}
+	return added
 }
 
 // turnAway closes the connection of a socket that can't have what it has missed:

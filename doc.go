@@ -342,8 +342,9 @@
 // included, when it has come back from the bus, in one order for all of them; and who
 // is in a room is decided then. Volatile and local events, and those that ask for an
 // answer, take the direct way as ever, may overtake others, and are not kept. If the
-// bus fails, events are delivered without it after a second or so, and nobody recovers across
-// that time. Without such a bus, a client recovers if it comes back to the same
+// bus fails, events are delivered without it after a second or so, and nobody recovers
+// across that time. A client whose former server has not noticed the break yet begins
+// anew elsewhere. Without such a bus, a client recovers if it comes back to the same
 // server.
 //
 // Whoever can write to the bus can do what the servers can: it is part of what you trust.

@@ -92,8 +92,20 @@ func (srv *Server) release(n *Namespace) {
 		delete(srv.namespaces, n.name)
 		delete(n.parent.template.children, n.name)
 		if n.seat != nil {
-			n.seat.leave()
+			for len(srv.leaving) > 0 && isClosed(srv.leaving[0]) {
+				srv.leaving = srv.leaving[1:]
+			}
+			srv.leaving = append(srv.leaving, n.seat.leave())
 		}
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 

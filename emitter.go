@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"errors"
 	"slices"
 	"sync"
 
@@ -109,12 +110,17 @@ func (e Emitter) Emit(event string, args ...any) error {
 	if len(members) == 0 {
 		return e.ns.checkArgs(event, args)
 	}
+	var unpublished error
 	for _, n := range members {
-		if err := e.emit(n, event, args); err != nil {
+		err := e.emit(n, event, args)
+		switch {
+		case errors.Is(err, ErrUnpublished):
+			unpublished = err
+		case err != nil:
 			return err
 		}
 	}
-	return nil
+	return unpublished
 }
 
 // emit sends an event in one namespace.
@@ -260,11 +266,14 @@ func (r *recovery) emit(e Emitter, n *Namespace, position int64, enc *encoder, l
 	} else {
 		*list = n.index.collect(*list, e.rooms, e.except, e.sender)
 	}
+	if r.recorder != nil && position > 0 {
+		*list = slices.DeleteFunc(*list, func(s *Socket) bool { return s.rec.has(position) })
+	}
 	for _, s := range *list {
 		if position > 0 {
 			s.rec.sent = position
-		} else if position == unlogged {
-			s.rec.sent = r.last + 1 // its client's offset will not say that it has that
+		} else if r.recorder != nil && !e.volatile && !e.here {
+			s.rec.sent = r.last + 1 // its client's offset will not say that it has this
 		}
 		fail := s.queue(m, e.volatile)
 		if n.srv.hooks.sends() {

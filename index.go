@@ -11,6 +11,8 @@ type index struct {
 	mu      sync.RWMutex // guards the following, and the membership of sockets
 	sockets map[string]*Socket
 	rooms   map[string]*room
+	kept    map[string]int // of sockets that may come back: how many are in a room
+	away    int            // how many of those there are
 }
 
 // A room is a set of sockets. Each is kept with the position that the room has
@@ -28,7 +30,7 @@ type membership struct {
 }
 
 func newIndex() index {
-	return index{sockets: make(map[string]*Socket), rooms: make(map[string]*room)}
+	return index{sockets: make(map[string]*Socket), rooms: make(map[string]*room), kept: make(map[string]int)}
 }
 
 // add makes s a socket of the namespace. It fails if s has been removed.
@@ -136,6 +138,13 @@ func (x *index) isGone(s *Socket) bool {
 	return s.member.gone
 }
 
+// inOwn reports whether s has not left the room of its id.
+func (x *index) inOwn(s *Socket) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return !s.member.notOwn
+}
+
 // roomsOf returns the names of the rooms that s is in, or was when it left.
 func (x *index) roomsOf(s *Socket) []string {
 	x.mu.RLock()
@@ -187,16 +196,37 @@ func (x *index) countRoom(name string) int {
 	return n
 }
 
-// any reports whether a socket is in any of the rooms, or is there at all if
-// there is no room.
+// keep notes that a socket that may come back is in rooms. unkeep takes that back.
+func (x *index) keep(rooms []string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.away++
+	for _, name := range rooms {
+		x.kept[name]++
+	}
+}
+
+func (x *index) unkeep(rooms []string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.away--
+	for _, name := range rooms {
+		if x.kept[name]--; x.kept[name] == 0 {
+			delete(x.kept, name)
+		}
+	}
+}
+
+// any reports whether a socket, be it one that may come back, is in any of the
+// rooms, or is there at all if there is no room.
 func (x *index) any(rooms []string) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if len(rooms) == 0 {
-		return len(x.sockets) > 0
+		return len(x.sockets)+x.away > 0
 	}
 	for _, name := range rooms {
-		if x.rooms[name] != nil || x.own(name) != nil {
+		if x.rooms[name] != nil || x.own(name) != nil || x.kept[name] > 0 {
 			return true
 		}
 	}

@@ -23,6 +23,9 @@ type logBus struct {
 	sessions map[string]*adapter.Session
 	seats    []*logSeat
 	down     bool  // nothing is taken
+	fails    int   // which of the next calls of Since
+	late     bool  // who joins does not learn where the log is
+	hung     bool  // sessions are not found, nor is it known that there are none
 	gap      int64 // what was not taken is behind this position
 }
 
@@ -43,6 +46,14 @@ func (b *logBus) setDown(down bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.down = down
+}
+
+// hold stops the reading of the nth seat, or lets it go on.
+func (b *logBus) hold(n int, held bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.seats[n].held = held
+	b.changed.Broadcast()
 }
 
 // wait waits until every seat has dealt with what is in the log now.
@@ -70,19 +81,25 @@ type logSeat struct {
 	namespace string
 	host      adapter.Host
 	next      int
-	handled   int // of the log
+	handled   int  // of the log
+	held      bool // it does not read
 	left      bool
 	done      chan struct{}
 }
 
 func (s *logSeat) read(begin int64) {
 	defer close(s.done)
+	s.bus.mu.Lock()
+	for s.bus.late && !s.left {
+		s.bus.changed.Wait()
+	}
+	s.bus.mu.Unlock()
 	s.host.Deliver(&adapter.Message{Kind: adapter.Position, Position: begin})
 	for {
 		s.bus.mu.Lock()
 		s.handled = s.next
 		s.bus.changed.Broadcast()
-		for s.next == len(s.bus.log) && !s.left {
+		for (s.held || s.next == len(s.bus.log)) && !s.left {
 			s.bus.changed.Wait()
 		}
 		if s.left {
@@ -170,9 +187,15 @@ func (s *logSeat) Save(session *adapter.Session, _ time.Duration) error {
 	return nil
 }
 
-func (s *logSeat) Take(_ context.Context, pid string) (*adapter.Session, error) {
+func (s *logSeat) Take(ctx context.Context, pid string) (*adapter.Session, error) {
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
+	if s.bus.hung {
+		s.bus.mu.Unlock()
+		<-ctx.Done()
+		s.bus.mu.Lock()
+		return nil, ctx.Err()
+	}
 	session := s.bus.sessions[pid]
 	delete(s.bus.sessions, pid)
 	return session, nil
@@ -181,7 +204,8 @@ func (s *logSeat) Take(_ context.Context, pid string) (*adapter.Session, error) 
 func (s *logSeat) Since(_ context.Context, position int64) (list []*adapter.Message, err error) {
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
-	if position < max(s.bus.first, s.bus.gap) {
+	s.bus.fails--
+	if position < max(s.bus.first, s.bus.gap) || s.bus.fails == 0 {
 		return nil, adapter.ErrForgotten
 	}
 	for _, m := range s.bus.log[min(position, int64(len(s.bus.log))):] {

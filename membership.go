@@ -30,6 +30,19 @@ func (n *Namespace) leave(s *Socket, rooms []string) (left []string) {
 	return left
 }
 
+// keepRooms sees to it that what other servers send to a socket that may come back
+// is received, and so logged, until done is called.
+func (n *Namespace) keepRooms(rooms []string) (done func()) {
+	if n.seat == nil {
+		return func() {}
+	}
+	n.index.keep(rooms)
+	return func() {
+		n.index.unkeep(rooms)
+		n.seat.roomsChanged(rooms...)
+	}
+}
+
 // remove takes s out of the index for good and keeps what it needs to come
 // back, if it may.
 func (n *Namespace) remove(s *Socket, keep bool) (left []string) {
@@ -49,7 +62,6 @@ func (n *Namespace) remove(s *Socket, keep bool) (left []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.returning, s)
-	left = n.index.remove(s)
 	if r.live[s.rec.pid] == s {
 		delete(r.live, s.rec.pid)
 		r.gone.Broadcast()
@@ -59,7 +71,9 @@ func (n *Namespace) remove(s *Socket, keep bool) (left []string) {
 	case keep && r.recorder != nil:
 		r.saveRecorded(s, encoded)
 	case keep:
-		r.save(s, values)
+		r.save(s, values) // first, so that its rooms are wanted all the time
 	}
+	left = n.index.remove(s)
+	s.rec.arrived()
 	return left
 }

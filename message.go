@@ -47,7 +47,8 @@ func (n *Namespace) OnAnyOutgoing(fn func(s *Socket, m *Message)) (off func()) {
 }
 
 // OnJoin adds a function told when a socket has entered a room, and returns a
-// function that removes it. It runs on the goroutine that calls Join; when the
+// function that removes it. It runs on the goroutine that calls Join, or on the
+// one that hears the other servers of a cluster, which should not wait; when the
 // socket leaves at the same time on another one, the two may be told of in
 // either order. The room that every socket has by its id is not told of.
 func (n *Namespace) OnJoin(fn func(s *Socket, room string)) (off func()) {

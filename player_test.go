@@ -119,9 +119,13 @@ func (p *player) server() string { return fmt.Sprintf("server, session %d of %s"
 
 // hangUp ends the connection of a player, whose WebSocket is ws if it has one.
 func (p *player) hangUp(ws *socketWire) {
-	if ws != nil {
+	upgrading, _ := p.wire.(*upgradingWire)
+	switch {
+	case ws != nil:
 		ws.close()
-	} else {
+	case upgrading != nil:
+		upgrading.hangUp()
+	default:
 		p.wire.write("1")
 	}
 }

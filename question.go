@@ -219,7 +219,7 @@ func (s *seat) answer(to *adapter.Message, m adapter.Message) {
 
 // question asks clients here for the answers that another server wants.
 func (s *seat) question(e Emitter, m *adapter.Message, event string, enc *encoder) error {
-	asked := *m
+	asked := &adapter.Message{From: m.From, ID: m.ID} // the rest is not kept
 	id := firstBroadcastAck + s.ns.acks.Add(1)
 	msg, err := enc.event(s.ns, id)
 	if err != nil {
@@ -240,7 +240,7 @@ func (s *seat) question(e Emitter, m *adapter.Message, event string, enc *encode
 			if args.Len() > 0 {
 				answer.Data, answer.Binary = args.array(), args.bin
 			}
-			s.answer(&asked, answer)
+			s.answer(asked, answer)
 		}
 		_, err := socket.awaitAck(id, timeout, &pendingAck{settle: settle, done: socket.timeAck(event)})
 		if err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -25,6 +26,10 @@ func (e Emitter) record(n *Namespace, event string, enc *encoder) error {
 	if e.only != nil && !e.only.Connected() {
 		return ErrClosed
 	}
+	if e.only != nil && !n.index.inOwn(e.only) {
+		n.recovery.spoil(e.only)
+		return e.deliverLogged(n, 0, event, enc)
+	}
 	m := e.addressed(adapter.Message{Kind: adapter.Broadcast, Data: enc.payload(), Binary: enc.bin})
 	if e.only != nil {
 		m.Rooms, m.Except = []string{e.only.id}, nil
@@ -35,7 +40,7 @@ func (e Emitter) record(n *Namespace, event string, enc *encoder) error {
 		return nil
 	}
 	n.srv.cluster.lost.Add(1)
-	if err := e.deliverLogged(n, unlogged, event, enc); err != nil {
+	if err := e.deliverLogged(n, 0, event, enc); err != nil {
 		return err
 	}
 	if e.only != nil {
@@ -44,9 +49,13 @@ func (e Emitter) record(n *Namespace, event string, enc *encoder) error {
 	return fmt.Errorf("%w: %w", ErrUnpublished, err)
 }
 
-// unlogged is the position of an event that should have one, and that the log may
-// not have: nobody must be taken to have received it.
-const unlogged = -1
+// spoil keeps a socket from being resumed: it has left the room of its id, by which
+// the log would know what is for it alone.
+func (r *recovery) spoil(s *Socket) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.rec.trail.forgotten = math.MaxInt64
+}
 
 // records reports whether the bus keeps the log. r may be nil.
 func (r *recovery) records() bool { return r != nil && r.recorder != nil }
@@ -117,7 +126,7 @@ type backlog struct {
 	events []recorded // what the log had
 	live   []recorded // what was read from it since
 	size   int64      // in bytes, of live
-	broken bool       // some of it is not known
+	broken bool       // something is not known, or in no log
 }
 
 // A recorded is a logged event with its position.
@@ -126,37 +135,69 @@ type recorded struct {
 	position int64
 }
 
-// expects reports whether a socket is coming back. r may be nil.
-func (r *recovery) expects() bool {
+// expects reports whether a socket is coming back that is in any of the rooms, or
+// any at all if there is no room. Of its rooms the index knows all but its own. r
+// may be nil.
+func (r *recovery) expects(rooms []string) bool {
 	if !r.records() {
 		return false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.returning) > 0
+	if len(rooms) == 0 {
+		return len(r.returning) > 0
+	}
+	for s := range r.returning {
+		if slices.Contains(rooms, s.id) {
+			return true
+		}
+	}
+	return false
 }
 
-// overhear keeps an event for the sockets that are coming back.
+// has reports whether a resumed client has received an event already, from a
+// server that is ahead of this one.
+func (rec *recoverable) has(position int64) bool { return position <= rec.trail.since }
+
+// overhear keeps an event for the sockets that are coming back. One that the log
+// has not taken has no place among the others, so it spoils their return.
 func (r *recovery) overhear(e Emitter, m *engine.Message, position int64) {
+	unlogged := position == 0
+	if unlogged && (e.volatile || e.here || e.only != nil) {
+		return
+	}
+	l := logged{m: m, rooms: e.rooms, except: e.except}
+	at := position
+	if unlogged {
+		at = r.last + 1
+	}
 	for s := range r.returning {
 		b := s.rec.missed
-		if position == unlogged {
+		switch {
+		case !l.isFor(s.id, at, &s.rec.trail):
+		case unlogged:
 			b.broken = true
-		}
-		if b.size += int64(m.Len()); b.size <= s.ns.srv.opts.MaxQueue/2 { // else replay finds it too much
-			b.live = append(b.live, recorded{logged{m: m, rooms: slices.Clone(e.rooms), except: slices.Clone(e.except)}, position})
+		case !s.rec.has(position):
+			if b.size += int64(m.Len()); b.size <= s.ns.srv.opts.MaxQueue/2 { // else replay finds it too much
+				b.live = append(b.live, recorded{logged{m: m}, position}) // for s, whatever its rooms
+			}
 		}
 	}
 }
 
 // replay sends a socket that has come back what it has missed. The caller holds
-// mu. It fails if that is too much.
+// mu. It fails if that is too much, or if it is not known yet what is about to be
+// read.
 func (r *recovery) replay(s *Socket, log *[]sent) bool {
 	b := s.rec.missed
 	s.rec.missed = nil
 	delete(r.returning, s)
+	if !r.begun {
+		return false
+	}
 	var missed []recorded
-	var last, size int64
+	var size int64
+	last := s.rec.trail.since
 	for _, l := range slices.Concat(b.events, b.live) {
 		if l.position > r.last { // it is about to be read, and delivered to all
 			break
@@ -206,7 +247,7 @@ func (r *recovery) since(ctx context.Context, n *Namespace, position int64) (lis
 
 // resumeRecorded is the part of resume that asks the bus.
 func (r *recovery) resumeRecorded(s *Socket, c *claim) (why string) {
-	ctx, cancel := context.WithTimeout(context.Background(), restoreTimeout)
+	ctx, cancel := context.WithTimeout(s.ns.seat.ctx, restoreTimeout)
 	defer cancel()
 	lost, events, why := r.take(ctx, s, c)
 	if why != "" {
@@ -218,6 +259,7 @@ func (r *recovery) resumeRecorded(s *Socket, c *claim) (why string) {
 	s.rec.missed = &backlog{events: events}
 	r.returning[s] = struct{}{}
 	r.mu.Unlock()
+	s.ns.seat.roomsChanged(lost.trail.rooms()...)
 	position := lost.trail.since
 	if n := len(events); n > 0 {
 		position = events[n-1].position

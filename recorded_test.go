@@ -169,3 +169,220 @@ func TestRecoveryWhileEventsCome(t *testing.T) {
 		c.wantEvents("five", "six")
 	})
 }
+
+// What is for a socket alone reaches it also while its middleware runs.
+func TestRecoveryOfEventsForOneSocket(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, servers := recording(t, 2)
+		a, b := servers[0], servers[1]
+		c := a.arrive(t, webSocket)
+		a.Emit("one")
+		c.wantEvents("one")
+		c.conn().Cut()
+		synctest.Wait()
+		b.Use(func(_ context.Context, s *socketio.Socket) error {
+			_ = a.To(s.ID()).Emit("two")
+			<-time.After(time.Second)
+			return nil
+		})
+		c.srv = b
+		c.wantMissed("two")
+		b.Emit("three")
+		c.wantEvents("three")
+	})
+}
+
+// A server that has read less of the log than the client has received does not
+// send it anything twice.
+func TestRecoveryOnAServerThatIsBehind(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		bus, servers := recording(t, 2)
+		a, b := servers[0], servers[1]
+		c := a.arrive(t, webSocket)
+		bus.hold(1, true)
+		a.Emit("one")
+		a.Emit("two")
+		c.wantEvents("one", "two")
+		c.conn().Cut()
+		synctest.Wait()
+		a.Emit("three")
+		c.srv = b
+		c.wantMissed()
+		bus.hold(1, false)
+		a.Emit("four")
+		c.wantEvents("three", "four")
+	})
+}
+
+// So it is if it reads what the client has while the middleware runs.
+func TestRecoveryOnAServerThatCatchesUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		bus, servers := recording(t, 2)
+		a, b := servers[0], servers[1]
+		c := a.arrive(t, webSocket)
+		bus.hold(1, true)
+		a.Emit("one")
+		a.Emit("two")
+		c.wantEvents("one", "two")
+		c.conn().Cut()
+		synctest.Wait()
+		b.Use(func(context.Context, *socketio.Socket) error {
+			bus.hold(1, false)
+			a.Emit("three")
+			<-time.After(time.Second)
+			return nil
+		})
+		c.srv = b
+		c.wantMissed("three")
+		a.Emit("four")
+		c.wantEvents("four")
+	})
+}
+
+// A server that does not know yet where it began to read the log lets nobody
+// recover, as it can't know what is about to be delivered.
+func TestRecoveryBeforeTheLogIsRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		bus, servers := recording(t, 1)
+		a := servers[0]
+		c := a.arrive(t, webSocket)
+		a.Emit("one")
+		c.wantEvents("one")
+		c.conn().Cut()
+		synctest.Wait()
+		a.Emit("two")
+		bus.late = true
+		c.srv = serveInMemory(t, &socketio.Options{Recovery: &socketio.Recovery{}, Adapter: bus})
+		c.client = c.srv.open(t, webSocket)
+		_, err := c.tryToJoin()
+		if err == nil {
+			t.Error("it was let in")
+		}
+		bus.mu.Lock()
+		bus.late = false
+		bus.changed.Broadcast()
+		bus.mu.Unlock()
+		synctest.Wait()
+		c.wantMissed("two")
+	})
+}
+
+// What is for others does not keep a client from coming back, however much it is.
+func TestRecoveryWhileOthersAreBusy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, servers := recording(t, 2)
+		a, b := servers[0], servers[1]
+		c := a.arrive(t, webSocket)
+		b.arrive(t, webSocket) // who wants what is for the others
+		a.Emit("one")
+		c.wantEvents("one")
+		c.conn().Cut()
+		synctest.Wait()
+		b.Use(func(_ context.Context, s *socketio.Socket) error {
+			for range 30 {
+				_ = a.Except(s.ID()).Emit("much", make([]byte, 1e5))
+				_ = b.Local().Except(s.ID()).Emit("local", make([]byte, 1e5))
+				<-time.After(time.Second)
+			}
+			return nil
+		})
+		c.srv = b
+		c.wantMissed()
+	})
+}
+
+// A server that closes does not wait for the bus to find a session.
+func TestCloseWhileASessionIsLookedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		bus, servers := recording(t, 2)
+		c := servers[0].arrive(t, webSocket)
+		c.conn().Cut()
+		synctest.Wait()
+		bus.mu.Lock()
+		bus.hung = true
+		bus.mu.Unlock()
+		c.client = servers[1].open(t, webSocket)
+		c.write("40" + c.claim())
+		synctest.Wait()
+		wantEqual(t, "close", servers[1].Close(), nil)
+	})
+}
+
+// What the log has not taken can't be given to a client that is coming back in its
+// place, so that it has to come once more.
+func TestRecoveryWhileTheBusIsDown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		bus, servers := recording(t, 2)
+		a, b := servers[0], servers[1]
+		c := a.arrive(t, webSocket)
+		a.Emit("one")
+		c.wantEvents("one")
+		c.conn().Cut()
+		synctest.Wait()
+		b.Use(func(context.Context, *socketio.Socket) error {
+			bus.setDown(true)
+			_ = b.Emit("two")
+			bus.setDown(false)
+			return nil
+		})
+		c.srv = b
+		c.client = b.open(t, webSocket)
+		if _, err := c.tryToJoin(); err == nil {
+			t.Error("it was let in")
+		}
+	})
+}
+
+// A log that can't be read to its end is noticed, whatever comes behind.
+func TestRecoveryFromALogThatFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		bus, servers := recording(t, 2)
+		a, b := servers[0], servers[1]
+		c := a.arrive(t, webSocket)
+		a.Emit("one")
+		c.wantEvents("one")
+		c.conn().Cut()
+		synctest.Wait()
+		b.Use(func(context.Context, *socketio.Socket) error {
+			a.Emit("two")
+			<-time.After(time.Second)
+			return nil
+		})
+		bus.mu.Lock()
+		bus.fails = 2
+		bus.mu.Unlock()
+		c.srv = b
+		c.client = b.open(t, webSocket)
+		if _, err := c.tryToJoin(); err == nil {
+			t.Error("it was let in")
+		}
+		synctest.Wait()
+		c.wantMissed("two", "two")
+	})
+}
+
+// A socket that has left the room of its id is sent what is for it alone, which the
+// log can't keep.
+func TestRecoveryWithoutTheOwnRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, servers := recording(t, 1)
+		c := servers[0].arrive(t, webSocket)
+		s, _ := servers[0].Socket(c.id)
+		s.Leave(c.id)
+		wantEqual(t, "emit", s.Emit("one"), nil)
+		servers[0].Emit("two")
+		c.wantEvents("one", "two")
+		c.conn().Cut()
+		synctest.Wait()
+		c.wantFresh()
+	})
+}

@@ -96,6 +96,7 @@ type lostSession struct {
 	at     time.Time
 	values map[string]any
 	over   <-chan struct{} // of the socket
+	kept   func()          // to be called when nobody can resume it any more; see keepRooms
 	ns     *Namespace
 }
 
@@ -105,6 +106,7 @@ type recoverable struct {
 
 	resumed bool
 	rooms   []string        // those that a resumed socket found itself in
+	kept    func()          // what a resumed socket calls when it is connected, or has left; may be nil
 	told    atomic.Bool     // the observers know that it is in rooms
 	missed  *backlog        // what a recorder has for a resumed socket; nil without one
 	before  <-chan struct{} // closed when the predecessor's last function has returned
@@ -264,8 +266,9 @@ func (r *recovery) resume(s *Socket, auth []byte) (why string) {
 		why = r.affordable(s.conn, lost)
 	}
 	if why == "" {
-		r.forget(lost)
 		r.inherit(s, lost)
+		s.rec.kept, lost.kept = lost.kept, func() {}
+		r.forget(lost)
 		return ""
 	}
 	s.rec.remember(c.Offset)
@@ -325,7 +328,6 @@ func (r *recovery) inherit(s *Socket, lost *lostSession) {
 	if !slices.Contains(rooms, s.id) {
 		s.ns.index.leave(s, []string{s.id})
 	}
-	s.ns.seat.roomsChanged(rooms...)
 }
 
 // forget drops a session.
@@ -334,7 +336,17 @@ func (r *recovery) forget(lost *lostSession) {
 	if i := slices.Index(r.order, lost); i >= 0 {
 		r.order = slices.Delete(r.order, i, i+1)
 	}
+	lost.kept()
 	lost.ns.srv.release(lost.ns)
+}
+
+// arrived says that what is for a socket needs not be kept any more. The caller
+// holds the recovery's mu.
+func (rec *recoverable) arrived() {
+	if rec.kept != nil {
+		rec.kept()
+		rec.kept = nil
+	}
 }
 
 // mayRecover reports whether a client that left for this reason may come back.
@@ -355,6 +367,7 @@ func (r *recovery) save(s *Socket, values map[string]any) {
 		r.forget(r.order[0])
 	}
 	lost := &lostSession{record: s.rec.record, sid: s.id, at: time.Now(), values: values, over: s.rec.over, ns: s.ns}
+	lost.kept = s.ns.keepRooms(lost.trail.rooms())
 	s.ns.srv.acquireAgain(s.ns)
 	r.sessions[lost.pid] = lost
 	r.order = append(r.order, lost)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,7 +39,8 @@ type Server struct {
 	mu         sync.RWMutex // guards the following
 	namespaces map[string]*Namespace
 	templates  []*Namespace
-	alone      bool // no longer part of the cluster
+	alone      bool              // no longer part of the cluster
+	leaving    []<-chan struct{} // closed when the places of children that were dropped are given up
 }
 
 // NewServer returns a server. A nil opts means the defaults. It panics if opts
@@ -273,8 +275,8 @@ func (srv *Server) stop() {
 func (srv *Server) leaveCluster(ctx context.Context) error {
 	srv.mu.Lock()
 	srv.alone = true
+	left := slices.Clone(srv.leaving)
 	srv.mu.Unlock()
-	var left []<-chan struct{}
 	for n := range srv.Namespaces() {
 		if n.seat != nil {
 			left = append(left, n.seat.leave())

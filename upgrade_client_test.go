@@ -83,6 +83,18 @@ func (w *upgradingWire) upgraded() *socketWire {
 	return w.ws
 }
 
+// hangUp ends the session on the transport of now: a WebSocket is closed, a close
+// packet on it means nothing.
+func (w *upgradingWire) hangUp() {
+	w.mu <- struct{}{}
+	defer func() { <-w.mu }()
+	if w.ws != nil {
+		w.ws.close()
+	} else {
+		w.pollingWire.write("1")
+	}
+}
+
 func (w *upgradingWire) close() {
 	select {
 	case ws := <-w.probed:

@@ -19,7 +19,8 @@ type Cluster interface {
 	// Join takes a seat in a namespace. It does not wait for the bus: what is
 	// published before the seat is ready waits with everything else. A server
 	// has one seat in a namespace at a time: it joins again only after it has
-	// called Leave.
+	// called Leave. Nothing of host is called before Join has returned, unless on
+	// another goroutine.
 	Join(namespace string, host Host) Member
 }
 
@@ -69,7 +70,8 @@ type Member interface {
 	// Peers returns the other servers that are believed alive and would answer
 	// what is published now.
 	Peers(ctx context.Context) (Peers, error)
-	// Leave gives up the seat, without waiting. The channel is closed when
+	// Leave gives up the seat, without waiting. It may be called again. Like Join, it
+	// calls nothing of the host itself. The channel is closed when
 	// what was published is on the bus, or can't be sent within a few seconds,
 	// and nothing of the seat runs any more.
 	Leave() <-chan struct{}
@@ -79,7 +81,8 @@ type Member interface {
 type RoomWatcher interface {
 	Member
 	// RoomChanged says that the room may have got its first socket on this
-	// server or lost its last: Host.Wants tells. It does not wait.
+	// server or lost its last: Host.Wants tells. It does not wait, and calls nothing
+	// else of the host.
 	RoomChanged(room string)
 }
 

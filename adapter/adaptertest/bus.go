@@ -128,6 +128,7 @@ type busSeat struct {
 	inbox []*adapter.Message
 	busy  bool
 	left  bool
+	lost  int // of those that waited when it left
 }
 
 // ID implements [adapter.Member].
@@ -209,10 +210,14 @@ func (s *busSeat) drain() {
 		s.mu.Lock()
 		if len(s.inbox) == 0 {
 			s.busy = false
-			if s.left {
+			left, lost := s.left, s.lost
+			s.mu.Unlock()
+			if lost > 0 {
+				s.host.Lost(lost, errors.New("adaptertest: the bus is stopped"))
+			}
+			if left {
 				close(s.gone)
 			}
-			s.mu.Unlock()
 			return
 		}
 		m := s.inbox[0]
@@ -258,15 +263,12 @@ func (s *busSeat) Leave() <-chan struct{} {
 		lost := len(s.waiting)
 		s.waiting = nil
 		b.mu.Unlock()
-		if lost > 0 {
-			s.host.Lost(lost, errors.New("adaptertest: the bus is stopped"))
-		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.left = true
-		s.inbox = nil
+		s.left, s.lost, s.inbox = true, lost, nil
 		if !s.busy {
-			close(s.gone)
+			s.busy = true
+			go s.drain()
 		}
 	})
 	return s.gone

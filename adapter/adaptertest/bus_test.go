@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -237,4 +238,37 @@ func (b *Bus) fail(seed uint64, faults Faults) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.faults, b.random = faults, NewBus(seed, faults).random
+}
+
+// Leave is called under a lock that the host may take.
+func TestLeavingAStoppedBus(t *testing.T) {
+	t.Parallel()
+	h := &lockedHost{host: newHost(t)}
+	bus := NewBus(1, Faults{})
+	m := bus.Node().Join("/", h)
+	bus.Stop()
+	if err := m.Publish(&adapter.Message{Kind: adapter.Broadcast}); err != nil {
+		t.Fatal(err)
+	}
+	h.mu.Lock()
+	gone := m.Leave()
+	h.mu.Unlock()
+	<-gone
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.lost != 1 {
+		t.Errorf("lost %d", h.lost)
+	}
+}
+
+type lockedHost struct {
+	*host
+	mu   sync.Mutex // guards the following
+	lost int
+}
+
+func (h *lockedHost) Lost(n int, _ error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lost += n
 }
