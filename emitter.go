@@ -272,6 +272,8 @@ func (r *recovery) emit(e Emitter, n *Namespace, position int64, enc *encoder, l
 	for _, s := range *list {
 		if position > 0 {
 			s.rec.sent = position
+		} else if r.recorder != nil && !e.volatile && !e.here {
+			s.rec.sent = r.last + 1 // its client's offset will not say that it has this
 		}
 		fail := s.queue(m, e.volatile)
 		if n.srv.hooks.sends() {

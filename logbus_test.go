@@ -22,10 +22,11 @@ type logBus struct {
 	first    int64              // what is before has been forgotten
 	sessions map[string]*adapter.Session
 	seats    []*logSeat
-	down     bool // nothing is taken
-	fails    int  // which of the next calls of Since
-	late     bool // who joins does not learn where the log is
-	hung     bool // sessions are not found, nor is it known that there are none
+	down     bool  // nothing is taken
+	fails    int   // which of the next calls of Since
+	late     bool  // who joins does not learn where the log is
+	hung     bool  // sessions are not found, nor is it known that there are none
+	gap      int64 // what was not taken is behind this position
 }
 
 func newLogBus() *logBus {
@@ -125,6 +126,9 @@ func (s *logSeat) append(m *adapter.Message, record bool) error {
 	case s.left:
 		return adapter.ErrLeft
 	case s.bus.down:
+		if record {
+			s.bus.gap = int64(len(s.bus.log)) + 1
+		}
 		return adapter.ErrBacklog
 	}
 	c := *m
@@ -201,7 +205,7 @@ func (s *logSeat) Since(_ context.Context, position int64) (list []*adapter.Mess
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
 	s.bus.fails--
-	if position < s.bus.first || s.bus.fails == 0 {
+	if position < max(s.bus.first, s.bus.gap) || s.bus.fails == 0 {
 		return nil, adapter.ErrForgotten
 	}
 	for _, m := range s.bus.log[min(position, int64(len(s.bus.log))):] {

@@ -119,6 +119,30 @@ func TestRecoveryWithoutTheBus(t *testing.T) {
 	})
 }
 
+// Who has not received an event that the log does not have is not taken to have it,
+// even if everything else was for others.
+func TestRecoveryOfWhatTheBusDidNotTake(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		bus, servers := recording(t, 2)
+		a, b := servers[0], servers[1]
+		c := a.arrive(t, webSocket)
+		a.Emit("one")
+		c.wantEvents("one")
+		bus.setDown(true)
+		_ = a.Emit("two") // which is lost on its way to her
+		bus.setDown(false)
+		b.To("others").Emit("three")
+		b.To("others").Emit("four")
+		synctest.Wait()
+		c.conn().Cut()
+		synctest.Wait()
+		c.srv = b
+		wantEqual(t, "missed", len(c.comeBack()), 0)
+		wantEqual(t, "recovered", c.recovered, false)
+	})
+}
+
 // What arrives while the middleware runs is neither lost nor doubled.
 func TestRecoveryWhileEventsCome(t *testing.T) {
 	t.Parallel()

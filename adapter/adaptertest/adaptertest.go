@@ -50,6 +50,19 @@ func Run(t *testing.T, newNode func(t testing.TB) adapter.Cluster, lacks ...Lack
 	}
 }
 
+// RunRecorder tests an adapter whose members are of type [adapter.Recorder], beyond
+// what Run does. newNode is as for Run; the bus keeps a few thousand messages for a
+// minute.
+func RunRecorder(t *testing.T, newNode func(t testing.TB) adapter.Cluster) {
+	t.Helper()
+	for _, test := range recording {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.run(&suite{t, newNode, namespace(), nil})
+		})
+	}
+}
+
 // A suite is what a test is about.
 type suite struct {
 	*testing.T

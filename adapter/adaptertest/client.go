@@ -25,6 +25,8 @@ type client struct {
 	url    string
 	prefix string // of packets' payloads, "/namespace,"
 	acks   int
+	pid    string   // by which a session is recovered
+	offset string   // of the last event, if there is recovery
 	unread []string // packets
 	probed bool     // an event that tells whether a room is heard of has come
 }
@@ -34,22 +36,36 @@ const probe = `["probe"]`
 
 const separator = "\x1e"
 
-// connect opens a session with srv and joins the namespace, and rooms.
-func (srv *server) connect(name string, rooms ...string) *client {
+// open opens a session with srv and joins the namespace.
+func (srv *server) open(name, auth string) *client {
 	srv.t.Helper()
 	c := &client{t: srv.t, name: name, http: srv.net.Client, url: "http://server/socket.io/?EIO=4&transport=polling", prefix: srv.ns.Name() + ","}
-	var open struct{ SID string }
+	var open struct{ SID, PID string }
 	if body := c.get(); !strings.HasPrefix(body, "0") || json.Unmarshal([]byte(body[1:]), &open) != nil {
 		c.t.Fatalf("the session opened with %q", body)
 	}
 	c.url += "&sid=" + open.SID
-	c.write("40" + c.prefix)
-	payload, ok := strings.CutPrefix(c.next(), "40"+c.prefix)
+	c.write("40" + c.prefix + auth)
+	var before []string // a session that is recovered may begin with what was missed
+	packet := c.next()
+	for ; !strings.HasPrefix(packet, "40"); packet = c.next() {
+		before = append(before, packet)
+	}
+	c.unread = append(before, c.unread...)
+	payload, ok := strings.CutPrefix(packet, "40"+c.prefix)
 	if !ok || json.Unmarshal([]byte(payload), &open) != nil {
 		c.t.Fatalf("the namespace was joined with %q", payload)
 	}
-	c.id = open.SID
+	c.id, c.pid = open.SID, open.PID
+	return c
+}
+
+// connect opens a session with srv and joins the namespace, and rooms.
+func (srv *server) connect(name string, rooms ...string) *client {
+	srv.t.Helper()
+	c := srv.open(name, "")
 	c.sync()
+	var ok bool
 	if c.socket, ok = srv.ns.Socket(c.id); !ok {
 		c.t.Fatalf("there is no socket %q", c.id)
 	}

@@ -25,6 +25,8 @@ type host struct {
 
 	mu      sync.Mutex // guards the following
 	got     []*adapter.Message
+	begun   bool  // a Position was delivered
+	read    int64 // the last Position, or that of a message
 	garbage int
 	lost    int
 	probes  map[int]bool // that were delivered; tests see nothing of them
@@ -43,16 +45,25 @@ func (h *host) Deliver(m *adapter.Message) {
 		h.t.Error("Deliver was called after Leave")
 	}
 	defer h.busy.Store(false)
-	if m.Kind == adapter.Position {
-		return // says nothing of a message
-	}
 	c := clone(m)
 	var probe int
 	_, err := fmt.Sscanf(string(c.Data), `["probe",%d]`, &probe)
 	h.mu.Lock()
+	if c.Position > 0 {
+		if c.Position < h.read || c.Position == h.read && c.Kind != adapter.Position {
+			h.t.Errorf("position %d was delivered behind %d", c.Position, h.read)
+		}
+		h.read = c.Position
+	}
+	switch {
+	case c.Kind == adapter.Position:
+		h.begun = true
+	case c.Position > 0 && !h.begun:
+		h.t.Error("a recorded message was delivered before it is known where the log began")
+	}
 	if err == nil {
 		h.probes[probe] = true
-	} else {
+	} else if c.Kind != adapter.Position {
 		h.got = append(h.got, c)
 	}
 	h.mu.Unlock()

@@ -89,13 +89,18 @@ func (s *servers) wantSettled() {
 
 func newServer(t testing.TB, cluster adapter.Cluster, namespace string) *server {
 	t.Helper()
+	return newServerWith(t, cluster, namespace, socketio.Options{})
+}
+
+func newServerWith(t testing.TB, cluster adapter.Cluster, namespace string, opts socketio.Options) *server {
+	t.Helper()
+	opts.Adapter = cluster
+	opts.OnError = func(_ *socketio.Socket, err error) { t.Logf("OnError: %v", err) }
 	srv := &server{
 		t:       t,
 		cluster: cluster,
 		events:  make(chan string, 1000),
-		Server: socketio.NewServer(&socketio.Options{Adapter: cluster, OnError: func(_ *socketio.Socket, err error) {
-			t.Logf("OnError: %v", err)
-		}}),
+		Server:  socketio.NewServer(&opts),
 	}
 	srv.ns = srv.Of(namespace)
 	srv.ns.On("sync", func() {})

@@ -23,13 +23,20 @@ import (
 //	flags      1 byte: 1 volatile, 2 compress always, 4 compress never,
 //	           8 close, 16 failed
 //	number     8 bytes, big-endian: counts what the sender sends to all servers
-//	           of the namespace, from 1; 0 means that it does not count
+//	           of the namespace, from 1; 0 means that it does not count. A
+//	           greeting has that of the last one
 //	sender     text: the name of its seat, or "emitter-" and something unique
 //
 // A text is its length in bytes, as an unsigned varint, and its bytes; a list
-// is its length and its elements. Next comes what says whom an event is for and
-// who answers. It begins with its own length in bytes, a varint, so that it
-// can be read without what follows it:
+// is its length and its elements. Next comes what was sent before on the other
+// way, which a log is: varints of
+//
+//	number     of the last it has recorded and has not read yet, or 0; in
+//	           the log, of the last it has sent to all
+//	position   of the last it has recorded and read, or 0
+//
+// and then what says whom an event is for and who answers. It begins with its own
+// length in bytes, a varint, so that it can be read without what follows it:
 //
 //	id         text
 //	rooms, except, targets: lists of texts
@@ -49,7 +56,7 @@ const version = 1
 
 // Kinds on the wire. They never change.
 var wireKinds = [...]byte{
-	adapter.Broadcast:  1,
+	adapter.Broadcast:  wireBroadcast,
 	adapter.Join:       2,
 	adapter.Leave:      3,
 	adapter.Disconnect: 4,
@@ -62,11 +69,15 @@ var wireKinds = [...]byte{
 	adapter.Emitted:    11,
 }
 
+// wireBroadcast is the only kind of message that is kept.
+const wireBroadcast = 1
+
 const (
 	kindHello byte = 32 // the sender is new here, or back: who hears it answers with kindAlive
 	kindAlive byte = 33 // the sender is there
 	kindBye   byte = 34 // the sender leaves
 	kindPart  byte = 35 // a piece of a message
+	kindGap   byte = 36 // in the log: clients of the sender may have what is not there
 )
 
 const (
@@ -101,7 +112,7 @@ func appendHead(dst []byte, kind, flags byte, number uint64, sender string) []by
 }
 
 // appendMessage appends m, without a number.
-func appendMessage(dst []byte, sender string, m *adapter.Message) ([]byte, error) {
+func appendMessage(dst []byte, sender string, b barrier, m *adapter.Message) ([]byte, error) {
 	if int(m.Kind) >= len(wireKinds) || wireKinds[m.Kind] == 0 {
 		return nil, fmt.Errorf("socketio: nats: kind %d can't be sent", m.Kind)
 	}
@@ -115,6 +126,8 @@ func appendMessage(dst []byte, sender string, m *adapter.Message) ([]byte, error
 		}
 	}
 	dst = appendHead(dst, wireKinds[m.Kind], flags, 0, sender)
+	dst = binary.AppendUvarint(dst, b.number)
+	dst = binary.AppendUvarint(dst, uint64(b.position))
 	dst = binary.AppendUvarint(dst, uint64(addressSize(m)))
 	dst = appendText(dst, m.ID)
 	for _, list := range [...][]string{m.Rooms, m.Except, m.Targets} {
@@ -151,7 +164,7 @@ func addressSize(m *adapter.Message) int {
 
 // messageSize is at least the length of m encoded.
 func messageSize(m *adapter.Message) int {
-	n := headSize + textSize(maxName) + 4*binary.MaxVarintLen64 + addressSize(m) + textSize(len(m.Data))
+	n := headSize + textSize(maxName) + 6*binary.MaxVarintLen64 + addressSize(m) + textSize(len(m.Data))
 	for _, b := range m.Binary {
 		n += textSize(len(b))
 	}
@@ -181,8 +194,18 @@ type head struct {
 	kind, flags byte
 	number      uint64
 	sender      []byte
+	barrier     barrier
 	rest        []byte // what follows
 }
+
+// A barrier says how far what came on the other way is to be handled first.
+type barrier struct {
+	number   uint64 // the sender's, or 0
+	position int64  // of the sender, or 0
+}
+
+// isMessage reports whether a kind is one that servers see.
+func isMessage(kind byte) bool { return kind < kindHello }
 
 func decodeHead(b []byte) (h head, err error) {
 	if len(b) == 0 || b[0] != version {
@@ -194,10 +217,18 @@ func decodeHead(b []byte) (h head, err error) {
 	h.kind, h.flags, h.number = b[1], b[2], binary.BigEndian.Uint64(b[numberAt:])
 	r := reader[[]byte]{rest: b[headSize:]}
 	h.sender = r.text()
-	h.rest = r.rest
 	if r.failed || !validName(h.sender) {
 		return h, errSender
 	}
+	if isMessage(h.kind) {
+		h.barrier.number = r.varint()
+		position := r.varint()
+		if r.failed || position > math.MaxInt64 {
+			return h, errFormat
+		}
+		h.barrier.position = int64(position)
+	}
+	h.rest = r.rest
 	return h, nil
 }
 

@@ -24,7 +24,7 @@ func sample() *adapter.Message {
 
 func TestFormat(t *testing.T) {
 	t.Parallel()
-	got, err := appendMessage(nil, "ab", &adapter.Message{
+	got, err := appendMessage(nil, "ab", barrier{3, 300}, &adapter.Message{
 		Kind: adapter.Broadcast, ID: "id", Rooms: []string{"x"}, Except: []string{"y", "z"}, Volatile: true,
 		Compress: adapter.CompressAlways, Timeout: 200, Data: []byte(`["e"]`), Binary: [][]byte{{7}},
 	})
@@ -33,6 +33,7 @@ func TestFormat(t *testing.T) {
 	}
 	setNumber(got, 258)
 	want := "01" + "01" + "03" + "0000000000000102" + "02" + "6162" + // head
+		"03" + "ac02" + // behind what
 		"0c" + "026964" + "01" + "0178" + "02" + "0179" + "017a" + "00" + // for whom
 		"00" + "c801" + "05" + "5b2265225d" + "01" + "01" + "07"
 	if hex.EncodeToString(got) != want {
@@ -54,7 +55,7 @@ func TestEverythingIsExpressible(t *testing.T) {
 	}
 	var d decoder
 	for _, m := range list {
-		b, err := appendMessage(nil, "sender", m)
+		b, err := appendMessage(nil, "sender", barrier{300, 1 << 50}, m)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +82,7 @@ func TestEverythingIsExpressible(t *testing.T) {
 
 func TestAnEmitterIsNoSeat(t *testing.T) {
 	t.Parallel()
-	b, _ := appendMessage(nil, emitterPrefix+"1", &adapter.Message{Kind: adapter.Broadcast})
+	b, _ := appendMessage(nil, emitterPrefix+"1", barrier{}, &adapter.Message{Kind: adapter.Broadcast})
 	h, _ := decodeHead(b)
 	if m, err := new(decoder).decode(h); err != nil || m.From != adapter.Emitter {
 		t.Errorf("got %v, %v", m, err)
@@ -91,7 +92,7 @@ func TestAnEmitterIsNoSeat(t *testing.T) {
 func TestWhatCannotBeSent(t *testing.T) {
 	t.Parallel()
 	for _, m := range []*adapter.Message{{}, {Kind: 200}, {Kind: adapter.Clients, Count: -1}, {Kind: adapter.Fetch, Timeout: -1}} {
-		if _, err := appendMessage(nil, "a", m); err == nil {
+		if _, err := appendMessage(nil, "a", barrier{}, m); err == nil {
 			t.Errorf("%+v was encoded", m)
 		}
 	}
@@ -116,7 +117,7 @@ func same(a, b *adapter.Message) bool {
 
 func TestMalformedMessages(t *testing.T) {
 	t.Parallel()
-	whole, err := appendMessage(nil, "sender", sample())
+	whole, err := appendMessage(nil, "sender", barrier{}, sample())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +175,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		m := sample()
 		m.Kind = adapter.Kind(kind)
-		b, err := appendMessage(nil, "a-seat", m)
+		b, err := appendMessage(nil, "a-seat", barrier{1, 2}, m)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -198,7 +199,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := appendMessage(nil, string(h.sender), m)
+		again, err := appendMessage(nil, string(h.sender), h.barrier, m)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -146,11 +146,11 @@ func (e Emitter) event(kind adapter.Kind, event string, args []any) error {
 
 func (e Emitter) publish(kind adapter.Kind) error {
 	e.message.Kind = kind
-	data, err := appendMessage(make([]byte, 0, messageSize(&e.message)), e.sender, &e.message)
+	data, err := appendMessage(make([]byte, 0, messageSize(&e.message)), e.sender, barrier{}, &e.message)
 	if err != nil {
 		return err
 	}
-	if err := post(e.conn, subject(e.prefix, e.namespace, all), e.sender, data); err != nil {
+	if err := post(e.conn, subject(e.prefix, e.namespace, all), e.sender, 0, data); err != nil {
 		return fmt.Errorf("socketio: nats: %w", err)
 	}
 	return nil

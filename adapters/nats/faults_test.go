@@ -174,7 +174,7 @@ func TestGarbage(t *testing.T) {
 	from, to := join(t, b.node(t, nil)).ready(), join(t, b.node(t, nil)).ready()
 	from.wantPeers(to)
 	conn := b.connect(t)
-	good, err := appendMessage(nil, "stranger", sample())
+	good, err := appendMessage(nil, "stranger", barrier{}, sample())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"time"
@@ -16,13 +17,24 @@ type inbox struct {
 	decoder decoder // used by deliver
 
 	mu         sync.Mutex // guards the following
-	queue      []head
+	queue      []delivery
 	size       int64 // bytes in queue and assemblies, and in what deliver handles
 	assemblies map[string]*assembly
 	busy       bool          // deliver runs
 	quiet      chan struct{} // closed when it ends; nil if nobody waits for that
+	room       chan struct{} // closed when something was queued or handled; nil if nobody waits for that
 	ended      bool
+	order      order
 }
+
+// A delivery is a message for the server.
+type delivery struct {
+	head
+	position int64 // in the log, or 0
+}
+
+// kindPosition is a delivery that says how far the log has been read.
+const kindPosition byte = 255
 
 // maxAssemblies bounds the senders of whom parts are kept.
 const maxAssemblies = 1000
@@ -38,15 +50,94 @@ func (in *inbox) put(h head, direct bool, kept int64) {
 	full := in.size+size > in.limit
 	if !full && !in.ended {
 		in.size += size
-		in.queue = append(in.queue, h)
-		if !in.busy {
-			in.busy = true
-			go in.deliver() // until the queue is empty or the inbox has ended, which waits for it
+		if !in.order.hold(in, h) {
+			in.add(delivery{head: h})
+			in.order.pass(in, h)
 		}
+	} else {
+		in.order.pass(in, h) // it will not come
 	}
 	in.mu.Unlock()
 	if full && direct {
 		in.host.Lost(1, errInbox)
+	}
+}
+
+// add queues a delivery. The caller holds mu.
+func (in *inbox) add(d delivery) {
+	in.queue = append(in.queue, d)
+	if !in.busy {
+		in.busy = true
+		go in.deliver() // until the queue is empty or the inbox has ended, which waits for it
+	}
+}
+
+// wake lets read look again. The caller holds mu.
+func (in *inbox) wake() {
+	if in.room != nil {
+		close(in.room)
+		in.room = nil
+	}
+}
+
+// greeted notes what another seat had sent to all when it said that it is there:
+// what was before that is not awaited.
+func (in *inbox) greeted(h head) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.order.know(h)
+	in.order.pass(in, h)
+}
+
+// force queues deliveries that are bounded elsewhere.
+func (in *inbox) force(list ...delivery) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.ended {
+		return
+	}
+	for _, d := range list {
+		in.size += cost(d.head)
+		in.add(d)
+	}
+}
+
+// read queues what was read from the log up to a position, when there is room
+// for it, and what was sent before it is queued.
+func (in *inbox) read(ctx context.Context, d delivery) error {
+	size := cost(d.head)
+	var late <-chan time.Time
+	for {
+		in.mu.Lock()
+		if in.ended {
+			in.mu.Unlock()
+			return adapter.ErrLeft
+		}
+		ahead := in.order.ahead(d)
+		if !ahead && (in.size == 0 || in.size+size <= in.limit) {
+			in.size += size
+			in.add(d)
+			in.order.read(in, d)
+			in.mu.Unlock()
+			return nil
+		}
+		if in.room == nil {
+			in.room = make(chan struct{})
+		}
+		room := in.room
+		in.mu.Unlock()
+		if ahead && late == nil {
+			late = time.After(overtakeLimit)
+		}
+		select {
+		case <-room:
+		case <-late:
+			in.mu.Lock()
+			in.order.pass(in, head{sender: d.sender, number: d.barrier.number})
+			in.mu.Unlock()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
@@ -86,7 +177,7 @@ func (in *inbox) assemble(h head, direct bool) {
 		return
 	}
 	whole, err := decodeHead(as.data)
-	if err == nil && (whole.kind == kindPart || string(whole.sender) != sender) {
+	if err == nil && (!isMessage(whole.kind) || string(whole.sender) != sender) {
 		err = errSender
 	}
 	if err != nil {
@@ -125,20 +216,31 @@ func (in *inbox) deliver() {
 			in.mu.Unlock()
 			return
 		}
-		h := in.queue[0]
+		d := in.queue[0]
 		in.queue = in.queue[1:]
 		in.mu.Unlock()
-
-		m, err := in.decoder.decode(h)
-		if err != nil {
-			in.host.Garbage(err)
-		} else {
-			in.host.Deliver(m)
-		}
+		in.handle(d)
 		in.mu.Lock()
-		in.size -= cost(h)
+		in.size -= cost(d.head)
+		in.wake()
 		in.mu.Unlock()
 	}
+}
+
+func (in *inbox) handle(d delivery) {
+	if d.kind == kindPosition {
+		in.host.Deliver(&adapter.Message{Kind: adapter.Position, Position: d.position})
+		return
+	}
+	m, err := in.decoder.decode(d.head)
+	if err != nil {
+		in.host.Garbage(err)
+		return
+	}
+	if m.Position = d.position; m.Position > 0 {
+		m.Seq = 0 // who reads the log has looked at it
+	}
+	in.host.Deliver(m)
 }
 
 // cost is what a queued message takes, in bytes.
@@ -152,6 +254,7 @@ func (in *inbox) end() {
 	in.mu.Lock()
 	in.ended = true
 	clear(in.assemblies)
+	in.order.end()
 	if !in.busy {
 		in.mu.Unlock()
 		return

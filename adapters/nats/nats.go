@@ -38,6 +38,13 @@
 // Servers know each other by heartbeats. One that has died, or was cut off,
 // is not waited for any longer than Options.HeartbeatTimeout.
 //
+// # Recovery
+//
+// With [NewJetStream] the bus keeps what clients miss while they are cut off, and
+// their sessions, so that they recover on whatever server they come back to.
+//
+// # Security
+//
 // Who may publish to the subjects of a cluster commands it: permissions for
 // "socketio.>" are for servers and emitters only.
 package nats
@@ -110,6 +117,7 @@ type Adapter struct {
 	opts    Options
 	inbound chan *natsgo.Msg   // what all seats receive, in the order of the connection
 	status  chan natsgo.Status // changes of the connection
+	journal *journal           // nil if nothing is kept
 	stop    chan struct{}      // closed by Close
 	stopped chan struct{}      // closed when listen has returned
 
@@ -134,9 +142,14 @@ const maxInbound = 1 << 14
 // wait for the connection. A nil opts means the defaults. It panics if
 // opts contradict each other.
 func New(conn *natsgo.Conn, opts *Options) *Adapter {
+	return newAdapter(conn, opts.withDefaults(), nil)
+}
+
+func newAdapter(conn *natsgo.Conn, opts Options, j *journal) *Adapter {
 	a := &Adapter{
 		conn:    conn,
-		opts:    opts.withDefaults(),
+		opts:    opts,
+		journal: j,
 		inbound: make(chan *natsgo.Msg, maxInbound),
 		status:  conn.StatusChanged(natsgo.CONNECTED, natsgo.RECONNECTING, natsgo.DISCONNECTED, natsgo.CLOSED),
 		stop:    make(chan struct{}),
@@ -154,18 +167,31 @@ func New(conn *natsgo.Conn, opts *Options) *Adapter {
 // Join implements [adapter.Cluster].
 func (a *Adapter) Join(namespace string, host adapter.Host) adapter.Member {
 	s := newSeat(a, namespace, host)
+	if a.journal == nil {
+		a.join(s)
+		return s
+	}
+	r := newRecorder(s, a.journal)
+	a.join(s)
+	return r
+}
+
+func (a *Adapter) join(s *seat) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
 		s.leaving.Do(s.outbox.leave)
+		close(s.left)
 		close(s.started)
 		close(s.gone)
-		return s
+		return
 	}
 	a.seats[s.token] = s
 	a.all[s] = struct{}{}
 	go s.start() // until the seat is ready or left; finish waits for it
-	return s
+	if s.rec != nil {
+		go s.rec.read() // until the seat is left; finish waits for it
+	}
 }
 
 // Close gives up all seats, waits until they are, and ends the adapter. The
@@ -268,7 +294,12 @@ func (a *Adapter) changed(status natsgo.Status) (again bool) {
 	a.mu.Unlock()
 	if is || dead {
 		a.epoch.Add(1)
-		a.each(func(s *seat) { s.outbox.kick() }) // to send what waits, or to let go of it
+		a.each(func(s *seat) {
+			s.outbox.kick() // to send what waits, or to let go of it
+			if s.rec != nil {
+				s.rec.kick()
+			}
+		})
 	}
 	return is && !was
 }

@@ -27,15 +27,21 @@ const patience = 30 * time.Second
 
 // A bus is a NATS server of the test's own.
 type bus struct {
-	t    testing.TB
-	port int
-	srv  *server.Server
+	t     testing.TB
+	port  int
+	srv   *server.Server
+	store string // of JetStream, if it is enabled
 }
 
 func newBus(t testing.TB) *bus {
 	t.Helper()
-	b := &bus{t: t, port: server.RANDOM_PORT}
+	b := newIdleBus(t)
 	b.start()
+	return b
+}
+
+func newIdleBus(t testing.TB) *bus {
+	b := &bus{t: t, port: server.RANDOM_PORT}
 	t.Cleanup(b.stop)
 	return b
 }
@@ -43,7 +49,8 @@ func newBus(t testing.TB) *bus {
 // start starts the server, again on the same port.
 func (b *bus) start() {
 	b.t.Helper()
-	srv, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: b.port, NoLog: true, NoSigs: true})
+	srv, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: b.port, NoLog: true, NoSigs: true,
+		JetStream: b.store != "", StoreDir: b.store})
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -32,11 +32,20 @@ type outbox struct {
 type letter struct {
 	subject string
 	data    []byte
-	control bool // a greeting, which does not count as lost
+	control bool   // a greeting, which does not count as lost
+	number  uint64 // of what is recorded, which does not either: records do that
 }
+
+// counts reports whether its loss does.
+func (l *letter) counts() bool { return !l.control && l.number == 0 }
 
 // put queues a message; numbered ones are for all servers.
 func (o *outbox) put(subject string, data []byte, numbered bool) error {
+	return o.add(letter{subject: subject, data: data}, numbered)
+}
+
+func (o *outbox) add(l letter, numbered bool) error {
+	data := l.data
 	size := int64(len(data))
 	if size > o.a.opts.MaxPending {
 		return fmt.Errorf("socketio: nats: a message of %d bytes exceeds MaxPending", size)
@@ -55,7 +64,7 @@ func (o *outbox) put(subject string, data []byte, numbered bool) error {
 		o.number++
 		setNumber(data, o.number)
 	}
-	o.queue = append(o.queue, letter{subject: subject, data: data})
+	o.queue = append(o.queue, l)
 	o.run()
 	return nil
 }
@@ -67,9 +76,17 @@ func (o *outbox) greet(subject string, data []byte) {
 	if !o.open || !o.a.online.Load() {
 		return
 	}
+	setNumber(data, o.number)
 	o.a.pending.Add(int64(len(data)))
-	o.queue = append(o.queue, letter{subject, data, true})
+	o.queue = append(o.queue, letter{subject: subject, data: data, control: true})
 	o.run()
+}
+
+// last returns the number of the last message to all.
+func (o *outbox) last() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.number
 }
 
 // begin lets what waits be sent.
@@ -162,11 +179,11 @@ func (o *outbox) rest() {
 // among them that it refused.
 func (o *outbox) send(batch []letter) (sent, lost int, reason error) {
 	for i, l := range batch {
-		err := post(o.a.conn, l.subject, o.sender, l.data)
+		err := post(o.a.conn, l.subject, o.sender, l.number, l.data)
 		if errors.Is(err, natsgo.ErrReconnectBufExceeded) {
 			return i, lost, reason
 		}
-		if err != nil && !l.control {
+		if err != nil && l.counts() {
 			lost++
 			reason = err
 		}
@@ -213,7 +230,7 @@ func (o *outbox) abandon() (lost int) {
 	defer o.mu.Unlock()
 	for _, l := range o.queue {
 		o.a.pending.Add(-int64(len(l.data)))
-		if !l.control {
+		if l.counts() {
 			lost++
 		}
 	}

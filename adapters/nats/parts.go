@@ -2,17 +2,32 @@ package nats
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
 )
 
+// idHeader is what a message is known by, so that a stream keeps it once.
+const idHeader = natsgo.MsgIdHdr
+
 // post hands a message to the connection, in parts if NATS does not allow that
-// much at once. It may wait for the network.
-func post(conn *natsgo.Conn, subject, sender string, message []byte) error {
+// much at once. It may wait for the network. A message with a number is for a
+// stream, to which it may be posted again.
+func post(conn *natsgo.Conn, subject, sender string, number uint64, message []byte) error {
 	limit := int(conn.MaxPayload())
+	put := func(_ uint64, data []byte) error { return conn.Publish(subject, data) }
+	if number > 0 {
+		limit -= headerSize // counts as payload
+		put = func(part uint64, data []byte) error {
+			m := natsgo.NewMsg(subject)
+			m.Header.Set(idHeader, fmt.Sprintf("%s-%d-%d", sender, number, part))
+			m.Data = data
+			return conn.PublishMsg(m)
+		}
+	}
 	if len(message) <= limit {
-		return conn.Publish(subject, message)
+		return put(0, message)
 	}
 	limit -= headSize + textSize(len(sender))
 	if limit <= 0 {
@@ -27,12 +42,15 @@ func post(conn *natsgo.Conn, subject, sender string, message []byte) error {
 			flags = flagLast
 		}
 		part = append(appendHead(part[:0], kindPart, flags, i, sender), piece...)
-		if err := conn.Publish(subject, part); err != nil {
+		if err := put(i, part); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// headerSize is at least the size of the headers of a numbered message.
+const headerSize = 64 + maxName + 2*20
 
 // An assembly is a message of which not all parts have come.
 type assembly struct {

@@ -32,7 +32,8 @@ type seat struct {
 	started chan struct{} // closed when start has returned: the others hear this seat and it hears them
 	failed  error         // or why not; read after that
 	subs    [2]atomic.Pointer[natsgo.Subscription]
-	dropped int // messages to this seat alone that the connection had to drop; used by listen only
+	dropped int       // messages to this seat alone that the connection had to drop; used by listen only
+	rec     *recorder // nil if there is no log
 	leaving sync.Once
 	left    chan struct{} // closed by Leave
 	gone    chan struct{} // closed when nothing runs any more
@@ -152,7 +153,7 @@ func (s *seat) Publish(m *adapter.Message) error {
 	if m.Volatile && !s.a.online.Load() {
 		return nil // the servers are clients that cannot take it at once
 	}
-	data, err := appendMessage(make([]byte, 0, messageSize(m)), s.id, m)
+	data, err := appendMessage(make([]byte, 0, messageSize(m)), s.id, s.barrier(), m)
 	if err != nil {
 		return err
 	}
@@ -160,6 +161,14 @@ func (s *seat) Publish(m *adapter.Message) error {
 		return s.outbox.put(s.everybody, data, true)
 	}
 	return s.outbox.put(s.prefix+recipient, data, false)
+}
+
+// barrier returns what of the log is behind what is published now.
+func (s *seat) barrier() barrier {
+	if s.rec == nil {
+		return barrier{}
+	}
+	return s.rec.records.barrier()
 }
 
 // greet tells the others that this seat is there and asks who they are.
@@ -202,8 +211,11 @@ func (s *seat) receive(m *natsgo.Msg) {
 	}
 	switch h.kind {
 	case kindHello:
+		s.inbox.greeted(h)
 		s.say(kindAlive, string(h.sender))
-	case kindAlive, kindBye:
+	case kindAlive:
+		s.inbox.greeted(h)
+	case kindBye:
 	case kindPart:
 		s.inbox.assemble(h, direct)
 	default:
@@ -245,6 +257,9 @@ func (s *seat) finish() {
 	err := s.farewell(ctx)
 	s.cancel()
 	<-s.started
+	if s.rec != nil {
+		s.rec.end(err)
+	}
 	if n := s.outbox.abandon(); n > 0 {
 		s.host.Lost(n, err)
 	}
@@ -270,6 +285,11 @@ func (s *seat) farewell(ctx context.Context) error {
 	case <-s.started:
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	if s.rec != nil {
+		if err := s.rec.settled(ctx); err != nil {
+			return err
+		}
 	}
 	s.say(kindBye, all)
 	if err := s.outbox.settled(ctx); err != nil {

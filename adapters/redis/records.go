@@ -11,7 +11,7 @@ import (
 )
 
 // recordTimeout is how long the server waits for its own events to come back from
-// the stream.
+// the stream, unless it is tested.
 const recordTimeout = time.Second
 
 // The fields of entries that other implementations don't know.
@@ -122,7 +122,8 @@ func (r *records) late() bool {
 }
 
 func (r *records) isLate(first *record, now time.Time) bool {
-	return first.failed || now.Sub(first.since) > recordTimeout && now.Sub(r.progress) > recordTimeout
+	timeout := r.member.stream.options.recordTimeout
+	return first.failed || now.Sub(first.since) > timeout && now.Sub(r.progress) > timeout
 }
 
 // expired takes what nobody waits for any longer.

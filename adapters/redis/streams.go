@@ -52,6 +52,8 @@ type StreamsOptions struct {
 	// Backlog is how many bytes may wait for Redis until Publish refuses more. The
 	// default is [DefaultBacklog].
 	Backlog int
+
+	recordTimeout time.Duration
 }
 
 // NewStreams joins a server to a cluster with Redis streams, in the format of
@@ -91,6 +93,9 @@ func (o *StreamsOptions) setDefaults() {
 	}
 	if o.BlockTime <= 0 {
 		o.BlockTime = DefaultBlockTime
+	}
+	if o.recordTimeout == 0 {
+		o.recordTimeout = recordTimeout
 	}
 }
 

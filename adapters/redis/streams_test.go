@@ -2,8 +2,10 @@ package redis
 
 import (
 	"testing"
+	"time"
 
 	"github.com/socketio-go/socketio/adapter"
+	"github.com/socketio-go/socketio/adapter/adaptertest"
 	"github.com/socketio-go/socketio/internal/redistest"
 )
 
@@ -35,6 +37,13 @@ func TestStreams(t *testing.T) {
 			t.Run("order", func(t *testing.T) { testOrder(t, true, join("/order")) })
 		})
 	}
+}
+
+func TestStreamsRecord(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	o := &StreamsOptions{recordTimeout: 5 * time.Second} // what comes late on a slow machine is not given up
+	adaptertest.RunRecorder(t, func(t testing.TB) adapter.Cluster { return streamed(t, server.Addr(), o) })
 }
 
 // streamed returns an adapter that is closed at the end of the test.

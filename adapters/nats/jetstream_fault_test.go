@@ -1,0 +1,436 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/socketio-go/socketio/adapter"
+)
+
+// hearLog returns the next event of the log, which is not a Position.
+func (m *member) hearLog() adapter.Message {
+	m.t.Helper()
+	for {
+		if got := receive(m.t, m.got, "an event"); got.Kind != adapter.Position {
+			return got
+		}
+	}
+}
+
+func (m *member) rec() *recorder { return m.Member.(*recorder) }
+
+// hasty makes the server wait for its own events as long as it usually does, and
+// patient makes it wait as long as tests do.
+func (m *member) hasty()   { m.rec().journal.timeout.Store(int64(recordTimeout)) }
+func (m *member) patient() { m.rec().journal.timeout.Store(int64(patience)) }
+
+func (m *member) record(i int) {
+	m.t.Helper()
+	if err := m.rec().Record(&adapter.Message{Kind: adapter.Broadcast, Data: fmt.Appendf(nil, `["e",%d]`, i)}); err != nil {
+		m.t.Fatalf("Record: %v", err)
+	}
+}
+
+// wantRecorded expects numbered events, with or without positions.
+func (m *member) wantRecorded(from, to int, position bool) (last int64) {
+	m.t.Helper()
+	for i := from; i < to; i++ {
+		got := m.hearLog()
+		if want := fmt.Sprintf(`["e",%d]`, i); string(got.Data) != want || got.Position > 0 != position {
+			m.t.Fatalf("got %s at %d, want %s", got.Data, got.Position, want)
+		}
+		last = got.Position
+	}
+	return last
+}
+
+// wantForgotten expects that nobody can resume at a position.
+func (m *member) wantForgotten(position int64) {
+	m.t.Helper()
+	eventually(m.t, func() bool {
+		_, err := m.rec().Since(m.t.Context(), position)
+		return errors.Is(err, adapter.ErrForgotten)
+	}, "what was missed is forgotten")
+}
+
+// wantWhole waits until the log is complete again.
+func (m *member) wantWhole() {
+	m.t.Helper()
+	eventually(m.t, func() bool { return m.rec().records.complete() }, "the gap is noted")
+}
+
+// Without the bus a server gets what it records all the same, and the others later;
+// but no session is restored across that.
+func TestRecordWithoutTheBus(t *testing.T) {
+	t.Parallel()
+	b := newStore(t)
+	line := newProxy(t, b.addr())
+	from, to := join(t, logTo(t, connect(t, line.addr()), nil)).ready(), join(t, b.log(t, nil)).ready()
+	from.record(0)
+	before := from.wantRecorded(0, 1, true)
+	to.wantRecorded(0, 1, true)
+	from.hasty()
+	line.cut()
+	eventually(t, func() bool { return !from.rec().a.online.Load() }, "the loss is noticed")
+	for i := 1; i < 10; i++ {
+		from.record(i)
+	}
+	from.wantRecorded(1, 10, false)
+	from.wantForgottenHere(before)
+	session := &adapter.Session{PID: "p", ID: "i"}
+	if err := from.rec().Save(session, time.Minute); !errors.Is(err, errGap) {
+		t.Errorf("Save: %v", err)
+	}
+	line.heal()
+	to.wantRecorded(1, 10, true)
+	from.wantWhole()
+	to.wantForgotten(before)
+	from.wantForgotten(before)
+	from.patient()
+	from.record(10)
+	after := from.wantRecorded(10, 11, true)
+	from.record(11)
+	from.wantRecorded(11, 12, true)
+	if list, err := to.rec().Since(t.Context(), after); err != nil || len(list) != 1 || string(list[0].Data) != `["e",11]` {
+		t.Errorf("%d messages, %v", len(list), err)
+	}
+	if err := from.rec().Save(session, time.Minute); err != nil {
+		t.Errorf("Save: %v", err)
+	}
+	if len(to.lost)+len(from.lost)+len(to.garbage)+len(from.garbage) > 0 {
+		t.Error("something was counted as lost, or as garbage")
+	}
+}
+
+// wantForgottenHere is wantForgotten of a server that the bus does not hear.
+func (m *member) wantForgottenHere(position int64) {
+	m.t.Helper()
+	if _, err := m.rec().Since(m.t.Context(), position); !errors.Is(err, adapter.ErrForgotten) {
+		m.t.Errorf("Since: %v", err)
+	}
+}
+
+// A bus that is slow delays events, and repeats or reorders none.
+func TestSlowBus(t *testing.T) {
+	t.Parallel()
+	b := newStore(t)
+	line := newProxy(t, b.addr())
+	from, to := join(t, logTo(t, connect(t, line.addr()), nil)).ready(), join(t, b.log(t, nil)).ready()
+	next := 0
+	for range 3 {
+		from.hasty()
+		line.freeze()
+		for range 5 {
+			from.record(next)
+			next++
+		}
+		from.wantRecorded(next-5, next, false)
+		line.thaw()
+		to.wantRecorded(next-5, next, true)
+		from.wantWhole()
+		from.patient()
+		from.record(next) // and not those before again
+		next++
+		from.wantRecorded(next-1, next, true)
+		to.wantRecorded(next-1, next, true)
+	}
+}
+
+// The log and the sessions outlive NATS, and servers go on where they were.
+func TestJetStreamRestarts(t *testing.T) {
+	t.Parallel()
+	b := newStore(t)
+	from, to := join(t, b.log(t, nil)).ready(), join(t, b.log(t, nil)).ready()
+	from.record(0)
+	begin := from.wantRecorded(0, 1, true)
+	from.record(1)
+	from.wantRecorded(1, 2, true)
+	to.wantRecorded(0, 2, true)
+	if err := from.rec().Save(&adapter.Session{PID: "p", ID: "i"}, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool {
+		from.rec().sessions.mu.Lock()
+		defer from.rec().sessions.mu.Unlock()
+		return len(from.rec().sessions.pending) == 0
+	}, "the session is saved")
+	b.stop()
+	b.start()
+	list := eventuallySince(to, begin)
+	if len(list) != 1 || string(list[0].Data) != `["e",1]` {
+		t.Errorf("%d messages", len(list))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if s, err := to.rec().Take(ctx, "p"); err != nil || s == nil || s.ID != "i" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	// What is recorded when JetStream comes back may be late for the server
+	// itself, but comes once, in order.
+	const n = 20
+	for i := 2; i < n; i++ {
+		from.record(i)
+	}
+	for _, m := range []*member{from, to} {
+		for i := 2; i < n; i++ {
+			if got := m.hearLog(); string(got.Data) != fmt.Sprintf(`["e",%d]`, i) {
+				t.Fatalf("got %s, want event %d", got.Data, i)
+			}
+		}
+	}
+}
+
+// eventuallySince is Since when the bus is back.
+func eventuallySince(m *member, position int64) (list []*adapter.Message) {
+	m.t.Helper()
+	eventually(m.t, func() bool {
+		ctx, cancel := context.WithTimeout(m.t.Context(), time.Second)
+		defer cancel()
+		var err error
+		list, err = m.rec().Since(ctx, position)
+		return err == nil
+	}, "the log can be read")
+	return list
+}
+
+// A NATS server that was restarted and has forgotten everything begins a new log,
+// for which no old offset is good.
+func TestStreamIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	b := newStore(t)
+	opts := &JetStreamOptions{Memory: true}
+	from, to := join(t, b.log(t, opts)).ready(), join(t, b.log(t, opts)).ready()
+	for i := range 10 {
+		from.record(i)
+	}
+	before := to.wantRecorded(0, 10, true)
+	from.wantRecorded(0, 10, true)
+	b.stop()
+	b.start()
+	to.wantForgotten(before)
+	if err := receive(t, to.lost, "the loss"); !errors.Is(err, errDropped) {
+		t.Error(err)
+	}
+	from.wantForgotten(before)
+	from.record(10)
+	for _, m := range []*member{from, to} {
+		got := m.hearLog()
+		if string(got.Data) != `["e",10]` || got.Position > 0 && got.Position <= before {
+			t.Errorf("got %s at %d, behind %d", got.Data, got.Position, before)
+		}
+	}
+}
+
+// What was purged can't be recovered; what comes after it can.
+func TestPurge(t *testing.T) {
+	t.Parallel()
+	b := newStore(t)
+	a := b.log(t, nil)
+	m := join(t, a).ready()
+	m.record(0)
+	first := m.wantRecorded(0, 1, true)
+	m.record(1)
+	second := m.wantRecorded(1, 2, true)
+	stream, err := a.journal.js.Stream(t.Context(), "socketio")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m.wantForgotten(first)
+	for range 2 {
+		if list, err := m.rec().Since(t.Context(), second); err != nil || len(list) > 0 {
+			t.Errorf("%d messages, %v", len(list), err)
+		}
+	}
+	m.record(2)
+	m.wantRecorded(2, 3, true)
+	m.wantForgotten(first)
+	if list, err := m.rec().Since(t.Context(), second); err != nil || len(list) != 1 {
+		t.Errorf("%d messages, %v", len(list), err)
+	}
+	for _, position := range []int64{0, second + 1000, second - 1e12} {
+		m.wantForgotten(position)
+	}
+}
+
+// Bounds of the stream drop the oldest.
+func TestStreamBounds(t *testing.T) {
+	t.Parallel()
+	b := newStore(t)
+	m := join(t, b.log(t, &JetStreamOptions{MaxMsgs: 10, Stream: "small"})).ready()
+	m.record(0)
+	first := m.wantRecorded(0, 1, true)
+	last := first
+	for i := 1; i < 20; i++ {
+		m.record(i)
+		last = m.wantRecorded(i, i+1, true)
+	}
+	m.wantForgotten(first)
+	if list, err := m.rec().Since(t.Context(), last-10); err != nil || len(list) != 10 {
+		t.Errorf("%d messages, %v", len(list), err)
+	}
+	m.wantForgotten(last - 11)
+}
+
+// A server without JetStream is a mistake that Ready tells of at once; events reach
+// the clients of the same server.
+func TestNoJetStream(t *testing.T) {
+	t.Parallel()
+	b := newBus(t)
+	a := b.log(t, nil)
+	m := join(t, a)
+	m.hasty()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	err := m.Ready(ctx)
+	if ctx.Err() != nil || !errors.Is(err, jetstream.ErrJetStreamNotEnabled) || !strings.Contains(err.Error(), "recovery needs JetStream") {
+		t.Errorf("Ready: %v", err)
+	}
+	for i := range 5 {
+		m.record(i)
+	}
+	m.wantRecorded(0, 5, false)
+	if err := m.rec().Save(&adapter.Session{}, time.Minute); !errors.Is(err, errGap) {
+		t.Errorf("Save: %v", err)
+	}
+	if _, err := m.rec().Take(ctx, "p"); err == nil {
+		t.Error("Take: no error")
+	}
+	other := join(t, b.log(t, nil)) // what is not kept goes its way
+	if err := m.say(7); err != nil {
+		t.Fatal(err)
+	}
+	wantInTouch(m, other)
+	m.leave()
+	if n := m.lostSoFar(); n != 5 {
+		t.Errorf("%d are lost", n)
+	}
+}
+
+// Too much that waits is refused, and clients have what is not in the log.
+func TestRecordBacklog(t *testing.T) {
+	t.Parallel()
+	b := newStore(t)
+	line := newProxy(t, b.addr())
+	opts := &JetStreamOptions{Options: Options{MaxPending: 10 << 10}}
+	a := logTo(t, connect(t, line.addr()), opts)
+	m := join(t, a).ready()
+	m.record(0)
+	before := m.wantRecorded(0, 1, true)
+	m.hasty()
+	line.cut()
+	eventually(t, func() bool { return !a.online.Load() }, "the loss is noticed")
+	n := 0
+	var err error
+	for ; err == nil; n++ {
+		err = m.rec().Record(&adapter.Message{Kind: adapter.Broadcast, Data: []byte(`["full"]`)})
+	}
+	if !errors.Is(err, adapter.ErrBacklog) || n < 10 {
+		t.Errorf("after %d: %v", n, err)
+	}
+	for range n - 1 {
+		if got := m.hearLog(); string(got.Data) != `["full"]` || got.Position != 0 {
+			t.Fatalf("got %s at %d", got.Data, got.Position)
+		}
+	}
+	line.heal()
+	m.wantWhole()
+	m.wantForgotten(before)
+	m.patient()
+	m.record(1)
+	m.wantRecorded(1, 2, true)
+}
+
+// What anybody may put into the stream does no harm.
+func TestGarbageInTheLog(t *testing.T) {
+	t.Parallel()
+	b := newStore(t)
+	m := join(t, b.log(t, nil)).ready()
+	m.record(0)
+	begin := m.wantRecorded(0, 1, true)
+	conn := b.connect(t)
+	event := func(number uint64) []byte {
+		data, err := appendMessage(nil, "stranger", barrier{}, &adapter.Message{Kind: adapter.Broadcast, Data: []byte(`["e",1]`)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		setNumber(data, number)
+		return data
+	}
+	join, err := appendMessage(nil, "stranger", barrier{}, &adapter.Message{Kind: adapter.Join})
+	if err != nil {
+		t.Fatal(err)
+	}
+	setNumber(join, 1)
+	nested := append(appendHead(nil, kindPart, flagLast, 0, "stranger"), appendHead(nil, kindPart, flagLast, 0, "stranger")...)
+	for _, data := range [][]byte{{}, {0}, []byte("+OK"), event(0), join, event(1)[:20], nested, appendHead(nil, kindHello, 0, 1, "stranger")} {
+		if err := conn.Publish(subject("socketio", "/", logged), data); err != nil {
+			t.Fatal(err)
+		}
+		if err := receive(t, m.garbage, "garbage"); err == nil {
+			t.Errorf("%q: no reason is given", data)
+		}
+	}
+	for _, number := range []uint64{7, 7, 3, 8, 8, 10} { // what is there twice is heard once
+		if err := conn.Publish(subject("socketio", "/", logged), event(number)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		if got := m.hearLog(); string(got.Data) != `["e",1]` || got.From != "stranger" || got.Seq != 0 {
+			t.Errorf("got %+v", got)
+		}
+	}
+	if err := receive(t, m.lost, "the loss"); !errors.Is(err, errSkipped) || m.lostSoFar() != 1 {
+		t.Errorf("%d, %v", m.lostSoFar(), err)
+	}
+	m.wantForgotten(begin)
+}
+
+// Sessions stay well-formed, whatever is in the bucket.
+func TestGarbageInTheBucket(t *testing.T) {
+	t.Parallel()
+	b := newStore(t)
+	a := b.log(t, nil)
+	m := join(t, a).ready()
+	kv, err := a.journal.js.KeyValue(t.Context(), "socketio_sessions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for value, want := range map[string]error{"": errSession, "nonsense": errSession, "[]": errSession, "{}": nil, `{"PID":"else","Expires":"2999-01-01T00:00:00Z"}`: nil} {
+		if _, err := kv.Put(t.Context(), sessionKey("p"), []byte(value)); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := m.rec().Take(t.Context(), "p"); s != nil || !errors.Is(err, want) {
+			t.Errorf("%q: %+v, %v", value, s, err)
+		}
+	}
+	big := &adapter.Session{PID: "p", Data: make([]byte, 2<<20)}
+	if err := m.rec().Save(big, time.Minute); err == nil {
+		t.Error("a session that NATS can't take is saved")
+	}
+}
+
+func TestJetStreamOptionsThatMakeNoSense(t *testing.T) {
+	t.Parallel()
+	b := newBus(t)
+	conn := b.connect(t)
+	for _, opts := range []*JetStreamOptions{{Stream: "a.b"}, {MaxAge: time.Millisecond}, {MaxBytes: -1}, {MaxMsgs: -2}, {Replicas: -1}, {Options: Options{Prefix: "*"}}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%+v: no panic", opts)
+				}
+			}()
+			NewJetStream(conn, opts)
+		}()
+	}
+}

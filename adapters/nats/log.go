@@ -1,0 +1,348 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/socketio-go/socketio/adapter"
+)
+
+// A recorder is a seat with a log. It implements [adapter.Recorder].
+type recorder struct {
+	*seat
+	journal  *journal
+	records  records
+	sessions sessions
+
+	begun   chan struct{} // closed when the end of the log is known
+	over    chan struct{} // closed when read has returned
+	changed chan struct{} // the connection has
+
+	mu        sync.Mutex    // guards the following
+	fault     error         // why the log can't be read
+	found     chan struct{} // closed when there is a fault, or the log can be read
+	interrupt func()        // ends the session
+
+	// The reader's own.
+	base int64  // of the stream
+	last uint64 // that was read
+	told int64  // the position that the host knows
+	unroller
+}
+
+var _ adapter.Recorder = (*recorder)(nil)
+
+func newRecorder(s *seat, j *journal) *recorder {
+	r := &recorder{
+		seat:    s,
+		journal: j,
+		begun:   make(chan struct{}),
+		over:    make(chan struct{}),
+		changed: make(chan struct{}, 1),
+		found:   make(chan struct{}),
+	}
+	r.records.seat = s
+	r.sessions.recorder = r
+	s.inbox.order.logs = true
+	s.rec = r
+	return r
+}
+
+// Ready implements [adapter.Member].
+func (r *recorder) Ready(ctx context.Context) error {
+	if err := r.seat.Ready(ctx); err != nil {
+		return err
+	}
+	for {
+		r.mu.Lock()
+		fault, found := r.fault, r.found
+		r.mu.Unlock()
+		select {
+		case <-r.begun:
+			return nil
+		default:
+		}
+		if isHopeless(fault) {
+			return fmt.Errorf("socketio: nats: recovery needs JetStream: %w", fault)
+		}
+		select {
+		case <-r.begun:
+		case <-found:
+		case <-r.left:
+			return adapter.ErrLeft
+		case <-ctx.Done():
+			if fault != nil {
+				return fmt.Errorf("socketio: nats: %w, because of: %w", ctx.Err(), fault)
+			}
+			return ctx.Err()
+		}
+	}
+}
+
+// kick makes the reader begin anew, since the connection has changed.
+func (r *recorder) kick() {
+	r.mu.Lock()
+	interrupt := r.interrupt
+	r.mu.Unlock()
+	if interrupt != nil {
+		interrupt()
+	}
+	select {
+	case r.changed <- struct{}{}:
+	default:
+	}
+}
+
+// settled waits until what was recorded and saved is on the bus, unless there
+// is no log.
+func (r *recorder) settled(ctx context.Context) error {
+	if err := r.records.settled(ctx); err != nil {
+		return err
+	}
+	return r.sessions.settled(ctx)
+}
+
+// end waits until nothing runs any more. The seat's ctx has ended.
+func (r *recorder) end(reason error) {
+	<-r.over
+	lost := r.records.end() + r.sessions.end()
+	if lost == 0 {
+		return
+	}
+	if reason == nil {
+		reason = errLog
+	}
+	r.host.Lost(lost, reason)
+}
+
+const (
+	firstPause = 20 * time.Millisecond
+	lastPause  = time.Second
+)
+
+// read reads the log until the seat is left.
+func (r *recorder) read() {
+	defer close(r.over)
+	pause := firstPause
+	for {
+		err := r.session()
+		if r.ctx.Err() != nil {
+			return
+		}
+		if r.note(err); err == nil {
+			pause = firstPause
+		}
+		select {
+		case <-time.After(pause):
+			pause = min(2*pause, lastPause)
+		case <-r.changed:
+		case <-r.ctx.Done():
+			return
+		}
+	}
+}
+
+// note keeps why the log can't be read; nil says that it can.
+func (r *recorder) note(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fault = err
+	close(r.found)
+	r.found = make(chan struct{})
+}
+
+const (
+	readAhead = 500         // messages
+	heartbeat = time.Second // between signs of life of the stream's consumer
+)
+
+var (
+	errDropped = errors.New("socketio: nats: events were dropped from the stream before they were read")
+	errSkipped = errors.New("socketio: nats: JetStream has skipped messages")
+)
+
+// session reads until that fails, or the connection has changed.
+func (r *recorder) session() error {
+	select {
+	case <-r.started: // the others know us before they read what we record
+	case <-r.ctx.Done():
+		return r.ctx.Err()
+	}
+	if err := r.a.connected(r.ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(r.ctx)
+	defer cancel()
+	r.mu.Lock()
+	r.interrupt = cancel
+	r.mu.Unlock()
+	stream, err := r.journal.stream(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.begin(stream.CachedInfo()); err != nil {
+		return err
+	}
+	consumer, messages, err := r.journal.consume(ctx, stream, r.prefix+logged, r.last+1)
+	if err != nil {
+		return err
+	}
+	defer r.journal.forget(stream, consumer)
+	defer messages.Stop()
+	r.note(nil)
+
+	defer context.AfterFunc(ctx, messages.Stop)()
+
+	for next := uint64(1); ; next++ {
+		m, err := messages.Next(jetstream.NextMaxWait(r.a.opts.HeartbeatInterval))
+		if ctx.Err() != nil {
+			return nil
+		}
+		if errors.Is(err, natsgo.ErrTimeout) {
+			if err := r.catchUp(ctx, stream); err != nil {
+				return err
+			}
+			next--
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		at, err := m.Metadata()
+		if err != nil {
+			return err
+		}
+		if at.Sequence.Consumer != next {
+			return errSkipped
+		}
+		if err := r.receive(at.Sequence.Stream, m.Data()); err != nil {
+			return err
+		}
+	}
+}
+
+// begin finds out where to read on.
+func (r *recorder) begin(info *jetstream.StreamInfo) error {
+	base := baseOf(info)
+	switch {
+	case r.base == 0:
+		r.base, r.last = base, info.State.LastSeq
+		if err := r.tell(r.last); err != nil {
+			r.base = 0
+			return err
+		}
+		r.records.begin()
+		close(r.begun)
+	case base != r.base:
+		r.base, r.last = base, 0
+		r.parts = nil
+		r.host.Lost(0, fmt.Errorf("%w: the stream was made anew", errDropped))
+	case info.State.LastSeq > r.last && info.State.FirstSeq > r.last+1:
+		r.host.Lost(0, errDropped)
+	}
+	return nil
+}
+
+// consume begins to read a subject of the stream.
+func (j *journal) consume(ctx context.Context, stream jetstream.Stream, subject string, from uint64) (jetstream.Consumer, jetstream.MessagesContext, error) {
+	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:       from,
+		FilterSubject:     subject,
+		AckPolicy:         jetstream.AckNonePolicy,
+		MemoryStorage:     true,
+		Replicas:          1,
+		InactiveThreshold: 30 * time.Second, // after which JetStream forgets it, if we can't say so
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("socketio: nats: reading stream %q: %w", j.opts.Stream, err)
+	}
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(readAhead),
+		jetstream.PullHeartbeat(heartbeat), jetstream.WithMessagesErrOnMissingHeartbeat(true))
+	if err != nil {
+		j.forget(stream, consumer)
+		return nil, nil, fmt.Errorf("socketio: nats: reading stream %q: %w", j.opts.Stream, err)
+	}
+	return consumer, messages, nil
+}
+
+// forget deletes a consumer, if the connection is there.
+func (j *journal) forget(stream jetstream.Stream, consumer jetstream.Consumer) {
+	if !j.js.Conn().IsConnected() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = stream.DeleteConsumer(ctx, consumer.CachedInfo().Name) // else it ends by itself
+}
+
+// catchUp tells the host how far the log is while its namespace is quiet.
+func (r *recorder) catchUp(ctx context.Context, stream jetstream.Stream) error {
+	info, err := stream.Info(ctx)
+	if err != nil {
+		return err
+	}
+	if baseOf(info) != r.base {
+		return errDropped
+	}
+	if r.base+int64(info.State.LastSeq) <= r.told {
+		return nil
+	}
+	end, err := newest(ctx, stream, r.prefix+logged)
+	if err != nil || end > r.last {
+		return err // or it comes
+	}
+	return r.tell(info.State.LastSeq)
+}
+
+// newest returns the number of the last message of a subject, or 0.
+func newest(ctx context.Context, stream jetstream.Stream, subject string) (uint64, error) {
+	m, err := stream.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return m.Sequence, nil
+}
+
+func (r *recorder) tell(number uint64) error {
+	return r.hand(delivery{head{kind: kindPosition}, r.base + int64(number)})
+}
+
+// hand queues what was read. It fails only when the seat is left.
+func (r *recorder) hand(d delivery) error {
+	if err := r.inbox.read(r.ctx, d); err != nil {
+		return err
+	}
+	r.told = d.position
+	return nil
+}
+
+// receive handles a message of the log.
+func (r *recorder) receive(number uint64, data []byte) error {
+	d := delivery{position: r.base + int64(number)}
+	what, missing, err := r.unroll(data, r.inbox.limit)
+	d.head = what.head
+	own := string(d.sender) == r.id
+	switch {
+	case errors.Is(err, errParts):
+		r.host.Lost(1, err)
+	case err != nil:
+		r.host.Garbage(err)
+	case missing > 0 && !own:
+		r.host.Lost(missing, errSkipped)
+	}
+	if own && what.whole && !r.records.returned(d.number, d.position) || !what.event() {
+		d.kind = kindPosition
+	}
+	r.last = number
+	return r.hand(d)
+}

@@ -1,0 +1,130 @@
+package nats
+
+import "time"
+
+// holdLimit bounds how long a message waits for the log, in which what it waits for
+// may never be.
+const holdLimit = 2 * time.Second
+
+// overtakeLimit bounds how long the log waits for a message that is not in it, which
+// may be lost.
+const overtakeLimit = time.Second
+
+// An order keeps messages behind what their senders had recorded before, which takes
+// another, longer way, and what was recorded behind what had been sent before. Its
+// methods are called with the inbox's mu held.
+type order struct {
+	logs     bool              // the seat reads the log
+	position int64             // up to which the log has been read
+	numbers  map[string]uint64 // of what was read last, by sender
+	sent     map[string]uint64 // of what was queued last that is not in the log, by sender
+	held     map[string][]heldMessage
+	timer    *time.Timer // runs while something is held
+}
+
+type heldMessage struct {
+	head
+	since time.Time
+}
+
+// hold keeps h, which is counted, if it has to wait.
+func (o *order) hold(in *inbox, h head) bool {
+	sender := string(h.sender)
+	waiting := o.held[sender]
+	if !o.logs || len(waiting) == 0 && !o.early(h) {
+		return false
+	}
+	if o.held == nil {
+		o.held = make(map[string][]heldMessage)
+	}
+	o.held[sender] = append(waiting, heldMessage{h, time.Now()})
+	if o.timer == nil {
+		o.timer = time.AfterFunc(holdLimit, in.expire)
+	}
+	return true
+}
+
+func (o *order) early(h head) bool {
+	b := h.barrier
+	return b.position > o.position || b.number > 0 && b.number > o.numbers[string(h.sender)]
+}
+
+// maxNumbers bounds the senders whose numbers are known.
+const maxNumbers = 10000
+
+// read takes account of what was read, and is queued.
+func (o *order) read(in *inbox, d delivery) {
+	o.position = max(o.position, d.position)
+	if len(d.sender) > 0 && d.number > 0 {
+		if o.numbers == nil || len(o.numbers) >= maxNumbers {
+			o.numbers = make(map[string]uint64)
+		}
+		o.numbers[string(d.sender)] = max(o.numbers[string(d.sender)], d.number)
+	}
+	o.release(in, time.Time{})
+}
+
+// release queues what has not to wait any more, or has waited since before.
+func (o *order) release(in *inbox, before time.Time) {
+	for sender, list := range o.held {
+		n := 0
+		for n < len(list) && (!o.early(list[n].head) || !list[n].since.After(before)) {
+			in.add(delivery{head: list[n].head})
+			o.pass(in, list[n].head)
+			n++
+		}
+		if n == len(list) {
+			delete(o.held, sender)
+		} else {
+			o.held[sender] = list[n:]
+		}
+	}
+}
+
+// know notes a sender.
+func (o *order) know(h head) {
+	if !o.logs {
+		return
+	}
+	if o.sent == nil || len(o.sent) >= maxNumbers {
+		o.sent = make(map[string]uint64)
+	}
+	o.sent[string(h.sender)] = max(o.sent[string(h.sender)], h.number)
+}
+
+// pass notes that a message, and all before it, is not awaited any more.
+func (o *order) pass(in *inbox, h head) {
+	if last, ok := o.sent[string(h.sender)]; ok && h.number > last {
+		o.sent[string(h.sender)] = h.number
+		in.wake()
+	}
+}
+
+// ahead reports whether what was read from the log was sent behind something that is
+// not there yet. Of senders that have not greeted nobody knows.
+func (o *order) ahead(d delivery) bool {
+	last, ok := o.sent[string(d.sender)]
+	return ok && d.barrier.number > last
+}
+
+// expire queues what has waited for too long.
+func (in *inbox) expire() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.ended {
+		return
+	}
+	in.order.release(in, time.Now().Add(-holdLimit))
+	in.order.timer = nil
+	if len(in.order.held) > 0 {
+		in.order.timer = time.AfterFunc(holdLimit/8, in.expire)
+	}
+}
+
+func (o *order) end() {
+	if o.timer != nil {
+		o.timer.Stop()
+		o.timer = nil
+	}
+	o.held = nil
+}

@@ -1,0 +1,328 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+
+	"github.com/socketio-go/socketio/adapter"
+)
+
+const (
+	// recordTimeout is how long a server waits for what it has recorded, unless it is
+	// tested.
+	recordTimeout = time.Second
+	// resendAfter is how long nothing has come back when what is missing is sent
+	// again.
+	resendAfter = 2 * time.Second
+	// window bounds the bytes that were sent and have not come back.
+	window = 1 << 20
+)
+
+// records are the events that this server has recorded and that have not come back
+// from the log. If they don't soon, the host gets them all the same. Clients that
+// have such an event can't be told from those that don't, by their offsets: so
+// another entry of the log says that no session is restored across this place.
+type records struct {
+	seat *seat
+
+	mu       sync.Mutex // guards the following
+	number   uint64     // of the last
+	back     uint64     // of the last that has come back
+	position int64      // of that
+	waiting  []record
+	size     int64       // bytes in waiting
+	sent     int         // of waiting, how many
+	inflight int64       // bytes of those
+	progress time.Time   // when one came back last, or was sent again
+	silent   bool        // one was given to the host, and none has come back since
+	open     bool        // the log is read: what is sent comes back
+	unmarked bool        // what the host was given needs an entry behind it
+	timer    *time.Timer // runs while anything waits or is unmarked
+	quiet    chan struct{}
+	ended    bool
+}
+
+var errLog = errors.New("socketio: nats: JetStream does not take what is recorded")
+
+type record struct {
+	number uint64
+	data   []byte
+	since  time.Time
+	first  time.Time // when it was sent first
+	given  bool      // to the host
+	gap    bool
+}
+
+// Record implements [adapter.Recorder].
+func (r *recorder) Record(m *adapter.Message) error {
+	if r.a.dead.Load() {
+		return natsgo.ErrConnectionClosed // and no session is ever saved again
+	}
+	data, err := appendMessage(make([]byte, 0, messageSize(m)), r.id, barrier{number: r.outbox.last()}, m)
+	if err != nil {
+		return err
+	}
+	return r.records.put(data)
+}
+
+// put takes an event. If it is refused, the host delivers it, and clients have
+// what is not in the log.
+func (r *records) put(data []byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	limit := r.seat.a.opts.MaxPending
+	switch {
+	case r.ended || r.seat.outbox.hasLeft():
+		return adapter.ErrLeft
+	case int64(len(data)) > limit:
+		r.miss()
+		return fmt.Errorf("socketio: nats: a message of %d bytes exceeds MaxPending", len(data))
+	case r.size+int64(len(data)) > limit:
+		r.miss()
+		return adapter.ErrBacklog
+	}
+	r.add(data, false)
+	if r.silent {
+		r.give(len(r.waiting))
+	}
+	return nil
+}
+
+// add queues an entry. The caller holds mu.
+func (r *records) add(data []byte, gap bool) {
+	r.number++
+	setNumber(data, r.number)
+	now := time.Now()
+	if len(r.waiting) == 0 {
+		r.progress = now
+	}
+	r.waiting = append(r.waiting, record{number: r.number, data: data, since: now, gap: gap})
+	r.size += int64(len(data))
+	r.pump()
+	r.watched()
+}
+
+// begin lets what waits be sent.
+func (r *records) begin() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open, r.progress = true, time.Now()
+	r.pump()
+}
+
+// pump sends what the window allows. The caller holds mu.
+func (r *records) pump() {
+	for r.open && r.sent < len(r.waiting) && (r.inflight == 0 || r.inflight+int64(len(r.waiting[r.sent].data)) <= window) {
+		w := &r.waiting[r.sent]
+		err := r.seat.outbox.add(letter{subject: r.seat.prefix + logged, data: w.data, number: w.number}, false)
+		if err != nil {
+			return // tick tries again
+		}
+		if w.first.IsZero() {
+			w.first = time.Now()
+		}
+		r.inflight += int64(len(w.data))
+		r.sent++
+	}
+}
+
+// take takes the first n that wait. The caller holds mu.
+func (r *records) take(n int) []record {
+	taken := r.waiting[:n:n]
+	for i := range taken {
+		r.size -= int64(len(taken[i].data))
+		if i < r.sent {
+			r.inflight -= int64(len(taken[i].data))
+		}
+	}
+	r.sent = max(0, r.sent-n)
+	if r.waiting = r.waiting[n:]; len(r.waiting) == 0 {
+		r.waiting = nil
+	}
+	return taken
+}
+
+// watched sees to it that tick runs. The caller holds mu.
+func (r *records) watched() {
+	if r.timer == nil && !r.ended {
+		r.timer = time.AfterFunc(recordTimeout/4, r.tick)
+	}
+}
+
+// tick looks after what waits.
+func (r *records) tick() {
+	if lost := r.look(); lost > 0 {
+		r.seat.host.Lost(lost, errLog)
+	}
+}
+
+// look is tick. It returns how many are given up.
+func (r *records) look() (lost int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		return 0
+	}
+	r.timer = nil
+	now := time.Now()
+	n, timeout := 0, time.Duration(r.seat.a.journal.timeout.Load())
+	for n < len(r.waiting) && now.Sub(r.waiting[n].since) > timeout && now.Sub(r.progress) > timeout {
+		n++
+	}
+	r.give(n)
+	if r.sent > 0 && now.Sub(r.progress) > resendAfter && r.seat.a.online.Load() && r.seat.outbox.empty() {
+		lost = r.resend(now)
+	}
+	r.mark()
+	r.pump()
+	if len(r.waiting) > 0 || r.unmarked {
+		r.watched()
+	}
+	return lost
+}
+
+// resend begins anew with what was sent and has not come back: JetStream keeps
+// it once, as long as it knows that it has it. What is older than that is given
+// up. The caller holds mu.
+func (r *records) resend(now time.Time) (lost int) {
+	n := 0
+	for n < r.sent && now.Sub(r.waiting[n].first) > r.seat.a.journal.duplicates()*3/4 {
+		n++
+	}
+	if n > 0 {
+		r.give(n)
+		for _, w := range r.take(n) {
+			if !w.gap {
+				lost++
+			}
+		}
+		r.unmarked = true
+	}
+	r.sent, r.inflight, r.progress = 0, 0, now
+	return lost
+}
+
+// give gives the host the first n that wait, without a position. The
+// caller holds mu.
+func (r *records) give(n int) {
+	for i := range n {
+		w := &r.waiting[i]
+		if w.given || w.gap {
+			continue
+		}
+		w.given, r.silent, r.unmarked = true, true, true
+		if h, err := decodeHead(w.data); err == nil {
+			h.number = 0
+			r.seat.inbox.force(delivery{head: h})
+		}
+	}
+}
+
+// mark appends an entry that says that there is a gap. The caller holds mu.
+func (r *records) mark() {
+	if r.unmarked && r.size < r.seat.a.opts.MaxPending {
+		r.unmarked = false
+		r.add(appendHead(nil, kindGap, 0, 0, r.seat.id), true)
+	}
+}
+
+// miss says that clients may have what will not be in the log. The caller holds
+// mu.
+func (r *records) miss() {
+	r.unmarked = true
+	r.watched()
+}
+
+// returned takes a record that has come back, and gives the host those before it,
+// which never will. It reports whether the host has not got it.
+func (r *records) returned(number uint64, position int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.progress = time.Now()
+	if number > r.back {
+		r.back, r.position = number, position
+	}
+	n := 0
+	for n < len(r.waiting) && r.waiting[n].number < number {
+		n++
+	}
+	r.give(n)
+	r.take(n)
+	r.silent = false
+	fresh := false
+	if len(r.waiting) > 0 && r.waiting[0].number == number {
+		w := r.take(1)[0]
+		fresh = !w.given && !w.gap
+	}
+	r.pump()
+	if len(r.waiting) == 0 && r.quiet != nil {
+		close(r.quiet)
+		r.quiet = nil
+	}
+	return fresh
+}
+
+// complete reports whether nobody has what the log does not know of.
+func (r *records) complete() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.waiting {
+		if r.waiting[i].given || r.waiting[i].gap {
+			return false
+		}
+	}
+	return !r.unmarked
+}
+
+// barrier returns what is to be read before what is published now.
+func (r *records) barrier() barrier {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := barrier{position: r.position}
+	if r.number > r.back && !r.silent {
+		b.number = r.number
+	}
+	return b
+}
+
+// settled waits until nothing waits that may come back soon.
+func (r *records) settled(ctx context.Context) error {
+	r.mu.Lock()
+	if len(r.waiting) == 0 || r.silent {
+		r.mu.Unlock()
+		return nil
+	}
+	if r.quiet == nil {
+		r.quiet = make(chan struct{})
+	}
+	quiet := r.quiet
+	r.mu.Unlock()
+	select {
+	case <-quiet:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// end stops it, and returns how many may not have reached the log.
+func (r *records) end() (lost int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = true
+	if r.timer != nil {
+		r.timer.Stop()
+		r.timer = nil
+	}
+	for i := range r.waiting {
+		if !r.waiting[i].gap {
+			lost++
+		}
+	}
+	return lost
+}

@@ -1,0 +1,247 @@
+package nats
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/socketio-go/socketio/adapter"
+)
+
+// sessions are on their way to the bucket. Some goroutines put them there, and
+// exist while there is work.
+type sessions struct {
+	recorder *recorder
+	running  sync.WaitGroup // the goroutines
+
+	mu      sync.Mutex // guards the following
+	queue   []*saving
+	pending map[string]*saving // by key, also those that are being put
+	size    int64              // bytes of those
+	busy    int                // goroutines
+	quiet   chan struct{}      // closed when nothing is pending; nil if nobody waits for that
+	lost    int
+	ended   bool
+}
+
+type saving struct {
+	key   string
+	value []byte
+	done  chan struct{} // closed when it is in the bucket, or will not be
+}
+
+const (
+	maxSavers   = 16
+	saveTimeout = 5 * time.Second
+)
+
+// A savedSession is a session in the bucket.
+type savedSession struct {
+	adapter.Session
+	Expires time.Time
+}
+
+var (
+	errGap     = errors.New("socketio: nats: no session is saved while events are not in the stream")
+	errSession = errors.New("socketio: nats: a session that makes no sense")
+)
+
+// sessionKey is where a session is kept. What clients say of theirs may be anything.
+func sessionKey(pid string) string {
+	sum := sha256.Sum256([]byte(pid))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// Save implements [adapter.Recorder].
+func (r *recorder) Save(s *adapter.Session, ttl time.Duration) error {
+	if !r.records.complete() {
+		return errGap // before which it would have to end
+	}
+	value, err := json.Marshal(savedSession{*s, time.Now().Add(ttl)})
+	if err != nil {
+		return fmt.Errorf("socketio: nats: session: %w", err)
+	}
+	if limit := r.a.conn.MaxPayload(); limit > 0 && int64(len(value)+headerSize) > limit {
+		return fmt.Errorf("socketio: nats: a session of %d bytes is more than NATS allows", len(value))
+	}
+	q := &r.sessions
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.ended || r.outbox.hasLeft():
+		return adapter.ErrLeft
+	case q.size+int64(len(value)) > r.a.opts.MaxPending:
+		return adapter.ErrBacklog
+	}
+	one := &saving{sessionKey(s.PID), value, make(chan struct{})}
+	q.queue = append(q.queue, one)
+	if q.pending == nil {
+		q.pending = make(map[string]*saving)
+	}
+	q.pending[one.key] = one
+	q.size += int64(len(value))
+	if q.busy < maxSavers {
+		q.busy++
+		q.running.Go(q.work)
+	}
+	return nil
+}
+
+// work puts sessions into the bucket until there are no more.
+func (q *sessions) work() {
+	for {
+		q.mu.Lock()
+		if len(q.queue) == 0 {
+			q.busy--
+			if q.busy == 0 && q.quiet != nil {
+				close(q.quiet)
+				q.quiet = nil
+			}
+			q.mu.Unlock()
+			return
+		}
+		one := q.queue[0]
+		q.queue = q.queue[1:]
+		ended := q.ended
+		q.mu.Unlock()
+		err := adapter.ErrLeft
+		if !ended {
+			err = q.put(one)
+		}
+		q.mu.Lock()
+		if q.pending[one.key] == one {
+			delete(q.pending, one.key)
+		}
+		q.size -= int64(len(one.value))
+		if err != nil {
+			q.lost++
+		}
+		lost := q.lost
+		if ended = q.recorder.ctx.Err() != nil; !ended {
+			q.lost = 0
+		}
+		q.mu.Unlock()
+		close(one.done)
+		if lost > 0 && !ended {
+			q.recorder.host.Lost(lost, err)
+		}
+	}
+}
+
+func (q *sessions) put(one *saving) error {
+	ctx, cancel := context.WithTimeout(q.recorder.ctx, saveTimeout)
+	defer cancel()
+	kv, err := q.recorder.journal.keys(ctx)
+	if err == nil {
+		_, err = kv.Put(ctx, one.key, one.value)
+	}
+	if err != nil {
+		return fmt.Errorf("socketio: nats: saving a session: %w", err)
+	}
+	return nil
+}
+
+// Take implements [adapter.Recorder]. It waits for what this server is saving.
+func (r *recorder) Take(ctx context.Context, pid string) (*adapter.Session, error) {
+	key := sessionKey(pid)
+	r.sessions.mu.Lock()
+	one := r.sessions.pending[key]
+	r.sessions.mu.Unlock()
+	if one != nil {
+		select {
+		case <-one.done:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("socketio: nats: taking a session: %w", ctx.Err())
+		}
+	}
+	value, err := r.journal.take(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("socketio: nats: taking a session: %w", err)
+	}
+	if value == nil {
+		return nil, nil
+	}
+	var s savedSession
+	if err := json.Unmarshal(value, &s); err != nil {
+		return nil, fmt.Errorf("%w: %w", errSession, err)
+	}
+	if s.PID != pid || !time.Now().Before(s.Expires) {
+		return nil, nil
+	}
+	return &s.Session, nil
+}
+
+// take takes what is kept for a key out of the bucket: once, whoever asks.
+func (j *journal) take(ctx context.Context, key string) ([]byte, error) {
+	kv, err := j.keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	entry, err := kv.Get(ctx, key)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = kv.Delete(ctx, key, jetstream.LastRevision(entry.Revision()))
+	var refused *jetstream.APIError
+	if errors.As(err, &refused) && refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+		return nil, nil // somebody else was faster
+	}
+	if err != nil {
+		return nil, err
+	}
+	return entry.Value(), nil
+}
+
+// keys returns the bucket.
+func (j *journal) keys(ctx context.Context) (jetstream.KeyValue, error) {
+	if kv := j.kv.Load(); kv != nil {
+		return *kv, nil
+	}
+	kv, err := j.js.KeyValue(ctx, j.bucket())
+	if err == nil {
+		j.kv.Store(&kv)
+	}
+	return kv, err
+}
+
+// settled waits until nothing is on its way.
+func (q *sessions) settled(ctx context.Context) error {
+	q.mu.Lock()
+	if q.busy == 0 {
+		q.mu.Unlock()
+		return nil
+	}
+	if q.quiet == nil {
+		q.quiet = make(chan struct{})
+	}
+	quiet := q.quiet
+	q.mu.Unlock()
+	select {
+	case <-quiet:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// end waits until nothing runs any more, and returns how many were not saved. The
+// seat's ctx has ended.
+func (q *sessions) end() (lost int) {
+	q.mu.Lock()
+	q.ended = true
+	q.mu.Unlock()
+	q.running.Wait()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.lost
+}

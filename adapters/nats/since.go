@@ -1,0 +1,104 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/socketio-go/socketio/adapter"
+)
+
+// Position implements [adapter.Recorder].
+func (r *recorder) Position(offset string) (int64, bool) {
+	position, err := strconv.ParseInt(offset, 36, 64)
+	return position, err == nil && position >= 0 && r.Offset(position) == offset
+}
+
+// Offset implements [adapter.Recorder]. Positions tell streams apart, so offsets
+// do.
+func (r *recorder) Offset(position int64) string { return strconv.FormatInt(position, 36) }
+
+// Since implements [adapter.Recorder].
+func (r *recorder) Since(ctx context.Context, position int64) ([]*adapter.Message, error) {
+	if !r.records.complete() {
+		return nil, fmt.Errorf("socketio: nats: events are not in the stream: %w", adapter.ErrForgotten)
+	}
+	stream, err := r.journal.stream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	from, err := locate(stream.CachedInfo(), position)
+	if err != nil {
+		return nil, err
+	}
+	end, err := newest(ctx, stream, r.prefix+logged)
+	if err != nil {
+		return nil, fmt.Errorf("socketio: nats: reading stream %q: %w", r.journal.opts.Stream, err)
+	}
+	var list []*adapter.Message
+	if end > from {
+		if list, err = r.between(ctx, stream, position-int64(from), from, end); err != nil {
+			return nil, err
+		}
+	}
+	// Nothing behind the position was dropped while it was read, if all is there yet.
+	info, err := stream.Info(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("socketio: nats: stream %q: %w", r.journal.opts.Stream, err)
+	}
+	if _, err = locate(info, position); err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// locate returns which message a position is, if all behind it are in the stream.
+func locate(info *jetstream.StreamInfo, position int64) (number uint64, err error) {
+	at := position - baseOf(info)
+	if at < 0 || uint64(at) > info.State.LastSeq || info.State.FirstSeq > uint64(at)+1 {
+		return 0, adapter.ErrForgotten
+	}
+	return uint64(at), nil
+}
+
+// between returns the events behind one message, to another one that is there.
+func (r *recorder) between(ctx context.Context, stream jetstream.Stream, base int64, from, end uint64) (list []*adapter.Message, err error) {
+	consumer, messages, err := r.journal.consume(ctx, stream, r.prefix+logged, from+1)
+	if err != nil {
+		return nil, err
+	}
+	defer r.journal.forget(stream, consumer)
+	defer messages.Stop()
+	var u unroller
+	for number, next := uint64(0), uint64(1); number < end; next++ {
+		m, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return nil, fmt.Errorf("socketio: nats: reading stream %q: %w", r.journal.opts.Stream, err)
+		}
+		at, err := m.Metadata()
+		if err != nil {
+			return nil, err
+		}
+		if at.Sequence.Consumer != next {
+			return nil, fmt.Errorf("%w: %w", adapter.ErrForgotten, errSkipped)
+		}
+		if number = at.Sequence.Stream; number > end {
+			break
+		}
+		what, missing, err := u.unroll(m.Data(), r.inbox.limit)
+		switch {
+		case err == errParts, missing > 0, what.whole && what.kind == kindGap:
+			return nil, fmt.Errorf("socketio: nats: events are not in the stream: %w", adapter.ErrForgotten)
+		case err != nil, !what.event():
+			continue // who reads the log counts it
+		}
+		var d decoder
+		if msg, err := d.decode(what.head); err == nil {
+			msg.Position, msg.Seq = base+int64(number), 0
+			list = append(list, msg)
+		}
+	}
+	return list, nil
+}

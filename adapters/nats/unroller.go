@@ -1,0 +1,95 @@
+package nats
+
+// An unroller makes of the messages of a log, one after another, what was
+// recorded: whole, and once.
+type unroller struct {
+	numbers map[string]uint64 // of the last, by sender
+	parts   map[string]*assembly
+	size    int64 // bytes in parts
+}
+
+// An unrolled is an entry of the log.
+type unrolled struct {
+	head
+	whole bool // it is an event or a gap, and not one that was there before
+}
+
+func (u *unrolled) event() bool { return u.whole && u.kind != kindGap }
+
+// unroll takes the next message. It returns how many of its sender are missing
+// before it.
+func (u *unroller) unroll(data []byte, limit int64) (what unrolled, missing int, err error) {
+	if what.head, err = decodeHead(data); err != nil {
+		return unrolled{}, 0, err
+	}
+	if what.kind == kindPart {
+		whole, err := u.assemble(what.head, limit)
+		if err != nil || whole == nil {
+			return unrolled{}, 0, err
+		}
+		sender := what.sender
+		if what.head, err = decodeHead(whole); err != nil {
+			return unrolled{}, 0, err
+		}
+		if string(what.sender) != string(sender) {
+			return unrolled{}, 0, errSender
+		}
+	}
+	switch {
+	case what.kind != wireBroadcast && what.kind != kindGap:
+		return unrolled{}, 0, errKind
+	case what.number == 0:
+		return unrolled{}, 0, errFormat
+	}
+	sender := string(what.sender)
+	last, known := u.numbers[sender]
+	if what.number <= last {
+		return what, 0, nil
+	}
+	if !known && (u.numbers == nil || len(u.numbers) >= maxNumbers) {
+		u.numbers = make(map[string]uint64)
+	}
+	u.numbers[sender] = what.number
+	what.whole = true
+	if known {
+		missing = int(min(what.number-last-1, 1<<31-1))
+	}
+	return what, missing, nil
+}
+
+// assemble takes a part. It returns nil until it is the last.
+func (u *unroller) assemble(h head, limit int64) ([]byte, error) {
+	sender := string(h.sender)
+	as := u.parts[sender]
+	if as == nil || h.number == 0 {
+		u.drop(sender)
+		if u.parts == nil {
+			u.parts = make(map[string]*assembly)
+		}
+		as = new(assembly)
+		u.parts[sender] = as
+	}
+	last := h.flags&flagLast != 0
+	u.size += int64(len(h.rest))
+	as.data = append(as.data, h.rest...)
+	if as.next != h.number || u.size > limit || len(u.parts) > maxAssemblies {
+		u.drop(sender)
+		if !last {
+			return nil, nil // the last will show it
+		}
+		return nil, errParts
+	}
+	as.next++
+	if !last {
+		return nil, nil
+	}
+	u.drop(sender)
+	return as.data, nil
+}
+
+func (u *unroller) drop(sender string) {
+	if as := u.parts[sender]; as != nil {
+		u.size -= int64(len(as.data))
+		delete(u.parts, sender)
+	}
+}
