@@ -45,7 +45,7 @@ vet: ## go vet in every module
 .PHONY: lint
 lint: $(LINT) ## golangci-lint in every module, with the import walls; go.mod is tidy
 	@scripts/each-module go mod tidy -diff
-	@scripts/each-module $(LINT) run ./...
+	@scripts/each-module $(LINT) run --allow-parallel-runners ./...
 
 .PHONY: fmt
 fmt: $(LINT) ## format the Go code
