@@ -260,13 +260,12 @@ const maxHeard = 10000
 
 // deliver sends an event of another server to its receivers here.
 func (s *seat) deliver(e Emitter, m *adapter.Message) error {
-	wanted := m.ID != "" || s.Wants(m.Rooms...)
-	recorded := wanted && m.ID == "" && m.Position > 0 && !m.Volatile && s.ns.recovery.records()
+	if m.ID == "" && !s.Wants(m.Rooms...) && s.ns.recovery.skip(s.ns, m) {
+		return nil
+	}
+	recorded := m.ID == "" && m.Position > 0 && !m.Volatile && s.ns.recovery.records()
 	if !recorded {
 		s.ns.recovery.advance(m.Position)
-	}
-	if !wanted {
-		return nil
 	}
 	enc, event, err := beginReceived(s.ns, m)
 	if err != nil {

@@ -144,6 +144,26 @@ func (r *recovery) expects(rooms []string) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.expectsLocked(rooms)
+}
+
+// skip notes that an event was read which nobody wanted here. It reports false if
+// somebody does: a socket that has just come back leaves what is about to be read to
+// whoever reads it. r may be nil.
+func (r *recovery) skip(n *Namespace, m *adapter.Message) bool {
+	if !r.records() {
+		return true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n.index.any(m.Rooms) || r.expectsLocked(m.Rooms) {
+		return false
+	}
+	r.advanceLocked(m.Position)
+	return true
+}
+
+func (r *recovery) expectsLocked(rooms []string) bool {
 	if len(rooms) == 0 {
 		return len(r.returning) > 0
 	}
