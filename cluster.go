@@ -163,7 +163,8 @@ func (s *seat) Wants(rooms ...string) bool {
 	if !isClosed(s.seated) {
 		return true // nobody knows yet
 	}
-	return s.ns.index.any(rooms) || s.ns.recovery.expects(rooms)
+	// In this order: a socket that is back is found in the index before it is not expected.
+	return s.ns.recovery.expects(rooms) || s.ns.index.any(rooms)
 }
 
 // Rooms implements [adapter.RoomLister].
@@ -260,12 +261,13 @@ const maxHeard = 10000
 
 // deliver sends an event of another server to its receivers here.
 func (s *seat) deliver(e Emitter, m *adapter.Message) error {
-	if m.ID == "" && !s.Wants(m.Rooms...) && s.ns.recovery.skip(s.ns, m) {
-		return nil
-	}
-	recorded := m.ID == "" && m.Position > 0 && !m.Volatile && s.ns.recovery.records()
+	wanted := m.ID != "" || s.Wants(m.Rooms...)
+	recorded := wanted && m.ID == "" && m.Position > 0 && !m.Volatile && s.ns.recovery.records()
 	if !recorded {
 		s.ns.recovery.advance(m.Position)
+	}
+	if !wanted {
+		return nil
 	}
 	enc, event, err := beginReceived(s.ns, m)
 	if err != nil {

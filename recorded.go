@@ -144,26 +144,6 @@ func (r *recovery) expects(rooms []string) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.expectsLocked(rooms)
-}
-
-// skip notes that an event was read which nobody wanted here. It reports false if
-// somebody does: a socket that has just come back leaves what is about to be read to
-// whoever reads it. r may be nil.
-func (r *recovery) skip(n *Namespace, m *adapter.Message) bool {
-	if !r.records() {
-		return true
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if n.index.any(m.Rooms) || r.expectsLocked(m.Rooms) {
-		return false
-	}
-	r.advanceLocked(m.Position)
-	return true
-}
-
-func (r *recovery) expectsLocked(rooms []string) bool {
 	if len(rooms) == 0 {
 		return len(r.returning) > 0
 	}
@@ -175,9 +155,12 @@ func (r *recovery) expectsLocked(rooms []string) bool {
 	return false
 }
 
-// has reports whether a resumed client has received an event already, from a
-// server that is ahead of this one.
-func (rec *recoverable) has(position int64) bool { return position <= rec.trail.since }
+// has reports whether a resumed client has received an event already: from a
+// server that is ahead of this one, or because it was in the log, though not read yet,
+// when the client came back.
+func (rec *recoverable) has(position int64) bool {
+	return position <= max(rec.trail.since, rec.replayed)
+}
 
 // overhear keeps an event for the sockets that are coming back. One that the log
 // has not taken has no place among the others, so it spoils their return.
@@ -206,8 +189,9 @@ func (r *recovery) overhear(e Emitter, m *engine.Message, position int64) {
 }
 
 // replay sends a socket that has come back what it has missed. The caller holds
-// mu. It fails if that is too much, or if it is not known yet what is about to be
-// read.
+// mu, also what is in the log and was not read from it yet: who reads it may find
+// that nobody wants it, and need not ask again. It fails if that is too much, or if
+// it is not known yet where the log is.
 func (r *recovery) replay(s *Socket, log *[]sent) bool {
 	b := s.rec.missed
 	s.rec.missed = nil
@@ -219,9 +203,6 @@ func (r *recovery) replay(s *Socket, log *[]sent) bool {
 	var size int64
 	last := s.rec.trail.since
 	for _, l := range slices.Concat(b.events, b.live) {
-		if l.position > r.last { // it is about to be read, and delivered to all
-			break
-		}
 		if l.position > last && l.isFor(s.id, l.position, &s.rec.trail) {
 			missed = append(missed, l)
 			size += int64(l.m.Len())
@@ -235,6 +216,7 @@ func (r *recovery) replay(s *Socket, log *[]sent) bool {
 		s.resend(l.m, log)
 		s.rec.sent = l.position
 	}
+	s.rec.replayed = last
 	return true
 }
 

@@ -104,13 +104,14 @@ type lostSession struct {
 type recoverable struct {
 	record // guarded by the recovery's mu
 
-	resumed bool
-	rooms   []string        // those that a resumed socket found itself in
-	kept    func()          // what a resumed socket calls when it is connected, or has left; may be nil
-	told    atomic.Bool     // the observers know that it is in rooms
-	missed  *backlog        // what a recorder has for a resumed socket; nil without one
-	before  <-chan struct{} // closed when the predecessor's last function has returned
-	over    chan struct{}   // closed when its own has
+	resumed  bool
+	rooms    []string        // those that a resumed socket found itself in
+	kept     func()          // what a resumed socket calls when it is connected, or has left; may be nil
+	told     atomic.Bool     // the observers know that it is in rooms
+	missed   *backlog        // what a recorder has for a resumed socket; nil without one
+	replayed int64           // the position up to which a resumed socket was sent what the recorder had
+	before   <-chan struct{} // closed when the predecessor's last function has returned
+	over     chan struct{}   // closed when its own has
 }
 
 // A record is what passes from a socket to the one that resumes it.
