@@ -10,6 +10,7 @@ import (
 
 	"github.com/socketio-go/socketio/adapter"
 	"github.com/socketio-go/socketio/internal/engine"
+	"github.com/socketio-go/socketio/internal/sio"
 )
 
 // This is recovery across the servers of a cluster: the bus keeps the log and
@@ -416,5 +417,13 @@ func (r *recovery) ended(rec *recoverable) {
 	defer r.mu.Unlock()
 	if r.ending[rec.pid] == rec.over {
 		delete(r.ending, rec.pid)
+	}
+}
+
+// resend sends what s has missed, before it is connected.
+func (s *Socket) resend(m *engine.Message, log *[]sent) {
+	err := s.conn.session.Send(m, false)
+	if s.ns.srv.hooks.sends() {
+		*log = append(*log, sent{s, sio.Event, s.ns.srv.eventOf(m), m, err})
 	}
 }

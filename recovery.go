@@ -13,7 +13,6 @@ import (
 
 	"github.com/socketio-go/socketio/adapter"
 	"github.com/socketio-go/socketio/internal/engine"
-	"github.com/socketio-go/socketio/internal/sio"
 )
 
 // Recovery configures connection state recovery: when a client comes back soon
@@ -448,14 +447,6 @@ func (r *recovery) enter(s *Socket, log *[]sent) bool {
 	}
 	r.live[rec.pid] = s
 	return true
-}
-
-// resend sends what s has missed, before it is connected.
-func (s *Socket) resend(m *engine.Message, log *[]sent) {
-	err := s.conn.session.Send(m, false)
-	if s.ns.srv.hooks.sends() {
-		*log = append(*log, sent{s, sio.Event, s.ns.srv.eventOf(m), m, err})
-	}
 }
 
 // waitForPredecessor waits until the functions of the predecessor have returned, so that
