@@ -174,10 +174,11 @@ func (c *collection) askOthers(ctx context.Context, s *seat, e Emitter, enc *enc
 	s.ns.srv.engine.Go(func() {
 		defer c.others.Done()
 		err := q.wait(ctx)
+		unanswered := q.unanswered() // not under mu, which answers come to under q's
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.unheard = errors.Join(c.unheard, err)
-		for server, n := range q.unanswered() {
+		for server, n := range unanswered {
 			for range n {
 				c.remote = append(c.remote, Reply{From: server, Err: cmp.Or(ctx.Err(), ErrClosed)})
 			}

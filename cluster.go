@@ -78,8 +78,8 @@ func (s *seat) leave() (done <-chan struct{}) {
 }
 
 // Ready waits until every namespace of the server hears the others of its
-// cluster and is heard by them, or until ctx ends, with ctx's error. A server that is not
-// part of one is ready at once.
+// cluster and is heard by them, or until ctx ends, with ctx's error. A server that
+// is not part of one is ready at once.
 func (srv *Server) Ready(ctx context.Context) error {
 	for n := range srv.Namespaces() {
 		if n.seat == nil {

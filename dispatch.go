@@ -11,6 +11,20 @@ type outcome struct {
 	err      error
 }
 
+// add adds what a handler has returned. The first result or error is the answer;
+// an error that comes later is returned.
+func (o *outcome) add(h *handler, results []any, err error) error {
+	o.handled = true
+	o.deferred = o.deferred || h.acks
+	if o.answered {
+		return err
+	}
+	if err != nil || h.result {
+		o.answered, o.results, o.err = true, results, err
+	}
+	return nil
+}
+
 // run has an event handled and answers it.
 func (s *Socket) run(c *call, name []byte) {
 	returned := false
@@ -65,14 +79,9 @@ func (s *Socket) handle(c *call, name []byte) (o outcome) {
 			if c.event == "" {
 				c.event = h.event
 			}
-			o.handled = true
-			o.deferred = o.deferred || h.acks
 			results, err := s.invoke(h, c)
-			switch {
-			case o.answered && err != nil:
+			if err = o.add(h, results, err); err != nil {
 				s.reportHandler(err)
-			case !o.answered && (err != nil || h.result):
-				o.answered, o.results, o.err = true, results, err
 			}
 		}
 	}

@@ -20,9 +20,10 @@ func checkServerSide(event string) error {
 }
 
 // ServerSideEmit sends an event to the other servers of the cluster, to those
-// that have the namespace. It does not block, and they do not answer. The error is [ErrReserved] for
-// a reserved name, says which argument can't be encoded, or wraps [ErrUnpublished].
-// As long as the server is not part of a cluster, nobody receives it.
+// that have the namespace. It does not block, and they do not answer. The error is
+// [ErrReserved] for a reserved name, says which argument can't be encoded, or wraps
+// [ErrUnpublished]. As long as the server is not part of a cluster, nobody receives
+// it.
 func (n *Namespace) ServerSideEmit(event string, args ...any) error {
 	enc, err := beginServerSide(event, args)
 	if err != nil {
@@ -47,9 +48,9 @@ func beginServerSide(event string, args []any) (*encoder, error) {
 // reply from each until ctx ends, or for [Options.AckTimeout] if ctx has no
 // deadline. A server that handles the event answers with its handler's result, or
 // its refusal; one without a handler does not answer. Reply.From is the
-// server's name, if the bus tells. The error, if some did not answer, is a *[SilentError]; the
-// replies of the others are returned beside it. A server that is not part of a cluster is
-// answered by nobody, at once.
+// server's name, if the bus tells. The error, if some did not answer, is a
+// *[SilentError]; the replies of the others are returned beside it. A server that is
+// not part of a cluster is answered by nobody, at once.
 func (n *Namespace) ServerSideEmitWithAck(ctx context.Context, event string, args ...any) ([]Reply, error) {
 	enc, err := beginServerSide(event, args)
 	if err != nil {
@@ -215,20 +216,16 @@ func (s *seat) handle(ev serverEvent) {
 	var o outcome
 	for _, list := range lists {
 		for _, h := range list {
-			o.handled = true
-			o.deferred = o.deferred || h.acks
 			results, err := s.invoke(h, &call{event: ev.name, raw: ev.args.raw, bin: ev.args.bin, id: ack.id, keeps: true, ctx: s.ctx, ack: ack})
-			if err != nil {
+			if err = o.add(h, results, err); err != nil {
 				s.report(err)
-			}
-			if !o.answered && (err != nil || h.result) {
-				o.answered, o.results, o.err = true, results, err
 			}
 		}
 	}
 	switch {
 	case !o.handled || o.deferred && !o.answered:
 	case o.err != nil:
+		s.report(o.err)
 		_ = ack.refuse(o.err, neutralText(o.err)) // unless an AckFunc was faster
 	default:
 		if err := ack.send(o.results...); err != nil && err != ErrAnswered {
