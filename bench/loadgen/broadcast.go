@@ -40,6 +40,7 @@ func broadcast(l *loop, cfg *Config, r *Result) error {
 		return err
 	}
 	p := newPublisher(l, cfg, l.conns)
+	p.everybody = cfg.Everybody
 	defer func() { r.Faults = p.settle() }()
 	if err := p.publish(cfg.WarmUp); err != nil {
 		return err
@@ -126,7 +127,7 @@ func (p *publisher) due() uint64 { return uint64(p.sent) * uint64(len(p.members)
 // room reports whether the window has room for one more event.
 func (p *publisher) room() bool {
 	if p.everybody {
-		return p.due() < p.delivered+uint64(p.window*len(p.members))
+		return p.due()+uint64(len(p.members)) <= p.delivered+uint64(p.window*len(p.members))
 	}
 	return p.sent-p.conn.ledger.received < uint32(p.window)
 }

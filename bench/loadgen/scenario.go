@@ -21,6 +21,8 @@ type Config struct {
 	Redis    string // cluster: host:port of what joins the servers
 	PerEvent bool   // cluster: the cost is that of an event, not of a delivery
 
+	Everybody bool // broadcast: an event is in flight until all have it, not only its publisher
+
 	Connections int           // zero means the scenario's own number
 	Window      int           // messages in flight, for each connection or publisher
 	Rate        float64       // messages a second over all connections, in place of Window

@@ -32,18 +32,19 @@ const (
 
 // The names of cases that tables and plots refer to.
 const (
-	echoW1     = "echo-w1"
-	echoW16    = "echo-w16"
-	echoRate   = "echo-rate4k"
-	ackW1      = "ack-w1"
-	ackW16     = "ack-w16"
-	binaryCase = "binary"
-	broadcast  = "broadcast"
-	broadcast1 = "broadcast-w1"
-	polling    = "polling"
-	idle       = "idle"
-	slow       = "slow"
-	roomsCase  = "rooms"
+	echoW1        = "echo-w1"
+	echoW16       = "echo-w16"
+	echoRate      = "echo-rate4k"
+	ackW1         = "ack-w1"
+	ackW16        = "ack-w16"
+	binaryCase    = "binary"
+	broadcast     = "broadcast"
+	broadcast1    = "broadcast-w1"
+	broadcast1All = "broadcast-w1-all"
+	polling       = "polling"
+	idle          = "idle"
+	slow          = "slow"
+	roomsCase     = "rooms"
 
 	clusterPublish   = "cluster-publish"
 	clusterPublish1  = "cluster-publish-w1"
@@ -70,6 +71,7 @@ var basic = []Case{
 	{Name: binaryCase, Scenario: "binary"},
 	{Name: broadcast, Scenario: "broadcast"},
 	{Name: broadcast1, Scenario: "broadcast", Config: loadgen.Config{Window: 1}},
+	{Name: broadcast1All, Scenario: "broadcast", Config: loadgen.Config{Window: 1, Everybody: true}},
 	{Name: polling, Scenario: "polling"},
 	{Name: echoRate, Scenario: "echo", Config: loadgen.Config{Rate: 4000}},
 	{Name: idle, Scenario: "idle"},

@@ -59,6 +59,9 @@ func (s *Session) writableLocked() bool {
 func (s *Session) enqueueLocked(m *Message) {
 	s.queue = append(s.queue, m)
 	s.queued += int64(m.Len())
+	if s.queued > maxCorkedBytes && (s.corked || s.dirty) {
+		s.srv.flushers.swollen.Add(1)
+	}
 	s.wakeLocked()
 }
 
@@ -69,7 +72,7 @@ func (s *Session) wakeLocked() {
 	case s.flushing || s.corked:
 	case s.ws != nil:
 		if len(s.queue) > 0 {
-			s.flushing = true
+			s.flushing, s.dirty = true, true
 			s.srv.flushSoon(s)
 		}
 	case s.poll != nil:
@@ -131,6 +134,7 @@ func (s *Session) failed(err error) {
 // flushing when it is empty.
 func (s *Session) take(f *flusher) bool {
 	s.mu.Lock()
+	s.dirty = false
 	s.settledLocked(f.count-f.lost, f.lost)
 	if s.state != closed && len(s.queue) > 0 {
 		s.queued -= f.size
@@ -251,8 +255,9 @@ func (f *flusher) release() {
 // made sessions dirty works with them before it reads on, so that who sends to
 // many can't send faster than it is written.
 type flushers struct {
-	max  int
-	made atomic.Uint64 // how many sessions have been dirty, ever
+	max     int
+	made    atomic.Uint64 // how many sessions have been dirty, ever
+	swollen atomic.Uint64 // how often one had more than maxCorkedBytes to send while nobody flushed it
 
 	mu      sync.Mutex // guards the following
 	dirty   []*Session
@@ -299,17 +304,21 @@ func (srv *Server) flushDirty() {
 	}
 }
 
-// help flushes up to n sessions.
-func (w *flushers) help(n uint64) {
+// help flushes up to n sessions. It reports whether there were as many.
+func (w *flushers) help(n uint64) bool {
+	if n == 0 {
+		return true
+	}
 	f := flusherPool.Get().(*flusher)
 	defer f.release()
 	for n > 0 {
 		flushed := w.flushShare(f, int(min(n, flushShare)))
 		if flushed == 0 {
-			return
+			return false
 		}
 		n -= uint64(flushed)
 	}
+	return true
 }
 
 // flushShare flushes up to n sessions and returns how many there were.

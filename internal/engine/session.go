@@ -23,6 +23,7 @@ type Session struct {
 	state     state
 	probed    bool    // the candidate works: polls are not to wait any more
 	flushing  bool    // somebody flushes, or is about to
+	dirty     bool    // it is the flushers' turn to
 	corked    bool    // the reader will flush at the end of its turn
 	reason    Reason  // why it is not open any more
 	ws        *wsConn // nil while the transport is polling

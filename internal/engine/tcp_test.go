@@ -267,6 +267,23 @@ func TestFullNetwork(t *testing.T) {
 		healthy.app.send("b")
 		healthy.want("4b")
 	})
+	var receiver *app
+	onTCP(t, "a client that reads is not taken for slow, whatever the messages of one read send it", setup{
+		config: func(c *engine.Config) { c.MaxQueue = 1 << 20 },
+		receive: func(_ *app, turn *engine.Turn, data string, _ bool) {
+			turn.Begin()
+			defer turn.End()
+			receiver.send(data + strings.Repeat("x", 30_000))
+		},
+	}, func(_ *testing.T, h *harness) {
+		reader := h.ws()
+		receiver = reader.app
+		const n = 60 // fewer than a turn handles before it flushes, and more than MaxQueue
+		h.ws().write(strings.Repeat(rawFrame(final|text, "4a"), n))
+		for range n {
+			reader.want("4a" + strings.Repeat("x", 30_000))
+		}
+	})
 	onTCP(t, "a client that goes meanwhile", setup{config: config, listen: tapped(narrow)}, func(t *testing.T, h *harness) {
 		ws := dial(h)
 		ws.app.send(strings.Repeat("x", 16<<20))

@@ -11,14 +11,18 @@ import (
 // first one may only finish what it has begun.
 //
 // While application code runs, the session is corked: what it sends is flushed
-// at once when there is nothing more to read, or when the turn is over.
+// at once when there is nothing more to read, or when the turn is over. What it
+// sends to others is flushed after that, and whatever can be read meanwhile is
+// handled in between: what that sends joins what still waits.
 type Turn struct {
 	ws      *wsConn
 	state   atomic.Uint32
 	count   atomic.Uint32 // of calls to Begin, so that the watchdog sees progress
 	corked  bool          // only used by the goroutine whose turn it is, like what follows
-	handled int           // messages since the cork went in
-	made    uint64        // how many sessions had been dirty by then
+	handled int           // messages since nothing was owed to anybody
+	owed    uint64        // how many sessions are to be flushed for what they were sent
+	made    uint64        // how many had been dirty when the cork went in
+	swollen uint64        // how many had been found swollen by then
 }
 
 // The states of a turn.
@@ -35,15 +39,18 @@ const (
 	// maxCorked is how many messages are handled before what they sent is
 	// flushed, even if there is more to read.
 	maxCorked = 64
-	// maxCorkedBytes is how much of it may wait.
+	// maxCorkedBytes is how much of it may wait for one client.
 	maxCorkedBytes = 64 << 10
+	// maxHelp is how many sessions of others are flushed before the reader looks
+	// again whether there is something to read.
+	maxHelp = 64
 )
 
 // Begin says that application code is about to run.
 func (t *Turn) Begin() {
 	if !t.corked {
-		t.corked = true
-		t.made = t.ws.session.srv.flushers.made.Load()
+		w := &t.ws.session.srv.flushers
+		t.corked, t.made, t.swollen = true, w.made.Load(), w.swollen.Load()
 		t.ws.session.cork(t)
 	}
 	t.count.Add(1)
@@ -54,18 +61,39 @@ func (t *Turn) Begin() {
 // caller may still read; if not, it must finish its work and return.
 func (t *Turn) End() bool { return t.state.CompareAndSwap(running, reading) }
 
-// flush sends what has been queued during the turn: to the own client, then to
-// others.
-func (t *Turn) flush() {
-	t.handled = 0
+// pause is for when there is nothing to read. It sends what has been queued
+// during the turn: to the own client, then to some others. It reports whether it
+// has been sent to all of them.
+func (t *Turn) pause() bool {
+	w := &t.ws.session.srv.flushers
 	if t.corked {
 		t.corked = false
 		t.ws.session.uncork()
-		w := &t.ws.session.srv.flushers
-		if made := w.made.Load() - t.made; made > 0 {
-			w.help(made)
-		}
+		t.owed += w.made.Load() - t.made
 	}
+	if n := min(t.owed, maxHelp); w.help(n) {
+		t.owed -= n
+	} else {
+		t.owed = 0 // others have flushed the rest
+	}
+	if t.owed > 0 {
+		return false
+	}
+	t.handled = 0
+	return true
+}
+
+// flush is pause until all is sent.
+func (t *Turn) flush() {
+	for !t.pause() {
+	}
+}
+
+// full reports whether so much waits to be sent that it goes out before more is
+// read.
+func (t *Turn) full() bool {
+	t.handled++
+	return t.handled >= maxCorked || t.corked && t.swollen != t.ws.session.srv.flushers.swollen.Load()
 }
 
 func (s *Session) cork(t *Turn) {

@@ -111,15 +111,14 @@ func (t *wsConn) Read(p []byte) (int, error) {
 	if t.raw != nil {
 		return t.raw.read(p)
 	}
-	t.beforeWait()
+	for !t.beforeWait() {
+	}
 	return t.conn.Read(p)
 }
 
-func (t *wsConn) beforeWait() {
-	if t.turn != nil {
-		t.turn.flush()
-	}
-}
+// beforeWait is called when there may be nothing to read. It reports whether
+// there is nothing to do either.
+func (t *wsConn) beforeWait() bool { return t.turn == nil || t.turn.pause() }
 
 // Write takes what gorilla writes: the handshake, then whole control frames.
 func (t *wsConn) Write(p []byte) (int, error) {
@@ -239,7 +238,7 @@ func (t *wsConn) read() {
 			t.drain()
 			return
 		}
-		if turn.handled++; turn.handled >= maxCorked || t.session.Queued() > maxCorkedBytes {
+		if turn.full() {
 			turn.flush()
 		}
 	}

@@ -17,7 +17,7 @@ type rawConn struct {
 	in         *[]byte // what has been read and not been asked for; nil if nothing
 	unread     []byte  // the rest of it
 	readErr    error
-	beforeWait func() // called when there is nothing to read yet
+	beforeWait func() bool // called when there is nothing to read yet; reports whether to wait for it
 	readFunc   func(fd uintptr) bool
 
 	writeBuf  []byte
@@ -28,7 +28,7 @@ type rawConn struct {
 
 // newRawConn returns nil if c isn't a plain network connection. One that wraps
 // another may do more than pass on its bytes.
-func newRawConn(c net.Conn, beforeWait func()) *rawConn {
+func newRawConn(c net.Conn, beforeWait func() bool) *rawConn {
 	switch c.(type) {
 	case *net.TCPConn, *net.UnixConn:
 	default:
@@ -79,10 +79,12 @@ func (r *rawConn) readOnce(fd uintptr) bool {
 			r.in, r.unread = buf, (*buf)[:n]
 			return true
 		}
+		if err == syscall.EAGAIN && !r.beforeWait() {
+			continue
+		}
 		received.Put(buf)
 		switch err {
 		case syscall.EAGAIN:
-			r.beforeWait()
 			return false
 		case nil:
 			err = io.EOF
