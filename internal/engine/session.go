@@ -36,6 +36,7 @@ type Session struct {
 	tally
 	turn      *Turn // the reader's, while corked
 	watched   uint32
+	timely    uint8       // turns that ended in time, one after another; at most proven
 	awaitPong bool        // the client must be heard before the next beat
 	ponged    bool        // an answer to the client's heartbeat is in queue
 	hungUp    bool        // the client has closed a polling session

@@ -7,7 +7,7 @@ import (
 
 // A Turn is the right to read a WebSocket. It belongs to one goroutine, which
 // may run application code during its turn. When that code doesn't return
-// within [patience], the turn is over: another goroutine reads on, and the
+// within [patience] or [trust], the turn is over: another goroutine reads on, and the
 // first one may only finish what it has begun.
 //
 // While application code runs, the session is corked: what it sends is flushed
@@ -36,6 +36,11 @@ const (
 	// patience is how long application code may run before another goroutine
 	// takes over the reading; at most twice as long in fact.
 	patience = time.Millisecond
+	// trust is the same where the last [proven] turns of a session have ended in
+	// time: an idle processor still wakes up when a timer would have fired that
+	// was stopped, which is a good part of what a message costs that comes alone.
+	trust  = 8 * time.Millisecond
+	proven = 64
 	// maxCorked is how many messages are handled before what they sent is
 	// flushed, even if there is more to read.
 	maxCorked = 64
@@ -107,8 +112,15 @@ func (s *Session) cork(t *Turn) {
 	if s.watchdog == nil {
 		s.watchdog = time.AfterFunc(patience, s.watch)
 	} else {
-		s.watchdog.Reset(patience)
+		s.watchdog.Reset(s.patienceLocked())
 	}
+}
+
+func (s *Session) patienceLocked() time.Duration {
+	if s.timely == proven {
+		return trust
+	}
+	return patience
 }
 
 func (s *Session) uncork() {
@@ -117,6 +129,7 @@ func (s *Session) uncork() {
 	if s.watchdog != nil { // else it was closed before
 		s.watchdog.Stop()
 	}
+	s.timely = min(s.timely+1, proven)
 	if s.flushing || len(s.queue) == 0 || s.ws == nil || s.state == closed {
 		s.mu.Unlock()
 		return
@@ -139,10 +152,11 @@ func (s *Session) watch() {
 	}
 	if n := t.count.Load(); n != s.watched || t.state.Load() != running {
 		s.watched = n
-		s.watchdog.Reset(patience)
+		s.watchdog.Reset(s.patienceLocked())
 		s.mu.Unlock()
 		return
 	}
+	s.timely = 0
 	s.mu.Unlock()
 	s.takeOver(t)
 }

@@ -15,6 +15,9 @@ import (
 // takeover is how long it takes at most until another goroutine reads on.
 const takeover = 2 * time.Millisecond
 
+// trusted is the same for a session that has been quick for long.
+const trusted = 16 * time.Millisecond
+
 // inTurn returns a setup whose application code runs in the reader's turn. It
 // keeps what End has said.
 func inTurn(code func(a *app, data string), ends *[]bool) setup {
@@ -84,6 +87,33 @@ func TestTurn(t *testing.T) {
 		ws.app.wantGot("slow", "a", "b")
 		ws.send("4c")
 		ws.want("4done c")
+	})
+
+	var held chan struct{}
+	specify(t, "code that has always returned in time is trusted, once", inTurn(func(_ *app, data string) {
+		if data == "slow" {
+			<-held
+		}
+	}, nil), func(h *harness) {
+		held = make(chan struct{})
+		defer func() { close(held) }()
+		ws := h.ws()
+		for range 100 {
+			ws.send("4quick")
+			synctest.Wait()
+		}
+		const look = time.Millisecond / 4
+		for _, limit := range []time.Duration{trusted, takeover} {
+			before, begin := len(ws.app.got()), time.Now()
+			ws.send("4slow")
+			ws.send("4next")
+			for len(ws.app.got()) < before+2 {
+				pass(look)
+			}
+			if d := time.Since(begin); d > limit+look || d < limit/4 {
+				h.Errorf("another goroutine read on after %v, not within %v", d, limit)
+			}
+		}
 	})
 
 	var stuck atomic.Int32
