@@ -94,29 +94,15 @@ func (d *decoder) classicFields(raw []byte) (f classicFields, pack bool, err err
 	r := reader{b: raw, pack: len(raw) == 0 || raw[0] != '{'}
 	for left := r.open(object); r.more(&left); {
 		switch key := r.key(); {
-		case key == "packet": // null is an answer
-			f.packet = r.skip()
 		case key == "data":
 			f.data = r.skip()
+		case key != "type" && key != "uid":
+			r.member(key, &f.fields)
 		case r.null():
 		case key == "type":
 			f.kind = r.integer()
-		case key == "uid":
-			f.uid = r.text()
-		case key == "requestId":
-			f.requestID = r.text()
-		case key == "opts":
-			f.opts = r.skip()
-		case key == "rooms":
-			f.rooms = r.skip()
-		case key == "sockets":
-			f.sockets = r.skip()
-		case key == "close":
-			f.close = r.boolean()
-		case key == "clientCount":
-			f.count = r.integer()
 		default:
-			r.skip()
+			f.uid = r.text()
 		}
 	}
 	return f, r.pack, r.end()

@@ -220,25 +220,30 @@ func (r *reader) envelope() (f fields, err error) {
 // data reads what an envelope has for data.
 func (r *reader) data(f *fields) {
 	for left := r.open(object); r.more(&left); {
-		switch key := r.key(); {
-		case key == "packet": // null is an answer
-			f.packet = r.skip()
-		case r.null():
-		case key == "opts":
-			f.opts = r.skip()
-		case key == "rooms":
-			f.rooms = r.skip()
-		case key == "sockets":
-			f.sockets = r.skip()
-		case key == "requestId":
-			f.requestID = r.text()
-		case key == "close":
-			f.close = r.boolean()
-		case key == "clientCount":
-			f.count = r.integer()
-		default:
-			r.skip()
-		}
+		r.member(r.key(), f)
+	}
+}
+
+// member reads one of what the message itself consists of.
+func (r *reader) member(key string, f *fields) {
+	switch {
+	case key == "packet": // null is an answer
+		f.packet = r.skip()
+	case r.null():
+	case key == "opts":
+		f.opts = r.skip()
+	case key == "rooms":
+		f.rooms = r.skip()
+	case key == "sockets":
+		f.sockets = r.skip()
+	case key == "requestId":
+		f.requestID = r.text()
+	case key == "close":
+		f.close = r.boolean()
+	case key == "clientCount":
+		f.count = r.integer()
+	default:
+		r.skip()
 	}
 }
 
