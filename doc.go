@@ -377,7 +377,9 @@
 //	until a heartbeat is answered         PingTimeout     20s           connection closed
 //
 // MaxQueue is by default 1 MiB or 4×MaxPayload, the larger. An empty queue takes one
-// event of any size, as you may know why you send it. Two more bounds follow from
+// event of any size, as you may know why you send it. To emit faster than a client's network
+// takes it fills the queue of a client that reads, too: bound what a client may have
+// you send to others. Two more bounds follow from
 // the heartbeat: binary parts that do not come by the second one end their
 // connection, as does a connection that could not be read for PingInterval +
 // PingTimeout because its handlers are stuck, which goes to OnError.
