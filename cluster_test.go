@@ -461,7 +461,9 @@ func TestAnswersOfOtherServersClients(t *testing.T) {
 	c := srv.join(t, webSocket)
 	srv.answer(c, "here")
 	go seat.answer(t,
+		adapter.Message{Kind: adapter.Clients, From: "x", Count: -1},
 		adapter.Message{Kind: adapter.Clients, From: "x", Count: 2},
+		adapter.Message{Kind: adapter.Clients, From: "y", Count: 1 << 20}, // with the other two, too many
 		adapter.Message{Kind: adapter.Acked, From: "x", Data: []byte(`["there"]`)},
 		adapter.Message{Kind: adapter.Acked, From: "x", Failed: true})
 	replies, err := srv.EmitWithAck(t.Context(), "e")
@@ -474,6 +476,11 @@ func TestAnswersOfOtherServersClients(t *testing.T) {
 	}
 	slices.Sort(texts)
 	wantEqual(t, "replies", strings.Join(texts, "; "), "falsehere<nil>; truesocketio: closed; truethere<nil>")
+	for range 2 {
+		if err := receive(t, srv.errors); !strings.Contains(err.Error(), "a number of clients that cannot be") {
+			t.Error(err)
+		}
+	}
 }
 
 // answer answers the next event of a client.
@@ -483,6 +490,27 @@ func (srv *testServer) answer(c *client, value string) {
 		id := strings.TrimPrefix(text[:strings.IndexByte(text, '[')], "42")
 		c.write(fmt.Sprintf("43%s[%q]", id, value))
 	}()
+}
+
+// The children of a template are asked at once, not one after another.
+func TestQuestionsToATemplate(t *testing.T) {
+	t.Parallel()
+	b := newStage("x")
+	srv := serve(t, &socketio.Options{Adapter: b})
+	rooms := srv.OfMatch(func(name string) bool { return strings.HasPrefix(name, "/room-") })
+	c := srv.open(t, webSocket)
+	for _, name := range []string{"/room-1", "/room-2"} {
+		c.join(name, "")
+	}
+	told := make(chan string, 1)
+	go func() {
+		n, err := rooms.Broadcast().Count(t.Context())
+		told <- fmt.Sprint(n, err)
+	}()
+	first := receive(t, b.seat("/room-1").published)
+	b.seat("/room-2").answer(t, adapter.Message{Kind: adapter.Clients, From: "x", Count: 3})
+	b.seat("/room-1").host.Deliver(&adapter.Message{Kind: adapter.Clients, ID: first.ID, From: "x", Count: 4})
+	wantEqual(t, "count", receive(t, told), "9 <nil>")
 }
 
 // Nobody waits for other servers when this one stops.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -52,9 +53,16 @@ type question struct {
 	mu      sync.Mutex      // guards the following
 	over    bool            // nobody waits any more
 	servers int             // that have answered
+	clients int             // that they have asked in turn
 	named   map[string]bool // those of them that have a name
 	awaited map[string]int  // by the name of a server: its clients that have not answered
 }
+
+// maxClients is how many clients the servers of a cluster may say that a broadcast
+// has reached. Each of them is a reply in the end, whether it answers or not.
+const maxClients = 1 << 20
+
+var errCount = errors.New("a number of clients that cannot be")
 
 // ask publishes a question. The caller waits for the answers, or forgets it.
 func (s *seat) ask(m *adapter.Message, take func(m *adapter.Message) error) (*question, error) {
@@ -111,10 +119,13 @@ func (q *question) answered(m *adapter.Message) error {
 		return nil
 	case m.Kind == adapter.Acked:
 		q.awaited[m.From]--
+	case q.kind == adapter.Broadcast && (m.Count < 0 || m.Count > maxClients-q.clients):
+		return errCount
 	default:
 		q.servers++
 		q.named[m.From] = m.From != ""
 		if q.kind == adapter.Broadcast {
+			q.clients += m.Count
 			q.awaited[m.From] += m.Count
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"sync"
 
 	"github.com/socketio-go/socketio/adapter"
 )
@@ -72,9 +73,9 @@ func (n *Namespace) ServerSideEmitWithAck(ctx context.Context, event string, arg
 
 var errKind = errors.New("the answer to another question")
 
-// inquire asks the other servers in every namespace that e stands for and waits
-// for the answers. take is called for one at a time, and not any more when
-// inquire has returned.
+// inquire asks the other servers in every namespace that e stands for, all at
+// once, and waits for the answers. take is called for one at a time, and not any
+// more when inquire has returned.
 func (e Emitter) inquire(ctx context.Context, m adapter.Message, take func(*adapter.Message) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -86,15 +87,25 @@ func (e Emitter) inquire(ctx context.Context, m adapter.Message, take func(*adap
 	ctx, cancel := e.ns.srv.withDeadline(ctx)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
+	var taking sync.Mutex
+	takeOne := func(m *adapter.Message) error {
+		taking.Lock()
+		defer taking.Unlock()
+		return take(m)
+	}
+	var asked []*question
 	var errs []error
 	for _, s := range seats {
 		one := e.addressed(m)
 		one.Timeout = untilDeadline(deadline)
-		q, err := s.ask(one, take)
+		q, err := s.ask(one, takeOne)
 		if err == nil {
-			err = q.wait(ctx)
+			asked = append(asked, q)
 		}
 		errs = append(errs, err)
+	}
+	for _, q := range asked {
+		errs = append(errs, q.wait(ctx))
 	}
 	return errors.Join(errs...)
 }
