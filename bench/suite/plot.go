@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -201,7 +202,7 @@ func (r *Results) plotGoals(file string) error {
 		if g.unit != perMillion || len(s.ours) == 0 || len(s.raw) == 0 || len(s.node) == 0 {
 			continue
 		}
-		names = append(names, g.from)
+		names = append(names, strings.Replace(g.from, "-", "\n", 1)) // on two lines there is room for it
 		bars[0] = append(bars[0], s.ours.median()/s.raw.median())
 		bars[1] = append(bars[1], s.node.median()/s.raw.median())
 	}
