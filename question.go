@@ -54,15 +54,16 @@ type question struct {
 	over    bool            // nobody waits any more
 	servers int             // that have answered
 	clients int             // that they have asked in turn
+	replies int             // of these
 	named   map[string]bool // those of them that have a name
 	awaited map[string]int  // by the name of a server: its clients that have not answered
 }
 
-// maxClients is how many clients the servers of a cluster may say that a broadcast
-// has reached. Each of them is a reply in the end, whether it answers or not.
+// maxClients is how many clients of other servers a broadcast waits for. Each of
+// them is a reply in the end, whether it answers or not.
 const maxClients = 1 << 20
 
-var errCount = errors.New("a number of clients that cannot be")
+var errCount = errors.New("more clients than are waited for")
 
 // ask publishes a question. The caller waits for the answers, or forgets it.
 func (s *seat) ask(m *adapter.Message, take func(m *adapter.Message) error) (*question, error) {
@@ -117,7 +118,10 @@ func (q *question) answered(m *adapter.Message) error {
 	switch {
 	case q.over || m.Kind != adapter.Acked && q.named[m.From]:
 		return nil
+	case m.Kind == adapter.Acked && q.replies == maxClients:
+		return errCount
 	case m.Kind == adapter.Acked:
+		q.replies++
 		q.awaited[m.From]--
 	case q.kind == adapter.Broadcast && (m.Count < 0 || m.Count > maxClients-q.clients):
 		return errCount

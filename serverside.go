@@ -93,20 +93,19 @@ func (e Emitter) inquire(ctx context.Context, m adapter.Message, take func(*adap
 		defer taking.Unlock()
 		return take(m)
 	}
-	var asked []*question
-	var errs []error
-	for _, s := range seats {
+	errs := make([]error, len(seats))
+	var waiting sync.WaitGroup
+	for i, s := range seats {
 		one := e.addressed(m)
 		one.Timeout = untilDeadline(deadline)
 		q, err := s.ask(one, takeOne)
-		if err == nil {
-			asked = append(asked, q)
+		if err != nil {
+			errs[i] = err
+			continue
 		}
-		errs = append(errs, err)
+		waiting.Go(func() { errs[i] = q.wait(ctx) })
 	}
-	for _, q := range asked {
-		errs = append(errs, q.wait(ctx))
-	}
+	waiting.Wait()
 	return errors.Join(errs...)
 }
 

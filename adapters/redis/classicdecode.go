@@ -93,16 +93,19 @@ type classicFields struct {
 func (d *decoder) classicFields(raw []byte) (f classicFields, pack bool, err error) {
 	r := reader{b: raw, pack: len(raw) == 0 || raw[0] != '{'}
 	for left := r.open(object); r.more(&left); {
-		switch key := r.key(); {
-		case key == "data":
+		switch key := r.key(); key {
+		case "data":
 			f.data = r.skip()
-		case key != "type" && key != "uid":
-			r.member(key, &f.fields)
-		case r.null():
-		case key == "type":
-			f.kind = r.integer()
+		case "type":
+			if !r.null() {
+				f.kind = r.integer()
+			}
+		case "uid":
+			if !r.null() {
+				f.uid = r.text()
+			}
 		default:
-			f.uid = r.text()
+			r.member(key, &f.fields)
 		}
 	}
 	return f, r.pack, r.end()

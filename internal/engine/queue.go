@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -59,7 +60,7 @@ func (s *Session) writableLocked() bool {
 func (s *Session) enqueueLocked(m *Message) {
 	s.queue = append(s.queue, m)
 	s.queued += int64(m.Len())
-	if s.queued > maxCorkedBytes && (s.corked || s.dirty) {
+	if s.queued > maxCorkedBytes && (s.dirty || s.corked && !s.flushing) {
 		s.srv.flushers.swollen.Add(1)
 	}
 	s.wakeLocked()
@@ -252,11 +253,11 @@ func (f *flusher) release() {
 
 // flushers are the workers that flush sessions on behalf of those who must not
 // wait. They exist only while there is something to do. A reader whose turn has
-// made sessions dirty works with them before it reads on, so that who sends to
-// many can't send faster than it is written.
+// made sessions dirty works with them, so that who sends to many can't send
+// faster than it is written; it compares the counters with what they were.
 type flushers struct {
 	max     int
-	made    atomic.Uint64 // how many sessions have been dirty, ever
+	made    atomic.Uint64 // how many sessions have been dirty, ever; added to under mu
 	swollen atomic.Uint64 // how often one had more than maxCorkedBytes to send while nobody flushed it
 
 	mu      sync.Mutex // guards the following
@@ -272,8 +273,8 @@ const flushShare = 16
 // flushSoon has a worker flush s.
 func (srv *Server) flushSoon(s *Session) {
 	w := &srv.flushers
-	w.made.Add(1)
 	w.mu.Lock()
+	w.made.Add(1)
 	w.dirty = append(w.dirty, s)
 	start := w.running < w.max
 	if start {
@@ -291,7 +292,7 @@ func (srv *Server) flushDirty() {
 	f := flusherPool.Get().(*flusher)
 	defer f.release()
 	for {
-		if w.flushShare(f, flushShare) > 0 {
+		if w.flushShare(f, math.MaxUint64) > 0 {
 			continue
 		}
 		w.mu.Lock()
@@ -304,29 +305,28 @@ func (srv *Server) flushDirty() {
 	}
 }
 
-// help flushes up to n sessions. It reports whether there were as many.
-func (w *flushers) help(n uint64) bool {
-	if n == 0 {
-		return true
-	}
+// help flushes up to maxHelp sessions of those that were the first due to become
+// dirty. It reports whether all of these have been taken, by whomever.
+func (w *flushers) help(due uint64) bool {
 	f := flusherPool.Get().(*flusher)
 	defer f.release()
-	for n > 0 {
-		flushed := w.flushShare(f, int(min(n, flushShare)))
-		if flushed == 0 {
-			return false
+	for range maxHelp / flushShare {
+		if w.flushShare(f, due) == 0 {
+			return true
 		}
-		n -= uint64(flushed)
 	}
-	return true
+	return false
 }
 
-// flushShare flushes up to n sessions and returns how many there were.
-func (w *flushers) flushShare(f *flusher, n int) int {
+// flushShare flushes some of the sessions that were the first due to become dirty,
+// and returns how many.
+func (w *flushers) flushShare(f *flusher, due uint64) int {
 	var mine [flushShare]*Session
 	w.mu.Lock()
-	n = copy(mine[:n], w.dirty[w.next:])
-	clear(w.dirty[w.next : w.next+n])
+	waiting := w.dirty[w.next:]
+	taken := w.made.Load() - uint64(len(waiting))
+	n := copy(mine[:], waiting[:min(uint64(len(waiting)), max(due, taken)-taken)])
+	clear(waiting[:n])
 	if w.next += n; 2*w.next >= len(w.dirty) {
 		w.dirty, w.next = slices.Delete(w.dirty, 0, w.next), 0
 	}

@@ -23,7 +23,7 @@ type Session struct {
 	state     state
 	probed    bool    // the candidate works: polls are not to wait any more
 	flushing  bool    // somebody flushes, or is about to
-	dirty     bool    // it is the flushers' turn to
+	dirty     bool    // in the flushers' list, or with one of them who has not begun
 	corked    bool    // the reader will flush at the end of its turn
 	reason    Reason  // why it is not open any more
 	ws        *wsConn // nil while the transport is polling

@@ -7,22 +7,23 @@ import (
 
 // A Turn is the right to read a WebSocket. It belongs to one goroutine, which
 // may run application code during its turn. When that code doesn't return
-// within [patience] or [trust], the turn is over: another goroutine reads on, and the
-// first one may only finish what it has begun.
+// within [patience], or [longPatience], the turn is over: another goroutine reads
+// on, and the first one may only finish what it has begun.
 //
 // While application code runs, the session is corked: what it sends is flushed
-// at once when there is nothing more to read, or when the turn is over. What it
-// sends to others is flushed after that, and whatever can be read meanwhile is
-// handled in between: what that sends joins what still waits.
+// at once when there is nothing more to read, or when the turn is over. The
+// others are flushed after that, by the reader too. Where the connection can be
+// read without waiting, whatever comes meanwhile is handled in between: what that
+// sends joins what still waits.
 type Turn struct {
 	ws      *wsConn
 	state   atomic.Uint32
 	count   atomic.Uint32 // of calls to Begin, so that the watchdog sees progress
 	corked  bool          // only used by the goroutine whose turn it is, like what follows
-	handled int           // messages since nothing was owed to anybody
-	owed    uint64        // how many sessions are to be flushed for what they were sent
-	made    uint64        // how many had been dirty when the cork went in
-	swollen uint64        // how many had been found swollen by then
+	handled int           // messages since everybody had what they sent
+	made    uint64        // what the flushers had counted when the cork went in
+	swollen uint64        // the same
+	due     uint64        // the reader helps the flushers until they are there; 0 if it need not
 }
 
 // The states of a turn.
@@ -36,15 +37,18 @@ const (
 	// patience is how long application code may run before another goroutine
 	// takes over the reading; at most twice as long in fact.
 	patience = time.Millisecond
-	// trust is the same where the last [proven] turns of a session have ended in
-	// time: an idle processor still wakes up when a timer would have fired that
+	// longPatience is the same where the last [proven] turns of a session have ended
+	// in time: an idle processor still wakes up when a timer would have fired that
 	// was stopped, which is a good part of what a message costs that comes alone.
-	trust  = 8 * time.Millisecond
-	proven = 64
+	// The price is that the first handler that blocks then holds up its client, and
+	// what it has sent to it, for longer.
+	longPatience = 8 * time.Millisecond
+	proven       = 64
 	// maxCorked is how many messages are handled before what they sent is
 	// flushed, even if there is more to read.
 	maxCorked = 64
-	// maxCorkedBytes is how much of it may wait for one client.
+	// maxCorkedBytes is how much of it may wait for one client before the next
+	// message is handled.
 	maxCorkedBytes = 64 << 10
 	// maxHelp is how many sessions of others are flushed before the reader looks
 	// again whether there is something to read.
@@ -66,39 +70,40 @@ func (t *Turn) Begin() {
 // caller may still read; if not, it must finish its work and return.
 func (t *Turn) End() bool { return t.state.CompareAndSwap(running, reading) }
 
-// pause is for when there is nothing to read. It sends what has been queued
-// during the turn: to the own client, then to some others. It reports whether it
-// has been sent to all of them.
-func (t *Turn) pause() bool {
+// flushSome sends what has been queued during the turn: to the own client, then
+// to some of the others. It reports whether all of them have been seen to.
+func (t *Turn) flushSome() bool {
 	w := &t.ws.session.srv.flushers
 	if t.corked {
 		t.corked = false
 		t.ws.session.uncork()
-		t.owed += w.made.Load() - t.made
+		if made := w.made.Load(); made != t.made || t.swells() {
+			t.due = made
+		}
 	}
-	if n := min(t.owed, maxHelp); w.help(n) {
-		t.owed -= n
-	} else {
-		t.owed = 0 // others have flushed the rest
-	}
-	if t.owed > 0 {
+	if t.due > 0 && !w.help(t.due) {
 		return false
 	}
-	t.handled = 0
+	t.due, t.handled = 0, 0
 	return true
 }
 
-// flush is pause until all is sent.
+// flush is flushSome until there is nothing left to send.
 func (t *Turn) flush() {
-	for !t.pause() {
+	for !t.flushSome() {
 	}
 }
 
 // full reports whether so much waits to be sent that it goes out before more is
 // read.
 func (t *Turn) full() bool {
-	t.handled++
-	return t.handled >= maxCorked || t.corked && t.swollen != t.ws.session.srv.flushers.swollen.Load()
+	return t.handled >= maxCorked || t.corked && t.swells()
+}
+
+// swells reports whether the queue of anybody has become too long since the cork
+// went in.
+func (t *Turn) swells() bool {
+	return t.swollen != t.ws.session.srv.flushers.swollen.Load()
 }
 
 func (s *Session) cork(t *Turn) {
@@ -118,7 +123,7 @@ func (s *Session) cork(t *Turn) {
 
 func (s *Session) patienceLocked() time.Duration {
 	if s.timely == proven {
-		return trust
+		return longPatience
 	}
 	return patience
 }

@@ -118,7 +118,7 @@ func (t *wsConn) Read(p []byte) (int, error) {
 
 // beforeWait is called when there may be nothing to read. It reports whether
 // there is nothing to do either.
-func (t *wsConn) beforeWait() bool { return t.turn == nil || t.turn.pause() }
+func (t *wsConn) beforeWait() bool { return t.turn == nil || t.turn.flushSome() }
 
 // Write takes what gorilla writes: the handshake, then whole control frames.
 func (t *wsConn) Write(p []byte) (int, error) {
@@ -238,7 +238,7 @@ func (t *wsConn) read() {
 			t.drain()
 			return
 		}
-		if turn.full() {
+		if turn.handled++; turn.full() {
 			turn.flush()
 		}
 	}
