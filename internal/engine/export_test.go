@@ -17,3 +17,23 @@ func (s *Session) Tally() (c Counts) {
 
 // NewID returns a new session id.
 func NewID() string { return newID() }
+
+// Swollen returns how often a queue has been too long while nobody flushed it.
+func (srv *Server) Swollen() uint64 { return srv.flushers.swollen.Load() }
+
+// Line is the flushers' line, with a worker only where the test is one.
+type Line struct{ flushers }
+
+// Add puts n sessions into the line that have nothing to send.
+func (l *Line) Add(n int) {
+	for range n {
+		l.made.Add(1)
+		l.dirty = append(l.dirty, new(Session))
+	}
+}
+
+// Help is what a reader does that has to wait for the first due sessions.
+func (l *Line) Help(due uint64) bool { return l.help(due) }
+
+// Waiting returns how many sessions nobody has taken.
+func (l *Line) Waiting() int { return len(l.dirty) - l.next }

@@ -295,3 +295,72 @@ func TestCork(t *testing.T) {
 		ws.want("4a")
 	})
 }
+
+// Who helps the flushers helps those before him, but nobody who came later.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	var l engine.Line
+	help := func(due uint64, want bool, waiting int) {
+		t.Helper()
+		if got := l.Help(due); got != want || l.Waiting() != waiting {
+			t.Errorf("help until %d: %v with %d waiting, want %v with %d", due, got, l.Waiting(), want, waiting)
+		}
+	}
+	help(0, true, 0)
+	l.Add(30)
+	help(30, true, 0)
+	l.Add(200)               // the last is number 230
+	help(130, false, 200-64) // some at a time
+	help(130, true, 100)     // number 130 was the last of them
+	help(100, true, 100)     // by others
+	l.Add(100)               // while he looked elsewhere
+	help(230, false, 200-64)
+	help(230, true, 100)
+	help(230, true, 100)
+}
+
+// A queue that is too long ends turns where nobody writes it yet, and only there.
+func TestSwollen(t *testing.T) {
+	t.Parallel()
+	const n = 100
+	large := strings.Repeat("x", 65<<10)
+	var other *app
+	s := inTurn(func(a *app, data string) {
+		if data == "other" {
+			other.send("b")
+			return
+		}
+		a.send("a")
+	}, nil)
+	s.config = func(c *engine.Config) { c.MaxQueue = 1 << 20 }
+	specify(t, "while it is written", s, func(h *harness) {
+		ws := h.ws()
+		ws.mem().In().SetCapacity(0)
+		ws.app.send(large)
+		synctest.Wait() // somebody writes it now, as far as that goes
+		other = ws.app
+		sender := h.ws()
+		for range n {
+			ws.send("4own")
+			sender.send("4other")
+			synctest.Wait()
+		}
+		if got := h.Swollen(); got != 0 {
+			h.Errorf("%d turns were ended", got)
+		}
+		ws.mem().In().SetCapacity(1 << 20)
+		ws.want("4" + large)
+	})
+	specify(t, "in the turn that fills it", setup{config: s.config, receive: func(a *app, turn *engine.Turn, _ string, _ bool) {
+		turn.Begin()
+		defer turn.End()
+		a.send(large)
+	}}, func(h *harness) {
+		ws := h.ws()
+		ws.write(strings.Repeat(rawFrame(final|text, "4a"), 3))
+		ws.want("4"+large, "4"+large, "4"+large)
+		if h.Swollen() == 0 {
+			h.Error("no turn was ended")
+		}
+	})
+}
