@@ -21,6 +21,14 @@ func NewID() string { return newID() }
 // Swollen returns how often a queue has been too long while nobody flushed it.
 func (srv *Server) Swollen() uint64 { return srv.flushers.swollen.Load() }
 
+// Waiting returns how many sessions no flusher has taken.
+func (srv *Server) Waiting() int {
+	w := &srv.flushers
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.dirty) - w.next
+}
+
 // Line is the flushers' line, with a worker only where the test is one.
 type Line struct{ flushers }
 

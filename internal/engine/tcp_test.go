@@ -293,6 +293,59 @@ func TestFullNetwork(t *testing.T) {
 	})
 }
 
+// Whoever sends to many has its own copy first, and what it says then is handled
+// while the others get theirs.
+func TestSenderIsHeard(t *testing.T) {
+	t.Parallel()
+	var room []*app
+	var h *harness
+	meanwhile := make(chan struct{}, 1)
+	onTCP(t, "while others get what it sent", setup{receive: func(_ *app, turn *engine.Turn, data string, _ bool) {
+		turn.Begin()
+		defer turn.End()
+		if h.Waiting() > 0 {
+			select {
+			case meanwhile <- struct{}{}:
+			default:
+			}
+		}
+		m := engine.NewMessage([]byte(data), nil)
+		for _, a := range room {
+			a.Send(m, false)
+		}
+	}}, func(t *testing.T, server *harness) {
+		h = server
+		sender := h.ws()
+		var everybody []*socket
+		for range 300 {
+			everybody = append(everybody, h.ws())
+		}
+		for _, ws := range append(everybody, sender) {
+			room = append(room, ws.app)
+		}
+		const events = 10
+		for round := 0; ; round++ {
+			for range events { // each as soon as the own copy of the one before is there
+				sender.send("4a")
+				sender.want("4a")
+			}
+			for _, ws := range everybody {
+				for range events {
+					ws.want("4a")
+				}
+			}
+			select {
+			case <-meanwhile:
+				return
+			default: // the client was late each time
+				if round == 1000 {
+					t.Fatal("nothing was handled while others waited")
+				}
+			}
+		}
+	})
+}
+
 // A deadline must bound the write that it was set for, and no later one.
 func TestWriteDeadlineDoesNotStay(t *testing.T) {
 	t.Parallel()
