@@ -42,9 +42,10 @@ func AppendJSON(dst, raw []byte, attachments [][]byte) ([]byte, error) {
 }
 
 // count returns how many elements each array and object has, in the order in
-// which they open. MessagePack wants to know before the first element.
-func count(raw []byte) (counts []int) {
-	var few [16]int
+// which they open. MessagePack wants to know before the first element, and has
+// 32 bits for it.
+func count(raw []byte) (counts []uint32) {
+	var few [16]uint32
 	open := few[:0] // indices of counts
 	for i := 0; i < len(raw); i++ {
 		c := raw[i]
@@ -61,7 +62,7 @@ func count(raw []byte) (counts []int) {
 			counts[open[n-1]]++
 		}
 		if c == '[' || c == '{' {
-			open = append(open, len(counts))
+			open = append(open, uint32(len(counts)))
 			counts = append(counts, 0)
 		}
 	}
@@ -86,7 +87,7 @@ type encoder struct {
 	raw         []byte
 	i           int
 	attachments [][]byte
-	counts      []int // of what is still to come
+	counts      []uint32 // of what is still to come
 }
 
 func (e *encoder) space() {
@@ -165,7 +166,7 @@ func (e *encoder) object(dst []byte) ([]byte, error) {
 // open skips an opening bracket and returns how many elements follow.
 func (e *encoder) open() (n int) {
 	e.i++
-	n, e.counts = e.counts[0], e.counts[1:]
+	n, e.counts = int(e.counts[0]), e.counts[1:]
 	return n
 }
 

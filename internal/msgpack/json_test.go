@@ -171,7 +171,7 @@ func FuzzAppendJSON(f *testing.F) {
 		)
 		limit := 50*uint64(len(raw)) + 4096
 		if n := allocs.Bytes(limit, func() { encoded, err = msgpack.AppendJSON(nil, raw, attachments) }); n > limit {
-			t.Fatalf("%d bytes allocated for %q", n, raw)
+			t.Fatalf("%d bytes allocated, not %d, for %q", n, limit, raw)
 		}
 		if err != nil {
 			if sio.Valid(raw, 1<<15) == nil {
