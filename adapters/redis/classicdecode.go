@@ -124,6 +124,7 @@ func (d *decoder) classicRequest(raw []byte) (*adapter.Message, error) {
 	case classicAllRooms:
 		return m, need(f.requestID != "")
 	case classicJoin, classicLeave:
+		m.ID = "" // nobody is to answer
 		if m.Kind = adapter.Join; f.kind == classicLeave {
 			m.Kind = adapter.Leave
 		}
@@ -134,7 +135,7 @@ func (d *decoder) classicRequest(raw []byte) (*adapter.Message, error) {
 		m.Targets = r.rooms(m.Targets)
 		return m, r.end()
 	case classicDisconnect:
-		m.Kind, m.Close = adapter.Disconnect, f.close
+		m.Kind, m.ID, m.Close = adapter.Disconnect, "", f.close
 		return m, readOpts(f.opts, pack, m)
 	case classicFetch:
 		m.Kind = adapter.Fetch
