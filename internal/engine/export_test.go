@@ -29,6 +29,16 @@ func (srv *Server) Waiting() int {
 	return len(w.dirty) - w.next
 }
 
+// SetWorkers sets how many flushers there are at most, beside readers, and returns
+// how many there were.
+func (srv *Server) SetWorkers(n int) (before int) {
+	w := &srv.flushers
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before, w.max = w.max, n
+	return before
+}
+
 // Line is the flushers' line, with a worker only where the test is one.
 type Line struct{ flushers }
 
