@@ -142,9 +142,11 @@ func (s *Socket) enterSending(log *[]sent) bool {
 			return false
 		}
 	}
-	*log = append(*log, c.sendControl(s, sio.Connect, s.ns.name, s.connectPayload())...)
-	s.state.Store(connected)
-	added := s.ns.index.add(s)
+	payload := s.connectPayload()
+	added := s.ns.index.add(s, func() {
+		*log = append(*log, c.sendControl(s, sio.Connect, s.ns.name, payload)...)
+		s.state.Store(connected)
+	})
 	if s.rec != nil {
 		s.rec.arrived()
 	}

@@ -20,7 +20,7 @@ func NewIndex() *Index { return &Index{newIndex()} }
 func NewIndexed(id string) *Socket { return &Socket{id: id} }
 
 // Add makes s a socket of the namespace, as the end of its middleware does.
-func (i *Index) Add(s *Socket) bool { return i.x.add(s) }
+func (i *Index) Add(s *Socket) bool { return i.x.add(s, func() {}) }
 
 // Remove takes s out for good.
 func (i *Index) Remove(s *Socket) []string { return i.x.remove(s) }

@@ -33,10 +33,12 @@ func newIndex() index {
 	return index{sockets: make(map[string]*Socket), rooms: make(map[string]*room), kept: make(map[string]int)}
 }
 
-// add makes s a socket of the namespace. It fails if s has been removed.
-func (x *index) add(s *Socket) bool {
+// add makes s a socket of the namespace. It fails if s has been removed. connect
+// tells the client: nobody looks for s between that and s being there.
+func (x *index) add(s *Socket, connect func()) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	connect()
 	if s.member.gone {
 		return false
 	}
