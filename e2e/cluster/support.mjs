@@ -11,7 +11,7 @@ export const adapter = process.env.ADAPTER;
 
 /** A test that does not wait for ever. */
 export function test(name, define) {
-  nodeTest(name, { timeout: 30_000 }, define);
+  nodeTest(name, { timeout: 60_000 }, define);
 }
 
 /** Starts a Node server. It is killed with this process, if not before. */
