@@ -253,10 +253,10 @@ func TestManyNamespaces(t *testing.T) {
 	t.Cleanup(b.Close)
 	const n = 300
 	var speakers, listeners []adapter.Member
-	host := newHost("r")
+	speaking, host := newHost("r"), newHost("r")
 	for i := range n {
 		nsp := fmt.Sprint("/", i)
-		speakers = append(speakers, a.Join(nsp, newHost("r")))
+		speakers = append(speakers, a.Join(nsp, speaking))
 		listeners = append(listeners, b.Join(nsp, host))
 	}
 	for range 2 {
@@ -274,6 +274,7 @@ func TestManyNamespaces(t *testing.T) {
 		}
 		server.Do("CLIENT", "KILL", "TYPE", "pubsub")
 		for range n {
+			next(t, speaking.losses)
 			next(t, host.losses)
 		}
 	}
