@@ -98,17 +98,20 @@ function soon(emitter, event) {
     const timer = setTimeout(() => {
       emitter.off(event, heard);
       resolve();
-    }, 100);
+    }, 250);
     emitter.once(event, heard);
   });
 }
 
 let probes = 0;
 
-/** Resolves when what a server emits to a room, or to all, reaches a client. */
+/**
+ * Resolves when what a server emits to a room, or to all, reaches a client. Each try has a
+ * name of its own and what one server sends keeps its order, so no probe comes after that.
+ */
 export async function reaches(from, client, ...rooms) {
-  const event = `probe ${probes++}`;
   await eventually(`${from.id} reaches ${client.id} in ${rooms}`, async () => {
+    const event = `probe ${probes++}`;
     const heard = soon(client, event);
     await order(from, { op: "emit", to: rooms, event });
     return heard;
