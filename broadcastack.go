@@ -8,14 +8,15 @@ import (
 	"time"
 
 	"github.com/socketio-go/socketio/adapter"
-	"github.com/socketio-go/socketio/internal/sio"
 )
 
 // A Reply is one receiver's answer to a broadcast or to a server-side event.
 type Reply struct {
 	From string // a socket id, or a server id
 	Args Args
-	Err  error // why there is no answer: ctx's error, ErrClosed or ErrSlow
+	// Err says why there is no answer: ctx's error, [ErrClosed], [ErrSlow], or
+	// [ErrDropped].
+	Err error
 }
 
 // firstBroadcastAck is where the ids of broadcasts begin, out of reach of the
@@ -67,7 +68,7 @@ func (e Emitter) emitWithCallback(event string, args []any, fn func([]Reply, err
 func (e Emitter) askAll(ctx context.Context, event string, args []any) (*collection, error) {
 	c := &collection{changed: make(chan struct{}, 1)}
 	members := e.ns.members()
-	if len(members) == 0 {
+	if len(members) == 0 || e.empty() {
 		return c, e.ns.checkArgs(event, args)
 	}
 	for _, n := range members {
@@ -104,7 +105,7 @@ func (e Emitter) ask(ctx context.Context, n *Namespace, c *collection, event str
 		_, err := s.awaitAck(id, 0, &pendingAck{settle: settle, done: s.timeAck(event)})
 		if err == nil {
 			out.tell(s)
-			err = s.send(m, sio.Event, event, e.volatile)
+			err = s.ask(m, event, e.volatile)
 		}
 		if err != nil {
 			s.forgetAck(id)

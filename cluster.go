@@ -123,7 +123,7 @@ func (e Emitter) addressed(m adapter.Message) *adapter.Message {
 
 // seats returns the places from which others hear of what e does.
 func (e Emitter) seats() (list []*seat) {
-	if e.here || e.only != nil || e.ns.srv.opts.Adapter == nil {
+	if e.here || e.only != nil || e.empty() || e.ns.srv.opts.Adapter == nil {
 		return nil
 	}
 	for _, n := range e.ns.members() {
@@ -208,7 +208,7 @@ func (s *seat) Deliver(m *adapter.Message) {
 		s.answered(m)
 		return
 	}
-	e := Emitter{ns: s.ns, rooms: m.Rooms, except: m.Except, volatile: m.Volatile}.withCompression(m.Compress)
+	e := Emitter{ns: s.ns, onlyID: onlyOf(m), rooms: m.Rooms, except: m.Except, volatile: m.Volatile}.withCompression(m.Compress)
 	switch m.Kind {
 	case adapter.Broadcast:
 		if err := s.deliver(e, m); err != nil {

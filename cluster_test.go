@@ -183,6 +183,16 @@ func TestPublished(t *testing.T) {
 		{"disconnect", func() error { return srv.To("nobody").Disconnect(ctx) }, `disconnect to="" rooms=[nobody] except=[]`},
 		{"close", func() error { return srv.To("nobody").Close(ctx) }, `disconnect to="" rooms=[nobody] except=[] close`},
 		{"local join", func() error { return srv.Local().Join(ctx, "r") }, ""},
+		{"empty list", func() error { return srv.To().Emit("e") }, ""},
+		{"empty list, volatile", func() error { return ann.To().Volatile().Emit("e") }, ""},
+		{"empty list with answers", func() error { _, err := srv.To().EmitWithAck(ctx, "e"); return err }, ""},
+		{"join of an empty list", func() error { return srv.To().Join(ctx, "r") }, ""},
+		{"leave of an empty list", func() error { return srv.To().Leave(ctx, "lobby") }, ""},
+		{"disconnect of an empty list", func() error { return srv.To().Disconnect(ctx) }, ""},
+		{"close of an empty list", func() error { return srv.To().Close(ctx) }, ""},
+		{"count of an empty list", func() error { n, err := srv.To().Count(ctx); wantEqual(t, "count", n, 0); return err }, ""},
+		{"sockets of an empty list", func() error { l, err := srv.To().Sockets(ctx); wantEqual(t, "sockets", len(l), 0); return err }, ""},
+		{"but for an empty list", func() error { return srv.Except().Emit("e") }, `broadcast to="" rooms=[] except=[] ["e"] []`},
 		{"server side", func() error { return srv.ServerSideEmit("e", 1) }, `emit to="" rooms=[] except=[] ["e",1] []`},
 	}
 	for _, test := range tests {

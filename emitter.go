@@ -19,28 +19,36 @@ import (
 type Emitter struct {
 	ns       *Namespace
 	only     *Socket // the one receiver, if not nil
+	onlyID   string  // the id of the one receiver, which may not be on this server
 	sender   *Socket // who is left out
 	rooms    []string
 	except   []string
+	limited  bool // To was called: only rooms are meant, even if there are none
 	volatile bool
 	here     bool // no other server is told
 	compress engine.Compression
 }
 
-// To adds rooms. A socket in several of them receives the event once. Without
-// any room the event is for the whole namespace.
+// To limits the receivers to the sockets in any of the rooms, besides those of
+// rooms named by an earlier To. A socket in several of them receives the event
+// once. An emitter whose To was given no room at all, such as To(list...) with an
+// empty list, has no receiver.
 func (e Emitter) To(rooms ...string) Emitter {
 	e = e.toOthers()
+	e.limited = true
 	e.rooms = append(slices.Clip(e.rooms), rooms...)
 	return e
 }
 
-// Except removes the sockets in any of the rooms.
+// Except removes the sockets in any of the rooms. Without a room it removes none.
 func (e Emitter) Except(rooms ...string) Emitter {
 	e = e.toOthers()
 	e.except = append(slices.Clip(e.except), rooms...)
 	return e
 }
+
+// empty reports whether e cannot have a receiver, on this server or another one.
+func (e Emitter) empty() bool { return e.limited && len(e.rooms) == 0 }
 
 // toOthers makes of an emitter to one socket what [Socket.Broadcast] returns:
 // s.Volatile().To("lobby") is s.To("lobby").Volatile().
@@ -107,7 +115,7 @@ func (e Emitter) Emit(event string, args ...any) error {
 		}
 	}
 	members := e.ns.members()
-	if len(members) == 0 {
+	if len(members) == 0 || e.empty() {
 		return e.ns.checkArgs(event, args)
 	}
 	var unpublished error
@@ -168,7 +176,7 @@ func (e Emitter) deliver(n *Namespace, event string, enc *encoder) error {
 // broadcast queues m for every receiver in one namespace.
 func (e Emitter) broadcast(n *Namespace, event string, m *engine.Message, out *outgoing) {
 	list := receivers.Get().(*[]*Socket)
-	*list = n.index.collect((*list)[:0], e.rooms, e.except, e.sender)
+	*list = e.collect((*list)[:0], n)
 	for _, s := range *list {
 		out.tell(s)
 		_ = s.send(m, sio.Event, event, e.volatile) // who has left or is slow is not the emitter's concern
@@ -187,9 +195,25 @@ func (e Emitter) local() []*Socket {
 	}
 	var list []*Socket
 	for _, n := range e.ns.members() {
-		list = n.index.collect(list, e.rooms, e.except, e.sender)
+		list = e.collect(list, n)
 	}
 	return list
+}
+
+// collect appends the matching sockets of one namespace to dst.
+func (e Emitter) collect(dst []*Socket, n *Namespace) []*Socket {
+	switch {
+	case e.only != nil:
+		return append(dst, e.only)
+	case e.onlyID != "":
+		if s, ok := n.index.socket(e.onlyID); ok {
+			dst = append(dst, s)
+		}
+		return dst
+	case e.empty():
+		return dst
+	}
+	return n.index.collect(dst, e.rooms, e.except, e.sender)
 }
 
 // deliverLogged sends an event that receivers can be sent again. It has a
@@ -232,7 +256,7 @@ func (r *recovery) emit(e Emitter, n *Namespace, position int64, enc *encoder, l
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	*list = (*list)[:0]
-	l := logged{rooms: e.rooms, except: e.except}
+	l := logged{only: e.onlyID, rooms: e.rooms, except: e.except}
 	if e.only != nil {
 		if e.only.state.Load() != connected {
 			return nil, false, ErrClosed
@@ -261,11 +285,7 @@ func (r *recovery) emit(e Emitter, n *Namespace, position int64, enc *encoder, l
 	}
 	m.SetCompression(e.compress)
 	r.overhear(e, m, position)
-	if e.only != nil {
-		*list = append(*list, e.only)
-	} else {
-		*list = n.index.collect(*list, e.rooms, e.except, e.sender)
-	}
+	*list = e.collect(*list, n)
 	if r.recorder != nil && position > 0 {
 		*list = slices.DeleteFunc(*list, func(s *Socket) bool { return s.rec.has(position) })
 	}

@@ -16,6 +16,9 @@ var (
 	// ErrSlow is returned when a queue is full, which disconnects the client,
 	// or when a socket awaits 1024 answers already, which does not.
 	ErrSlow = errors.New("socketio: client too slow")
+	// ErrDropped is the [Reply.Err] of a client that could not take a volatile
+	// event at once, so that it was dropped.
+	ErrDropped = errors.New("socketio: volatile event dropped")
 	// ErrAnswered is returned by the second call of an AckFunc.
 	ErrAnswered = errors.New("socketio: already answered")
 	// ErrReserved is returned when a reserved event name is emitted.

@@ -140,13 +140,6 @@ func (x *index) isGone(s *Socket) bool {
 	return s.member.gone
 }
 
-// inOwn reports whether s has not left the room of its id.
-func (x *index) inOwn(s *Socket) bool {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	return !s.member.notOwn
-}
-
 // roomsOf returns the names of the rooms that s is in, or was when it left.
 func (x *index) roomsOf(s *Socket) []string {
 	x.mu.RLock()
@@ -220,7 +213,7 @@ func (x *index) unkeep(rooms []string) {
 }
 
 // any reports whether a socket, be it one that may come back, is in any of the
-// rooms, or is there at all if there is no room.
+// rooms or has the id of one, or is there at all if there is no room.
 func (x *index) any(rooms []string) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -228,7 +221,7 @@ func (x *index) any(rooms []string) bool {
 		return len(x.sockets)+x.away > 0
 	}
 	for _, name := range rooms {
-		if x.rooms[name] != nil || x.own(name) != nil || x.kept[name] > 0 {
+		if x.rooms[name] != nil || x.sockets[name] != nil || x.kept[name] > 0 {
 			return true
 		}
 	}

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/socketio-go/socketio/adapter"
-	"github.com/socketio-go/socketio/internal/sio"
 )
 
 // A SilentError says that servers of the cluster did not answer. What the
@@ -260,7 +259,7 @@ func (s *seat) question(e Emitter, m *adapter.Message, event string, enc *encode
 		_, err := socket.awaitAck(id, timeout, &pendingAck{settle: settle, done: socket.timeAck(event)})
 		if err == nil {
 			out.tell(socket)
-			err = socket.send(msg, sio.Event, event, e.volatile)
+			err = socket.ask(msg, event, e.volatile)
 		}
 		if err != nil {
 			socket.forgetAck(id)

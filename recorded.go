@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -27,13 +26,9 @@ func (e Emitter) record(n *Namespace, event string, enc *encoder) error {
 	if e.only != nil && !e.only.Connected() {
 		return ErrClosed
 	}
-	if e.only != nil && !n.index.inOwn(e.only) {
-		n.recovery.spoil(e.only)
-		return e.deliverLogged(n, 0, event, enc)
-	}
 	m := e.addressed(adapter.Message{Kind: adapter.Broadcast, Data: enc.payload(), Binary: enc.bin})
 	if e.only != nil {
-		m.Rooms, m.Except = []string{e.only.id}, nil
+		m.Rooms, m.Except, m.Only = []string{e.only.id}, nil, true
 	}
 	err := n.recovery.recorder.Record(m)
 	if err == nil {
@@ -48,14 +43,6 @@ func (e Emitter) record(n *Namespace, event string, enc *encoder) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %w", ErrUnpublished, err)
-}
-
-// spoil keeps a socket from being resumed: it has left the room of its id, by which
-// the log would know what is for it alone.
-func (r *recovery) spoil(s *Socket) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s.rec.trail.forgotten = math.MaxInt64
 }
 
 // records reports whether the bus keeps the log. r may be nil.
@@ -170,7 +157,7 @@ func (r *recovery) overhear(e Emitter, m *engine.Message, position int64) {
 	if unlogged && (e.volatile || e.here || e.only != nil) {
 		return
 	}
-	l := logged{m: m, rooms: e.rooms, except: e.except}
+	l := logged{m: m, only: e.onlyID, rooms: e.rooms, except: e.except}
 	at := position
 	if unlogged {
 		at = r.last + 1
@@ -237,7 +224,7 @@ func (r *recovery) since(ctx context.Context, n *Namespace, position int64) (lis
 			enc.release()
 			continue
 		}
-		l := recorded{logged{rooms: m.Rooms, except: m.Except}, m.Position}
+		l := recorded{logged{only: onlyOf(m), rooms: m.Rooms, except: m.Except}, m.Position}
 		l.m, err = enc.eventWithOffset(n, r.offset(m.Position))
 		enc.release()
 		if err != nil {
@@ -246,6 +233,14 @@ func (r *recovery) since(ctx context.Context, n *Namespace, position int64) (lis
 		list = append(list, l)
 	}
 	return list, nil
+}
+
+// onlyOf returns the id of the one socket that a message is for, if it is for one.
+func onlyOf(m *adapter.Message) string {
+	if m.Only && len(m.Rooms) == 1 {
+		return m.Rooms[0]
+	}
+	return ""
 }
 
 // resumeRecorded is the part of resume that asks the bus.

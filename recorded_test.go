@@ -369,8 +369,8 @@ func TestRecoveryFromALogThatFails(t *testing.T) {
 	})
 }
 
-// A socket that has left the room of its id is sent what is for it alone, which the
-// log can't keep.
+// A socket that has left the room of its id is sent what is for it alone, also by
+// the log.
 func TestRecoveryWithoutTheOwnRoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -383,6 +383,59 @@ func TestRecoveryWithoutTheOwnRoom(t *testing.T) {
 		c.wantEvents("one", "two")
 		c.conn().Cut()
 		synctest.Wait()
-		c.wantFresh()
+		servers[0].To(c.id).Emit("three")
+		servers[0].Emit("four")
+		c.wantMissed("four")
+		wantEqual(t, "recovered", c.recovered, true)
 	})
+}
+
+// An event for one socket reaches that socket only, in every mode: not those that
+// have joined a room called by its id, on whatever server, nor when they recover.
+func TestEmitToASocketIsForNobodyElse(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		recovery *socketio.Recovery
+		bus      bool
+	}{
+		{"plain", nil, false},
+		{"recovery", &socketio.Recovery{}, false},
+		{"bus", nil, true},
+		{"bus that records", &socketio.Recovery{}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				opts := &socketio.Options{Recovery: test.recovery}
+				if test.bus {
+					opts.Adapter = newLogBus()
+				}
+				a := serveInMemory(t, opts)
+				b := a
+				if test.bus {
+					b = serveInMemory(t, opts)
+				}
+				synctest.Wait()
+				ann, here, there := a.arrive(t, webSocket), a.arrive(t, webSocket), b.arrive(t, webSocket)
+				away := a.arrive(t, webSocket)
+				s := ann.socket()
+				for _, other := range []*returner{here, there, away} {
+					wantEqual(t, "join", other.socket().Join(ann.id), nil)
+				}
+				synctest.Wait()
+				away.conn().Cut()
+				synctest.Wait()
+				wantEqual(t, "emit", s.Emit("secret"), nil)
+				wantEqual(t, "emit", s.Compress(false).Emit("secret 2"), nil)
+				_ = a.Emit("all")
+				ann.wantEvents("secret", "secret 2", "all")
+				here.wantEvents("all")
+				there.wantEvents("all")
+				if test.recovery != nil {
+					away.wantMissed("all")
+				}
+			})
+		})
+	}
 }

@@ -188,6 +188,19 @@ func (s *Socket) send(m *engine.Message, t sio.Type, event string, volatile bool
 	return sendError(err)
 }
 
+// ask is send for an event that asks for an answer, which does not come if the
+// event was dropped.
+func (s *Socket) ask(m *engine.Message, event string, volatile bool) error {
+	err := s.queue(m, volatile)
+	if s.ns.srv.hooks.sends() {
+		s.conn.tellOut(sent{s, sio.Event, event, m, err})
+	}
+	if err == engine.ErrDropped {
+		return ErrDropped
+	}
+	return sendError(err)
+}
+
 // queue is send without the hooks, and with the engine's error.
 func (s *Socket) queue(m *engine.Message, volatile bool) error {
 	if s.state.Load() != connected {

@@ -203,8 +203,13 @@ type Message struct {
 	Position int64
 
 	Rooms, Except []string
-	Volatile      bool
-	Compress      Compression
+	// Only, of a Broadcast, says that Rooms has the ID of one socket, and that
+	// the message is for that socket alone: not for others that have joined a room
+	// of that name, and also if the socket has left that room. A format that other
+	// implementations share may be unable to tell them; they then take it for a room.
+	Only     bool
+	Volatile bool
+	Compress Compression
 	// Timeout is how long answers to ID are awaited.
 	Timeout time.Duration
 

@@ -54,6 +54,7 @@ func testKinds(t *suite) {
 		{Kind: adapter.Broadcast, Data: []byte(`["e"]`)},
 		{Kind: adapter.Broadcast, Rooms: []string{"a"}, Data: []byte(`["e",1,{"x":[null,true,"€"]}]`)},
 		{Kind: adapter.Broadcast, Rooms: rooms, Except: except, Volatile: true, Compress: adapter.CompressAlways, Data: []byte(`["e"]`)},
+		{Kind: adapter.Broadcast, Rooms: []string{"a"}, Only: true, Data: []byte(`["e"]`)},
 		{Kind: adapter.Broadcast, Compress: adapter.CompressNever, Data: []byte(`["e"]`)},
 		{Kind: adapter.Broadcast, ID: questionID, Rooms: rooms, Except: except, Timeout: timeout, Data: []byte(`["e","?"]`)},
 		{Kind: adapter.Join, Rooms: rooms, Except: except, Targets: []string{"t", "u"}},
@@ -91,7 +92,7 @@ func testKinds(t *suite) {
 func wantMessage(t testing.TB, got, want *adapter.Message, from string) {
 	t.Helper()
 	switch {
-	case got.Kind != want.Kind, got.ID != want.ID, got.Volatile != want.Volatile, got.Compress != want.Compress,
+	case got.Kind != want.Kind, got.ID != want.ID, got.Volatile != want.Volatile, got.Only != want.Only, got.Compress != want.Compress,
 		got.Timeout != want.Timeout, got.Close != want.Close, got.Count != want.Count, got.Failed != want.Failed,
 		!slices.Equal(got.Rooms, want.Rooms), !slices.Equal(got.Except, want.Except), !slices.Equal(got.Targets, want.Targets),
 		!bytes.Equal(got.Data, want.Data), !slices.EqualFunc(got.Binary, want.Binary, bytes.Equal):

@@ -21,7 +21,7 @@ import (
 //	version    1 byte: 1
 //	kind       1 byte, see below
 //	flags      1 byte: 1 volatile, 2 compress always, 4 compress never,
-//	           8 close, 16 failed
+//	           8 close, 16 failed, 32 only
 //	number     8 bytes, big-endian: counts what the sender sends to all servers
 //	           of the namespace, from 1; 0 means that it does not count. A
 //	           greeting has that of the last one
@@ -86,6 +86,7 @@ const (
 	flagCompressNever
 	flagClose
 	flagFailed
+	flagOnly
 
 	flagLast = flagVolatile // of a part
 )
@@ -120,7 +121,7 @@ func appendMessage(dst []byte, sender string, b barrier, m *adapter.Message) ([]
 		return nil, errors.New("socketio: nats: a negative count or timeout can't be sent")
 	}
 	var flags byte
-	for i, set := range [...]bool{m.Volatile, m.Compress > 0, m.Compress < 0, m.Close, m.Failed} {
+	for i, set := range [...]bool{m.Volatile, m.Compress > 0, m.Compress < 0, m.Close, m.Failed, m.Only} {
 		if set {
 			flags |= 1 << i
 		}
@@ -281,10 +282,11 @@ func (d *decoder) decode(h head) (*adapter.Message, error) {
 
 func (d *decoder) flags(flags byte) error {
 	const compress = flagCompressAlways | flagCompressNever
-	if flags >= flagFailed<<1 || flags&compress == compress {
+	if flags >= flagOnly<<1 || flags&compress == compress {
 		return errFlags
 	}
 	d.m.Volatile, d.m.Close, d.m.Failed = flags&flagVolatile != 0, flags&flagClose != 0, flags&flagFailed != 0
+	d.m.Only = flags&flagOnly != 0
 	switch flags & compress {
 	case flagCompressAlways:
 		d.m.Compress = adapter.CompressAlways

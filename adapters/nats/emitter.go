@@ -37,6 +37,7 @@ type Emitter struct {
 	sender    string
 	namespace string
 	message   adapter.Message // whom it is for, and how it travels
+	limited   bool            // To was called: only rooms are meant, even if there are none
 }
 
 // NewEmitter returns an emitter for the namespace "/". A nil opts means the
@@ -65,9 +66,12 @@ func (e Emitter) Of(namespace string) Emitter {
 	return e
 }
 
-// To adds rooms. A socket in several of them is meant once. Without any room
-// all sockets of the namespace are.
+// To limits what is meant to the sockets in any of the rooms, besides those of
+// rooms named by an earlier To. A socket in several of them is meant once. With an
+// empty list, and no room named before or after, no socket is meant, and nothing
+// is sent.
 func (e Emitter) To(rooms ...string) Emitter {
+	e.limited = true
 	e.message.Rooms = append(slices.Clip(e.message.Rooms), rooms...)
 	return e
 }
@@ -145,6 +149,9 @@ func (e Emitter) event(kind adapter.Kind, event string, args []any) error {
 }
 
 func (e Emitter) publish(kind adapter.Kind) error {
+	if e.limited && len(e.message.Rooms) == 0 && kind != adapter.Emit {
+		return nil
+	}
 	e.message.Kind = kind
 	data, err := appendMessage(make([]byte, 0, messageSize(&e.message)), e.sender, barrier{}, &e.message)
 	if err != nil {

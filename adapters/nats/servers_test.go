@@ -98,6 +98,11 @@ func TestEmitter(t *testing.T) {
 		e.To("a").Join("x", "y"),
 		e.Except("a").Leave("x"),
 		e.Disconnect(),
+		e.To().Emit("nobody"), // an empty list of rooms is no socket, not all of them
+		e.To().Join("x"),
+		e.To().Leave("x"),
+		e.To().Disconnect(),
+		e.To().Except("a").Close(),
 		e.To("a").Close(),
 		e.ServerSideEmit("servers", map[string]any{"n": 1}),
 		e.Of("elsewhere").Emit("not here"),

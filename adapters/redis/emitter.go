@@ -26,6 +26,7 @@ type Emitter struct {
 	format    format
 	namespace string
 	m         adapter.Message // whom and how; its lists are not changed
+	limited   bool            // To was called: only rooms are meant, even if there are none
 }
 
 // A format makes the command that sends a message.
@@ -96,7 +97,10 @@ func (e Emitter) Of(namespace string) Emitter {
 }
 
 // To means the sockets in any of the rooms, besides those of rooms named before.
+// With an empty list, and no room named before or after, it means no socket, and
+// nothing is sent.
 func (e Emitter) To(rooms ...string) Emitter {
+	e.limited = true
 	e.m.Rooms = slices.Concat(e.m.Rooms, rooms)
 	return e
 }
@@ -182,6 +186,9 @@ func (e Emitter) Close(ctx context.Context) error {
 }
 
 func (e Emitter) send(ctx context.Context) error {
+	if e.limited && len(e.m.Rooms) == 0 && e.m.Kind != adapter.Emit {
+		return ctx.Err()
+	}
 	cmd, err := e.format(e.namespace, &e.m)
 	if err == nil {
 		err = e.client.Do(ctx, cmd).Error()

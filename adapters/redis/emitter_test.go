@@ -134,6 +134,16 @@ func TestEmitter(t *testing.T) {
 			check(e.ServerSideEmit(ctx, "news", []byte{7}), adapter.Message{Kind: adapter.Emit,
 				Data: []byte(`["news",{"_placeholder":true,"num":0}]`), Binary: [][]byte{{7}}})
 
+			// An empty list of rooms is no socket, not all of them.
+			nobody := e.To()
+			for _, err := range []error{nobody.Emit(ctx, "x"), nobody.Except("r").Close(ctx), nobody.Disconnect(ctx), nobody.Join(ctx, "a"), nobody.Leave(ctx, "a")} {
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			check(nobody.To("r").Emit(ctx, "r"), adapter.Message{Kind: adapter.Broadcast, Rooms: []string{"r"}, Data: []byte(`["r"]`)})
+			check(e.To("r").To().Emit(ctx, "r"), adapter.Message{Kind: adapter.Broadcast, Rooms: []string{"r"}, Data: []byte(`["r"]`)})
+			check(nobody.ServerSideEmit(ctx, "news"), adapter.Message{Kind: adapter.Emit, Data: []byte(`["news"]`)})
 			for _, err := range []error{e.Emit(ctx, "connect"), e.Emit(ctx, "disconnecting"), e.ServerSideEmit(ctx, "connection"), e.ServerSideEmit(ctx, "error")} {
 				if !errors.Is(err, socketio.ErrReserved) {
 					t.Error(err)

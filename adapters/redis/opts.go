@@ -21,7 +21,7 @@ func (w *writer) opts(m *adapter.Message) {
 
 func (w *writer) flags(m *adapter.Message) {
 	n := 0
-	for _, set := range []bool{m.Compress != 0, m.Volatile, m.Timeout > 0} {
+	for _, set := range []bool{m.Compress != 0, m.Volatile, m.Only, m.Timeout > 0} {
 		if set {
 			n++
 		}
@@ -33,6 +33,10 @@ func (w *writer) flags(m *adapter.Message) {
 	}
 	if m.Volatile {
 		w.key("volatile")
+		w.boolean(true)
+	}
+	if m.Only { // which Node servers ignore: they know the room of the socket's id
+		w.key("only")
 		w.boolean(true)
 	}
 	if m.Timeout > 0 {
@@ -51,7 +55,7 @@ func milliseconds(d time.Duration) int64 {
 // ones are ignored.
 func (r *reader) opts(m *adapter.Message) {
 	m.Rooms, m.Except = m.Rooms[:0], m.Except[:0]
-	m.Volatile, m.Compress, m.Timeout = false, 0, 0
+	m.Volatile, m.Only, m.Compress, m.Timeout = false, false, 0, 0
 	for left := r.open(object); r.more(&left); {
 		switch key := r.key(); {
 		case r.null():
@@ -73,6 +77,8 @@ func (r *reader) flags(m *adapter.Message) {
 		case r.null():
 		case key == "volatile":
 			m.Volatile = r.boolean()
+		case key == "only":
+			m.Only = r.boolean()
 		case key == "compress":
 			m.Compress = adapter.CompressNever
 			if r.boolean() {
