@@ -12,7 +12,7 @@ for (const [way, transports] of Object.entries(ways)) {
       const gone = next(socket, "disconnect");
       const attempt = next(socket.io, "reconnect_attempt");
       const done = next(socket.io, "reconnect");
-      proxy.cut();
+      await proxy.cut(gone);
       assert.match((await gone)[0], /^transport (close|error)$/);
       assert.equal(socket.active, true, "it will be back");
       assert.deepEqual(await attempt, [1]);
@@ -46,10 +46,10 @@ for (const [way, transports] of Object.entries(ways)) {
       const proxy = await startProxy(t);
       const socket = await connect(t, proxy.url, { transports, reconnection: false });
       socket.emit("unheard of", () => assert.fail("nobody answered"));
-      const promise = socket.emitWithAck("unheard of");
+      const refused = assert.rejects(socket.emitWithAck("unheard of"), /disconnected/);
       const callback = new Promise((resolve) => socket.timeout(10_000).emit("unheard of", resolve));
-      proxy.cut();
-      await assert.rejects(promise, /disconnected/);
+      await proxy.cut(next(socket, "disconnect"));
+      await refused;
       assert.match((await callback).message, /disconnected/);
     });
   });
@@ -82,8 +82,7 @@ describe("reconnecting", () => {
     const socket = await connect(t, proxy.url, { reconnection: false });
     socket.io.on("reconnect_attempt", () => assert.fail("not asked for"));
     const gone = next(socket, "disconnect");
-    proxy.cut();
-    await gone;
+    await proxy.cut(gone);
     socket.connect();
     await next(socket, "connect");
   });

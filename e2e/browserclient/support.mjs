@@ -85,7 +85,9 @@ export function bytes(buffer) {
 export async function startProxy(t, { block } = {}) {
   const target = new URL(url);
   const open = new Set();
+  let down = false;
   const server = net.createServer((client) => {
+    if (down) return client.destroy();
     const track = (socket) => {
       open.add(socket);
       socket.on("error", () => {}).on("close", () => open.delete(socket));
@@ -103,13 +105,21 @@ export async function startProxy(t, { block } = {}) {
       upstream.on("close", () => client.destroy());
     });
   });
-  const cut = () => open.forEach((socket) => socket.destroy());
+  const destroyAll = () => open.forEach((socket) => socket.destroy());
+  // Cuts every connection and those that follow, until noticed resolves: between two polls there
+  // may be nothing to cut.
+  const cut = async (noticed) => {
+    down = true;
+    destroyAll();
+    await noticed;
+    down = false;
+  };
   const listen = async (port) => {
     server.listen(port, "127.0.0.1");
     await once(server, "listening");
   };
   const stop = async () => {
-    cut();
+    destroyAll();
     if (server.listening) await new Promise((resolve) => server.close(resolve));
   };
   t.after(stop);

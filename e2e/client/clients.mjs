@@ -28,13 +28,13 @@ export function matrix(define, { concurrency = false } = {}) {
       const exported = require(client.package);
       const io = exported.io ?? exported; // v2 exports the function itself
       for (const { way, transports } of ways) {
-        const open = (t, namespace = "/", options = {}) => {
-          const socket = io(url + namespace, { transports, forceNew: true, reconnection: false, ...options });
+        const open = (t, namespace = "/", options = {}, server = url) => {
+          const socket = io(server + namespace, { transports, forceNew: true, reconnection: false, ...options });
           t.after(() => (client.isV2 ? socket.io.close() : socket.io._close()));
           return socket;
         };
-        const connect = async (t, namespace, options) => {
-          const socket = open(t, namespace, options);
+        const connect = async (t, namespace, options, server) => {
+          const socket = open(t, namespace, options, server);
           await connected(socket);
           return socket;
         };

@@ -46,11 +46,6 @@ async function adapter() {
 }
 
 const http = createServer((request, response) => response.writeHead(404).end());
-const connections = new Set();
-http.on("connection", (connection) => {
-  connections.add(connection);
-  connection.on("close", () => connections.delete(connection));
-});
 const io = new Server(http, {
   adapter: await adapter(),
   connectionStateRecovery: RECOVERY ? { skipMiddlewares: true } : undefined,
@@ -136,7 +131,6 @@ function serve(namespace) {
     socket.on("rooms", (ack) => ack([...socket.rooms].filter((room) => room !== socket.id)));
     socket.on("data", (ack) => ack(socket.data));
     socket.on("recovered", (ack) => ack(socket.recovered));
-    socket.on("cut", () => connections.forEach((connection) => connection.destroy()));
   });
   const hear = (nsp) => {
     const report = (event) => nsp.on(event, (...args) => io.of("/control").local.emit("told", nsp.name, event, ...args));

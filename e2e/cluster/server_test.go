@@ -107,7 +107,6 @@ func (srv *server) serve(n *socketio.Namespace) {
 		return rooms
 	})
 	n.On("recovered", func(s *socketio.Socket) bool { return s.Recovered() })
-	n.On("cut", func() { srv.http.CloseClientConnections() })
 
 	n.OnServerSide("note", func(args socketio.Args) error {
 		return srv.io.Of("/control").Local().Emit("told", n.Name(), "note", args)

@@ -21,11 +21,6 @@ if (process.env.COMPRESSION) {
 }
 
 const http = createServer((request, response) => response.writeHead(404).end());
-const connections = new Set();
-http.on("connection", (connection) => {
-  connections.add(connection);
-  connection.on("close", () => connections.delete(connection));
-});
 
 const engine = new EngineServer(options);
 engine.attach(http, { path: "/engine.io/", destroyUpgrade: false });
@@ -109,7 +104,6 @@ io.on("connection", (socket) => {
   on("length", (text) => Buffer.byteLength(text));
 
   on("close", () => void socket.disconnect(true));
-  on("cut", () => connections.forEach((connection) => connection.destroy()));
   on("witness", () => void socket.join("witnesses"));
   socket.on("disconnect", (reason) => io.to("witnesses").emit("left", socket.id, reason));
 });
