@@ -1,8 +1,11 @@
 package socketio
 
 import (
+	"cmp"
+	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -13,7 +16,8 @@ import (
 )
 
 // Options configures a [Server]. The zero value of every field means its
-// default, which is safe to expose to the internet.
+// default, which is safe to expose to the internet. [NewServer] panics on a value
+// that cannot work, and names the field.
 type Options struct {
 	// Transports is the set of allowed transports. Zero means all.
 	Transports Transport
@@ -24,20 +28,24 @@ type Options struct {
 	// package documentation.
 	AllowEIO3 bool
 
-	// Origins lists the browser origins that may connect besides the
-	// server's own, such as "https://example.com" or "https://*.example.com",
-	// the wildcard standing for whole labels. It governs polling and WebSocket
-	// alike. Listed origins may send credentials; preflights allow GET and
-	// POST and the headers asked for. "*" lets everybody in, without
-	// credentials.
+	// Origins lists the origins that may connect besides the server's own, such
+	// as "https://example.com" or "https://*.example.com", where the wildcard
+	// stands for whole labels. It governs polling and WebSocket alike. Listed
+	// origins may send credentials; preflights allow GET and POST and the
+	// headers asked for. "*" allows every origin, without credentials.
+	//
+	// "file://" and "null" can be listed for apps that load their pages from
+	// files. Any website can send "null", from a sandboxed frame: list it only if
+	// the server identifies users by something other than cookies.
 	Origins []string
 	// AllowRequest, if set, can refuse a handshake: the client gets 403 and
 	// the error's text if it is an [Error]. It may block as long as the
 	// request's context lives, and is called concurrently, once for every
 	// handshake but not for the later requests of a connection.
 	AllowRequest func(*http.Request) error
-	// Cookie, if set, is sent with a polling handshake for sticky load
-	// balancers; its Value becomes the session id.
+	// Cookie, if set, is sent with a polling handshake; its Value becomes the
+	// session id, which is a secret. A load balancer cannot route by its hash, since
+	// the first request of a session does not carry it.
 	Cookie *http.Cookie
 
 	// PingInterval is the time between two heartbeats. Zero means 25s.
@@ -144,7 +152,65 @@ func (o *Options) withDefaults() Options {
 	setDefault(&d.MaxInbox, 64)
 	setDefault(&d.MaxHandshakes, 1024)
 	d.Recovery = d.Recovery.withDefaults()
+	d.check()
 	return d
+}
+
+const (
+	// maxBytes and maxCount leave room to add and multiply what is counted.
+	maxBytes = math.MaxInt / 8
+	maxCount = math.MaxInt32 / 16
+	// minPayload is the smallest limit that lets a client connect and upgrade.
+	minPayload = 16
+	// maxHeartbeat is the longest timer of a JavaScript client.
+	maxHeartbeat = math.MaxInt32 * time.Millisecond
+)
+
+// check panics if a value cannot work.
+func (o *Options) check() {
+	if unknown := o.Transports &^ (Polling | WebSocket); unknown != 0 {
+		panic(fmt.Sprintf("socketio: Options.Transports is %#x: only Polling and WebSocket exist", uint8(o.Transports)))
+	}
+	if o.Cookie != nil {
+		cookie := *o.Cookie
+		cookie.Value = "id"
+		if err := cookie.Valid(); err != nil {
+			panic("socketio: Options.Cookie cannot be sent: " + err.Error())
+		}
+	}
+	within("PingInterval", o.PingInterval, time.Millisecond, maxHeartbeat)
+	within("PingTimeout", o.PingTimeout, time.Millisecond, maxHeartbeat)
+	if sum := o.PingInterval + o.PingTimeout; sum > maxHeartbeat {
+		panic(fmt.Sprintf("socketio: Options.PingInterval and PingTimeout are %v together: the timers of clients end at %v", sum, maxHeartbeat))
+	}
+	within("UpgradeTimeout", o.UpgradeTimeout, 1, math.MaxInt64)
+	within("ConnectTimeout", o.ConnectTimeout, 1, math.MaxInt64)
+	within("WriteTimeout", o.WriteTimeout, 1, math.MaxInt64)
+	within("AckTimeout", o.AckTimeout, 1, math.MaxInt64)
+	within("MaxPayload", o.MaxPayload, minPayload, maxBytes/4) // others are four times that by default
+	within("MaxEvent", o.MaxEvent, minPayload, maxBytes)
+	within("MaxAttachments", o.MaxAttachments, 1, maxCount)
+	within("MaxNamespaces", o.MaxNamespaces, 1, maxCount)
+	within("MaxQueue", o.MaxQueue, 1, maxBytes)
+	within("MaxInbox", o.MaxInbox, 1, maxCount)
+	within("MaxHandshakes", o.MaxHandshakes, 1, maxCount)
+	within("Compression", o.Compression, 0, math.MaxInt)
+	if r := o.Recovery; r != nil {
+		within("Recovery.Window", r.Window, 1, math.MaxInt64)
+		within("Recovery.MaxPackets", r.MaxPackets, 1, maxCount)
+		within("Recovery.MaxBytes", r.MaxBytes, 1, maxBytes)
+		within("Recovery.MaxSessions", r.MaxSessions, 1, maxCount)
+	}
+}
+
+// within panics if the value of an option is out of its range.
+func within[T cmp.Ordered](option string, value, least, most T) {
+	switch {
+	case value < least:
+		panic(fmt.Sprintf("socketio: Options.%s is %v: it must be at least %v, or zero for the default", option, value, least))
+	case value > most:
+		panic(fmt.Sprintf("socketio: Options.%s is %v: it must be at most %v", option, value, most))
+	}
 }
 
 func setDefault[T comparable](field *T, value T) {

@@ -32,12 +32,16 @@ func newOriginPolicy(origins []string) *originPolicy {
 			p.any = true
 			continue
 		}
+		if opaqueOrigin(o) {
+			p.listed = append(p.listed, o)
+			continue
+		}
 		canonical, err := canonicalOrigin(o)
 		prefix, suffix, wild := strings.Cut(canonical, "*")
 		w := originPattern{prefix, suffix}
 		switch {
 		case err != nil || wild && !w.valid():
-			panic("socketio: Options.Origins: " + o + " is not an origin such as https://example.com or https://*.example.com")
+			panic("socketio: Options.Origins: " + o + " is not an origin such as https://example.com or https://*.example.com, null or file://")
 		case wild:
 			p.patterns = append(p.patterns, w)
 		default:
@@ -96,9 +100,20 @@ func (p *originPolicy) checkOrigin(value string, r *http.Request, h http.Header)
 			return engine.ErrBadRequest
 		}
 	}
-	origin, err := canonicalOrigin(value)
-	if err != nil {
-		return errOriginRefused
+	origin := value
+	if !opaqueOrigin(value) {
+		if url := withoutPath(value); url != value {
+			// The URL of a page or of the endpoint, as programs send it. No browser
+			// does, so it is compared with the own host only.
+			if origin, err := canonicalOrigin(url); err != nil || !sameHost(origin, r) {
+				return errOriginRefused
+			}
+			return nil
+		}
+		var err error
+		if origin, err = canonicalOrigin(value); err != nil {
+			return errOriginRefused
+		}
 	}
 	switch {
 	case sameHost(origin, r):
@@ -139,6 +154,20 @@ func (w originPattern) match(origin string) bool {
 	return !strings.ContainsAny(labels, "/:@") && !slices.Contains(strings.Split(labels, "."), "")
 }
 
+// opaqueOrigin reports whether o is one of the origins without a host that
+// browsers send. They are allowed only if they are listed.
+func opaqueOrigin(o string) bool { return o == "null" || o == "file://" }
+
+// withoutPath returns the URL up to the first slash behind its host.
+func withoutPath(url string) string {
+	scheme, rest, ok := strings.Cut(url, "://")
+	if !ok {
+		return url
+	}
+	host, _, _ := strings.Cut(rest, "/")
+	return scheme + "://" + host
+}
+
 var errNoOrigin = errors.New("socketio: not an origin")
 
 // canonicalOrigin returns scheme://host[:port] in lower case, without the
@@ -166,9 +195,16 @@ func withoutPort(host, scheme string) string {
 
 // sameHost reports whether a page of this origin was served by the host that
 // the request is for. Behind a proxy that ends TLS the scheme is not known.
+// Programs may send the scheme of the WebSocket, browsers never do.
 func sameHost(origin string, r *http.Request) bool {
 	scheme, host, _ := strings.Cut(origin, "://")
-	if scheme != "https" && (scheme != "http" || r.TLS != nil) {
+	switch scheme {
+	case "https", "wss":
+	case "http", "ws":
+		if r.TLS != nil {
+			return false
+		}
+	default:
 		return false
 	}
 	return host == strings.ToLower(withoutPort(r.Host, scheme))

@@ -23,6 +23,10 @@ func FuzzOrigin(f *testing.F) {
 		{"", "example.com", "https://example.com@evil.com"},
 		{"", "example.com", "https://example.com.evil.com"},
 		{"", "example.com", "null"},
+		{"null", "example.com", "null"},
+		{"file://", "example.com", "file://"},
+		{"", "example.com", "wss://example.com:443/socket.io/?EIO=4"},
+		{"https://a.com", "example.com", "https://a.com/"},
 		{"", "example.com", "https://ex%61mple.com"},
 		{"", "example.com:", "https://example.com:"},
 		{"*", "example.com", "https://evil.com"},
@@ -107,6 +111,9 @@ func newOriginRule(origins []string) (rule originRule, ok bool) {
 			continue
 		}
 		text, ok := spellOrigin(o)
+		if o == "null" || o == "file://" {
+			text, ok = o, true
+		}
 		if !ok {
 			return rule, false
 		}
@@ -147,17 +154,27 @@ func (rule originRule) origin(origin, host string, secure bool) string {
 	if regexp.MustCompile(`[^!-~]`).MatchString(origin) {
 		return "invalid"
 	}
-	text, ok := spellOrigin(origin)
-	if !ok {
-		return "refused"
-	}
-	for _, scheme := range []string{"http", "https"} {
-		if own, ok := spellOrigin(scheme + "://" + host); ok && text == own && (scheme == "https" || !secure) {
-			return "allowed"
+	if origin != "null" && origin != "file://" {
+		url := regexp.MustCompile(`^([^:/]*://[^/]*)(/.*)?$`).FindStringSubmatch(origin)
+		if url == nil {
+			return "refused"
 		}
+		text, ok := spellOrigin(url[1])
+		if !ok {
+			return "refused"
+		}
+		for _, scheme := range []string{"http", "https", "ws", "wss"} {
+			if own, ok := spellOrigin(scheme + "://" + host); ok && text == own && (strings.HasSuffix(scheme, "s") && scheme != "ws" || !secure) {
+				return "allowed"
+			}
+		}
+		if url[2] != "" {
+			return "refused"
+		}
+		origin = text
 	}
 	for _, pattern := range rule.patterns {
-		if pattern.MatchString(text) {
+		if pattern.MatchString(origin) {
 			return "allowed"
 		}
 	}

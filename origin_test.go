@@ -111,7 +111,23 @@ func TestOrigins(t *testing.T) {
 		{"an extension", nil, "", "chrome-extension://example.com", refused, false},
 		{"no scheme", nil, "", "example.com", refused, false},
 		{"half a scheme", nil, "", "//example.com", refused, false},
-		{"a path", nil, "", "https://example.com/", refused, false},
+		{"a slash", nil, "", "https://example.com/", allowed, false},
+		{"a path", nil, "", "http://example.com/socket.io/?EIO=4#x", allowed, false},
+		{"a path and a port", nil, "localhost:3000", "ws://localhost:3000/socket.io/", allowed, false},
+		{"the WebSocket's scheme", nil, "", "ws://example.com", allowed, false},
+		{"the WebSocket's scheme and TLS", nil, "", "wss://example.com", allowed, false},
+		{"the WebSocket's scheme and its own port", nil, "example.com:80", "ws://example.com", allowed, false},
+		{"the WebSocket's scheme, TLS and its own port", nil, "", "wss://example.com:443/", allowed, false},
+		{"the WebSocket's scheme and another port", nil, "", "ws://example.com:8080", refused, false},
+		{"the WebSocket's scheme and another host", nil, "", "wss://evil.com", refused, false},
+		{"a path of another host", nil, "", "https://evil.com/", refused, false},
+		{"the host in the path of another", nil, "", "https://evil.com/https://example.com", refused, false},
+		{"the host behind a path", nil, "", "https://evil.com/@example.com", refused, false},
+		{"the host as the user, and a path", nil, "", "https://example.com@evil.com/", refused, false},
+		{"the host behind a backslash", nil, "", `https://evil.com\@example.com/`, refused, false},
+		{"the host before a backslash", nil, "", `https://example.com\.evil.com/`, refused, false},
+		{"a path without a host", nil, "", "https:///", refused, false},
+		{"a path of another scheme", nil, "", "ftp://example.com/", refused, false},
 		{"a query", nil, "", "https://example.com?", refused, false},
 		{"a fragment", nil, "", "https://example.com#x", refused, false},
 		{"an empty fragment", nil, "", "https://example.com#", refused, false},
@@ -138,7 +154,19 @@ func TestOrigins(t *testing.T) {
 		{"listed with another port", []string{site}, "", "https://a.com:8443", refused, false},
 		{"listed, a subdomain", []string{site}, "", "https://www.a.com", refused, false},
 		{"listed, beginning alike", []string{site}, "", "https://a.com.evil.com", refused, false},
-		{"null is never listed", []string{site}, "", "null", refused, false},
+		{"listed, a path", []string{site}, "", "https://a.com/", refused, false},
+		{"listed, the WebSocket's scheme", []string{site}, "", "wss://a.com", refused, false},
+		{"null beside what is listed", []string{site}, "", "null", refused, false},
+		{"null is listed", []string{"null"}, "", "null", allowed, true},
+		{"null in capitals", []string{"null"}, "", "NULL", refused, false},
+		{"null is listed, a file", []string{"null"}, "", "file://", refused, false},
+		{"null is listed, another host", []string{"null"}, "", "https://evil.com", refused, false},
+		{"null is listed, a host called so", []string{"null"}, "", "https://null", refused, false},
+		{"files are listed", []string{site, "file://"}, "", "file://", allowed, true},
+		{"files are listed, null", []string{"file://"}, "", "null", refused, false},
+		{"files are listed, one with a name", []string{"file://"}, "", "file:///index.html", refused, false},
+		{"files are listed, one of a host", []string{"file://"}, "", "file://evil.com", refused, false},
+		{"a wildcard for null", []string{"https://*.com"}, "", "null", refused, false},
 
 		{"a wildcard", []string{wild}, "", "https://www.a.com", allowed, true},
 		{"a wildcard for two labels", []string{wild}, "", "https://x.y.a.com", allowed, true},
@@ -203,10 +231,10 @@ func TestOrigins(t *testing.T) {
 func TestOriginsThatCannotBe(t *testing.T) {
 	t.Parallel()
 	for _, origin := range []string{"", "example.com", "https://", "https://example.com/", "https://example.com/path", "https://example.com?x",
-		"https://me@example.com", "null", "http//example.com", "https://exa mple.com", "https://*", "https://*example.com", "https://foo*.example.com",
+		"https://me@example.com", "NULL", "file:///", "file:", "http//example.com", "https://exa mple.com", "https://*", "https://*example.com", "https://foo*.example.com",
 		"https://*.example.*", "https://*.*.com", "http*://example.com", "*.example.com", "https://example.com:*", "https://example.*"} {
 		wantPanic(t, func() { socketio.NewServer(&socketio.Options{Origins: []string{"https://good.com", origin}}) },
-			"socketio: Options.Origins: "+origin+" is not an origin such as https://example.com or https://*.example.com")
+			"socketio: Options.Origins: "+origin+" is not an origin such as https://example.com or https://*.example.com, null or file://")
 	}
 }
 
@@ -234,6 +262,61 @@ func TestFetchMetadata(t *testing.T) {
 			h["Origin"] = []string{tt.origin}
 		}
 		wantEqual(t, fmt.Sprint(tt), asking{header: h}.ask(t, io).StatusCode, tt.status)
+	}
+}
+
+// What a page of another site can make a browser send is refused, with and
+// without the origins that are only sent by programs and by pages from files.
+func TestCrossSiteRequests(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		origin string // none if empty
+		site   string // Sec-Fetch-Site
+		tls    bool
+		null   int // the status where "null" is listed; elsewhere it is refused
+	}{
+		{"fetch", "https://evil.com", "cross-site", true, refused},
+		{"fetch of an older browser", "https://evil.com", "", true, refused},
+		{"fetch from a subdomain", "https://app.example.com", "same-site", true, refused},
+		{"fetch from another port", "https://example.com:8443", "same-site", true, refused},
+		{"fetch from the host without TLS", "http://example.com", "cross-site", true, refused},
+		{"a WebSocket from the host without TLS", "ws://example.com/", "cross-site", true, refused},
+		{"a script, an image or a frame", "", "cross-site", true, refused},
+		{"a script of a subdomain", "", "same-site", true, refused},
+		{"a sandboxed frame", "null", "cross-site", true, allowed},
+		{"a sandboxed frame of an older browser", "null", "", true, allowed},
+		{"a data URL", "null", "", false, allowed},
+		{"a form after a redirect", "null", "cross-site", false, allowed},
+		{"a saved page", "file://", "cross-site", false, refused},
+		{"an extension", "chrome-extension://example.com", "none", false, refused},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			for _, origins := range [][]string{nil, {"https://a.com", "https://*.a.com"}, {"null"}} {
+				io := handler(t, &socketio.Options{Origins: origins})
+				want := refused
+				if len(origins) == 1 {
+					want = tt.null
+				}
+				h := make(http.Header)
+				if tt.origin != "" {
+					h["Origin"] = []string{tt.origin}
+				}
+				if tt.site != "" {
+					h["Sec-Fetch-Site"] = []string{tt.site}
+				}
+				for _, query := range []string{"EIO=4&transport=polling", "EIO=4&transport=websocket", "EIO=4&transport=polling&sid=x"} {
+					resp := asking{header: h, tls: tt.tls, query: query}.ask(t, io)
+					if got := resp.StatusCode; (got == refused) != (want == refused) {
+						t.Errorf("%q listed, %s: status %d, want %d", origins, query, got, want)
+					}
+					if shown := resp.Header.Get("Access-Control-Allow-Origin"); want == refused && shown != "" {
+						t.Errorf("%q listed, %s: shown to %s", origins, query, shown)
+					}
+				}
+			}
+		})
 	}
 }
 

@@ -43,8 +43,9 @@ type Server struct {
 	leaving    []<-chan struct{} // closed when the places of children that were dropped are given up
 }
 
-// NewServer returns a server. A nil opts means the defaults. It panics if opts
-// names an impossible origin. It starts nothing, so a server that was never used
+// NewServer returns a server. A nil opts means the defaults. It panics, and names
+// the option, if a value cannot work: a negative size, an origin that is none. It
+// starts nothing, so a server that was never used
 // need not be closed.
 func NewServer(opts *Options) *Server {
 	srv := &Server{
