@@ -83,3 +83,11 @@ func (s *Socket) Awaited() (answers, waiters int) {
 	defer s.conn.mu.Unlock()
 	return len(s.acks), int(s.conn.awaited)
 }
+
+// The limits that docs/limits.md lists.
+const (
+	MaxPendingAcks   = maxPendingAcks
+	MaxNamespaceName = maxNamespaceName
+)
+
+func WithDefaults(o *Options) Options { return o.withDefaults() }

@@ -24,8 +24,8 @@ type Options struct {
 	// DisableUpgrade keeps polling clients on polling.
 	DisableUpgrade bool
 	// AllowEIO3 admits clients of Socket.IO 2, which speak Engine.IO 3. The
-	// default refuses them. Mind that their [Socket.ID] is a secret: see the
-	// package documentation.
+	// default refuses them. Their [Socket.ID] is a secret: see
+	// docs/socketio2.md.
 	AllowEIO3 bool
 
 	// Origins lists the origins that may connect besides the server's own, such

@@ -17,8 +17,8 @@ import (
 
 // Recovery configures connection state recovery: when a client comes back soon
 // after its connection broke, its socket has the id, the rooms and the values of
-// the one before, and is sent first what it has missed. See the package
-// documentation.
+// the one before, and is sent first what it has missed. See
+// docs/recovery.md.
 //
 // Every event without an answer gets one argument more, a string by which the
 // client says where it was; a volatile event only if its last argument is a
