@@ -52,7 +52,7 @@ fmt: $(LINT) ## format the Go code
 	@scripts/each-module $(LINT) fmt ./...
 
 .PHONY: docs
-docs: ## what the documents say is so: the README's program, links, the layout
+docs: ## the documents: Go code, links, layout, words; the subjects of commits
 	@scripts/check-docs
 
 .PHONY: histories

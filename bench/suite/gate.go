@@ -12,7 +12,7 @@ import (
 	"github.com/socketio-go/socketio/bench/loadgen"
 )
 
-// gateSlack is how far beyond what must be reached a score may be before the
+// gateSlack is how far beyond the limit a score may be before the
 // gate fails: busy machines scatter.
 const gateSlack = 1.5
 
@@ -34,7 +34,7 @@ func gateCases() []Case {
 
 // Gate measures ours and raw side by side for a minute or so and writes the
 // scores to w. It fails if messages were lost, doubled or disordered, or if a
-// score is beyond 1.5 times what must be reached and two more measurements do
+// score is beyond 1.5 times the limit and two more measurements do
 // not mend it.
 func Gate(ctx context.Context, r *Runner, w io.Writer) error {
 	r.Servers, r.Reps = []string{Ours, Raw}, 1
@@ -52,7 +52,7 @@ func Gate(ctx context.Context, r *Runner, w io.Writer) error {
 		return err
 	}
 	if again := results.beyond(cases); len(again) > 0 {
-		fmt.Fprintln(w, "beyond 1.5 times what must be reached, measured twice more:")
+		fmt.Fprintln(w, "beyond 1.5 times the limit, measured twice more:")
 		r.Reps = 2
 		if err := r.Run(ctx, again, keep); err != nil {
 			return err
@@ -67,17 +67,17 @@ func Gate(ctx context.Context, r *Runner, w io.Writer) error {
 		}
 		mark := "ok"
 		switch {
-		case score > gateSlack*g.must:
+		case score > gateSlack*g.limit:
 			mark = "FAILED"
-			failed = errors.Join(failed, fmt.Errorf("%s: %.2f, must be %.2f", g.about, score, g.must))
-		case score > g.must:
+			failed = errors.Join(failed, fmt.Errorf("%s: %.2f, limit %.2f", g.about, score, g.limit))
+		case score > g.limit:
 			mark = "above"
 		}
 		scale := "x raw"
 		if g.absolute {
 			scale = g.unit
 		}
-		fmt.Fprintf(w, "%-44s %6.2f %-6s must %5.2f  %s\n", g.about, score, scale, g.must, mark)
+		fmt.Fprintf(w, "%-44s %6.2f %-6s limit %5.2f  %s\n", g.about, score, scale, g.limit, mark)
 	}
 	return failed
 }
@@ -86,7 +86,7 @@ func Gate(ctx context.Context, r *Runner, w io.Writer) error {
 func (r *Results) beyond(cases []Case) (list []Case) {
 	for _, c := range cases {
 		for _, g := range goals {
-			if score, ok := r.standing(g).score(); ok && g.from == c.Name && score > gateSlack*g.must {
+			if score, ok := r.standing(g).score(); ok && g.from == c.Name && score > gateSlack*g.limit {
 				list = append(list, c)
 				break
 			}

@@ -42,15 +42,15 @@ func (r *Results) writeMachine(b *strings.Builder) {
 func (r *Results) writeGoals(b *strings.Builder) {
 	fmt.Fprint(b, "\n## What is to be reached\n\n")
 	fmt.Fprint(b, "Medians; in brackets the lowest and the highest run; × is the ratio to raw.\n\n")
-	fmt.Fprint(b, "| | unit | raw | Node | ours | ours × raw | Node × raw | must | aim | |\n|---|---|---|---|---|---|---|---|---|---|\n")
+	fmt.Fprint(b, "| | unit | raw | Node | ours | ours × raw | Node × raw | limit | target | |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, g := range goals {
 		s := r.standing(g)
-		aim := "–"
-		if g.aim > 0 {
-			aim = digits(g.aim)
+		target := "–"
+		if g.target > 0 {
+			target = digits(g.target)
 		}
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", g.about, g.unit,
-			spread(s.raw), spread(s.node), spread(s.ours), ratio(s.ours, s.raw), ratio(s.node, s.raw), digits(g.must), aim, s.verdict())
+			spread(s.raw), spread(s.node), spread(s.ours), ratio(s.ours, s.raw), ratio(s.node, s.raw), digits(g.limit), target, s.verdict())
 	}
 }
 

@@ -49,11 +49,11 @@ func TestScoreIsTheRatioOfMedians(t *testing.T) {
 	if score, ok := s.score(); !ok || score != .5 {
 		t.Errorf("score %v, %v, want 0.5", score, ok)
 	}
-	if got := s.verdict(); got != "met, aim too" {
+	if got := s.verdict(); got != "met, target too" {
 		t.Errorf("verdict %q", got)
 	}
 	if got := someResults(1.2).standing(goals[0]).verdict(); got != "met" {
-		t.Errorf("verdict %q between aim and must", got)
+		t.Errorf("verdict %q between target and limit", got)
 	}
 	if got := someResults(2).standing(goals[0]).verdict(); !strings.Contains(got, "missed") {
 		t.Errorf("verdict %q beyond must", got)
@@ -104,7 +104,7 @@ func TestReportAndPlots(t *testing.T) {
 	r := someResults(.5)
 	text := r.Markdown()
 	for _, want := range []string{
-		"| echo, 1 in flight, 50 connections | s CPU per 1M | 4.00 (2.00–6.00) | 12.0 (6.00–18.0) | 2.00 (1.00–3.00) | **0.50** | **3.00** | 1.25 | 1.05 | met, aim too |",
+		"| echo, 1 in flight, 50 connections | s CPU per 1M | 4.00 (2.00–6.00) | 12.0 (6.00–18.0) | 2.00 (1.00–3.00) | **0.50** | **3.00** | 1.25 | 1.05 | met, target too |",
 		"| connections-9000 |",
 		"| a delivery of an event from elsewhere to one of 1000 members | ours | 2.00 (1.00–3.00) µs | 300 µs | – | 1.00 | 3.00 µs | 168 | 382 |",
 		"| ours | a CPU each |",
