@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -147,6 +149,7 @@ func slowValue(d *json.Decoder, depth, attachments int) (json.Token, error) {
 		return nil, sio.ErrDepth
 	}
 	var marked, num json.Token
+	var illegal error
 	for d.More() {
 		var key json.Token
 		if delim == '{' {
@@ -155,7 +158,9 @@ func slowValue(d *json.Decoder, depth, attachments int) (json.Token, error) {
 			}
 		}
 		value, err := slowValue(d, depth-1, attachments)
-		if err != nil {
+		if errors.Is(err, sio.ErrAttachments) {
+			illegal = err
+		} else if err != nil {
 			return nil, err
 		}
 		switch key {
@@ -168,12 +173,14 @@ func slowValue(d *json.Decoder, depth, attachments int) (json.Token, error) {
 	if marked == true && attachments >= 0 {
 		literal, _ := num.(json.Number)
 		n, err := strconv.ParseUint(literal.String(), 10, 31)
-		if err != nil || int(n) >= attachments {
-			return nil, sio.ErrAttachments
+		if illegal = nil; err != nil || int(n) >= attachments { // what is inside is not looked at
+			illegal = sio.ErrAttachments
 		}
 	}
-	_, err = d.Token() // the closing one
-	return delim, err
+	if _, err = d.Token(); err != nil { // the closing one
+		return nil, err
+	}
+	return delim, illegal
 }
 
 // FuzzMemory checks that no packet allocates out of proportion.
@@ -253,7 +260,11 @@ func FuzzPlaceholder(f *testing.F) {
 				ok = true
 			}
 		}
-		if num, got := sio.Placeholder(in); got != ok || num != want {
+		raw := in
+		if json.Valid(in) {
+			raw = sio.Literal(in)
+		}
+		if num, got := sio.Placeholder(raw); got != ok || num != want {
 			t.Fatalf("%q: %d, %t; want %d, %t", in, num, got, want, ok)
 		}
 	})
@@ -317,4 +328,123 @@ func FuzzAppendString(f *testing.F) {
 			t.Fatalf("%q: %s, which is %q, %v", in, raw, got, err)
 		}
 	})
+}
+
+// FuzzMarks compares what is known of the placeholders in a text with what a slow
+// walk through it finds.
+func FuzzMarks(f *testing.F) {
+	addJSON(f)
+	for _, test := range placeholderCases {
+		for _, around := range [][2]string{{``, ``}, {`[{"a":`, `},{"_placeholder":true,"num":1}]`}, {`{"_placeholder":true,"num":0,"a":`, `}`}} {
+			f.Add([]byte(around[0] + test.in + around[1]))
+		}
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		if !json.Valid(in) || sio.Valid(in, 0) != nil {
+			return
+		}
+		v := decodeExactly(t, in)
+		if got, want := sio.Marked(in), countMarked(v); !duplicates(in) && got != want {
+			t.Fatalf("%q: %d marked objects, want %d", in, got, want)
+		}
+		raw := sio.Literal(in)
+		var want []int
+		legal := collectMarks(v, &want)
+		var got []int
+		last := 0
+		for _, m := range new(sio.Finder).Find(raw) {
+			if m.From < last || raw[m.From] != '{' || raw[m.To-1] != '}' || !json.Valid(raw[m.From:m.To]) {
+				t.Fatalf("%q: a placeholder at %+v", raw, m)
+			}
+			last = m.To
+			got = append(got, m.Num)
+		}
+		if slices.Sort(want); legal && !duplicates(in) && !slices.Equal(slices.Sorted(slices.Values(got)), want) {
+			t.Fatalf("%q: placeholders %v, want %v", raw, got, want)
+		}
+		// Data that is written as such is none, and means the same.
+		plain := bytes.ReplaceAll(in, []byte(`"_placeholder"`), []byte(sio.PlainKey))
+		if found := new(sio.Finder).Find(plain); len(found) > 0 {
+			t.Fatalf("%q: placeholders %v", plain, found)
+		}
+		if same := decodeExactly(t, plain); !reflect.DeepEqual(same, v) {
+			t.Fatalf("%q is %v; want %v", plain, same, v)
+		}
+		if got := sio.HasPlain(plain); !duplicates(in) && got != (countMarked(v) > 0) {
+			t.Fatalf("%q: has plain data that looks like a placeholder: %t", plain, got)
+		}
+	})
+}
+
+func decodeExactly(t *testing.T, in []byte) (v any) {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(in))
+	d.UseNumber()
+	if err := d.Decode(&v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// duplicates reports whether a JSON text may have a key twice in an object, which
+// encoding/json merges.
+func duplicates(in []byte) bool {
+	var v any
+	return json.Unmarshal(in, &v) != nil || bytes.Count(in, []byte(":")) != countColons(v)
+}
+
+func countColons(v any) (n int) {
+	switch v := v.(type) {
+	case string:
+		n += strings.Count(v, ":")
+	case []any:
+		for _, e := range v {
+			n += countColons(e)
+		}
+	case map[string]any:
+		for k, e := range v {
+			n += 1 + strings.Count(k, ":") + countColons(e)
+		}
+	}
+	return n
+}
+
+func countMarked(v any) (n int) {
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			n += countMarked(e)
+		}
+	case map[string]any:
+		if v["_placeholder"] == true {
+			n++
+		}
+		for _, e := range v {
+			n += countMarked(e)
+		}
+	}
+	return n
+}
+
+// collectMarks appends the numbers of the outermost placeholders, in no order. It
+// reports whether all are legal.
+func collectMarks(v any, nums *[]int) bool {
+	legal := true
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			legal = collectMarks(e, nums) && legal
+		}
+	case map[string]any:
+		if v["_placeholder"] == true {
+			literal, _ := v["num"].(json.Number)
+			n, err := strconv.ParseUint(literal.String(), 10, 31)
+			*nums = append(*nums, int(n))
+			return err == nil
+		}
+		for _, e := range v {
+			legal = collectMarks(e, nums) && legal
+		}
+	}
+	return legal
 }

@@ -47,6 +47,8 @@ type scanner struct {
 	depth       int  // the deepest nesting allowed
 	want        want // the kind of the outermost value
 	attachments int  // placeholders must be below; noAttachments: they are plain data
+	literal     bool // an object whose mark is written with escapes is plain data
+	collect     bool // the outermost placeholders into found
 	split       bool // the outermost array into args,
 	named       bool // its first element into name
 	maxArgs     int
@@ -56,6 +58,12 @@ type scanner struct {
 
 	placeholder bool // the outermost object is one,
 	num         int  // for this attachment
+
+	found   []Mark
+	open    []Mark // the objects that are open, if they are collected
+	illegal int    // where a placeholder was found that names no attachment
+	marked  int    // objects with a true mark, at any depth
+	plain   int    // those of them that are plain data because of literal
 }
 
 // want is a set of kinds, where the empty set is all of them.
@@ -86,7 +94,9 @@ type level byte
 const (
 	inObject   level = 1 << iota
 	isMarked         // "_placeholder" is true
+	isEscaped        // it is, but means nothing because of the escapes in it
 	isNumbered       // "num" is the number of an attachment
+	isIllegal        // there is a placeholder inside that names no attachment
 )
 
 // scan checks b and returns where its value begins and ends without the white
@@ -119,6 +129,7 @@ value:
 			if len(levels) >= s.depth {
 				return 0, i, ErrDepth
 			}
+			bracket := i
 			i = skipSpace(b, i+1)
 			const closing = ']' - '[' // and also '}' - '{'
 			if at(b, i) == c+closing {
@@ -130,6 +141,9 @@ value:
 				continue value
 			}
 			levels = append(levels, inObject)
+			if s.collect {
+				s.open = append(s.open, Mark{From: bracket})
+			}
 			if i, key, ok = s.skipKey(b, i); !ok {
 				return 0, i, ErrPayload
 			}
@@ -165,14 +179,20 @@ value:
 				i++
 				continue value
 			case c == '}' && isObject:
-				if s.placeholder = top&isMarked != 0; s.placeholder && top&isNumbered == 0 {
-					return 0, i, ErrAttachments
+				if s.attachments != noAttachments {
+					top = s.closeObject(top, i)
 				}
 			case c == ']' && !isObject:
 			default:
 				return 0, i, ErrPayload
 			}
 			levels = levels[:len(levels)-1]
+			if top&isIllegal != 0 {
+				if len(levels) == 0 {
+					return 0, s.illegal, ErrAttachments
+				}
+				levels[len(levels)-1] |= isIllegal
+			}
 			i++
 		}
 	}
@@ -191,8 +211,8 @@ func (s *scanner) add(raw []byte) bool {
 	return true
 }
 
-// skipKey skips a key of an object and its colon. It tells which part of a
-// placeholder the key is, isMarked or isNumbered, if any.
+// skipKey skips a key of an object and its colon. It returns which part of a
+// placeholder the key is, if any: isMarked, isEscaped or isNumbered.
 func (s *scanner) skipKey(b []byte, i int) (next int, part level, ok bool) {
 	from := i
 	if at(b, i) != '"' {
@@ -202,7 +222,7 @@ func (s *scanner) skipKey(b []byte, i int) (next int, part level, ok bool) {
 		return i, 0, false
 	}
 	if s.attachments != noAttachments {
-		part = placeholderPart(b[from:i])
+		part = s.placeholderPart(b[from:i])
 	}
 	if i = skipSpace(b, i); at(b, i) != ':' {
 		return i, 0, false

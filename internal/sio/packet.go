@@ -63,6 +63,10 @@ type Limits struct {
 	Attachments int // binary parts of one packet; zero means 10
 	Depth       int // nesting of the payload, itself included; zero means 512
 	Args        int // arguments of one event or ack; zero means 4096
+
+	// Literal says that the packet does not come from the wire but from within
+	// the library: an object with an escape in its "_placeholder" is data.
+	Literal bool
 }
 
 func (l Limits) withDefaults() Limits {
@@ -98,8 +102,8 @@ type Packet struct {
 //
 // Whatever a peer can get wrong inside one packet is an error here, so that it
 // need not be checked again: lone or surplus text, payloads of the wrong kind,
-// reserved event names, and placeholders in binary packets, at any depth, that
-// name no attachment.
+// reserved event names, and placeholders in binary packets that name no
+// attachment, at any depth but inside other placeholders.
 func (p *Packet) Decode(b []byte, lim Limits) error {
 	lim = lim.withDefaults()
 	*p = Packet{ID: -1, Args: p.Args[:0]}
@@ -117,7 +121,7 @@ func (p *Packet) Decode(b []byte, lim Limits) error {
 		return nil
 	}
 
-	s := scanner{depth: lim.Depth, maxArgs: lim.Args, attachments: noAttachments, args: p.Args}
+	s := scanner{depth: lim.Depth, maxArgs: lim.Args, attachments: noAttachments, literal: lim.Literal, args: p.Args}
 	switch p.Type {
 	case Disconnect:
 		return fmt.Errorf("%w: DISCONNECT has one", ErrPayload)
