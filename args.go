@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-
-	"github.com/socketio-go/socketio/internal/sio"
 )
 
 // Args are arguments of an event or of an answer, not yet decoded.
@@ -27,21 +25,49 @@ type Args struct {
 // returns. The error says which of them can't be encoded.
 func ArgsOf(args ...any) (Args, error) {
 	e := encoders.Get().(*encoder)
+	e.plain, e.forJSON = false, false
+	return e.args(args)
+}
+
+// argsForServers is ArgsOf for what clients are not sent: data that looks like a
+// placeholder is told from binary data.
+func argsForServers(args ...any) (Args, error) {
+	e := encoders.Get().(*encoder)
+	e.plain, e.forJSON = true, false
+	return e.args(args)
+}
+
+// args returns arguments, and releases e.
+func (e *encoder) args(args []any) (a Args, err error) {
 	defer e.release()
-	var a Args
+	ends := make([]int, 0, len(args))
 	for i, arg := range args {
 		if whole, ok := arg.(Args); ok {
+			numbers := e.numbersOf(whole.bin)
 			for _, raw := range whole.raw {
-				a.raw = append(a.raw, appendRenumbered(nil, raw, len(e.bin)))
+				if err := e.appendArg(i, whole, raw, numbers); err != nil {
+					return Args{}, fmt.Errorf("socketio: argument %d: %w", i, err)
+				}
+				ends = append(ends, len(e.json))
 			}
-			e.bin = append(e.bin, whole.bin...)
 			continue
 		}
-		e.json = e.json[:0]
-		if err := e.append(arg); err != nil {
+		if err := e.append(i, arg); err != nil {
 			return Args{}, fmt.Errorf("socketio: argument %d: %w", i, err)
 		}
-		a.raw = append(a.raw, bytes.Clone(e.json))
+		ends = append(ends, len(e.json))
+	}
+	if i, err := e.check(); err != nil {
+		return Args{}, fmt.Errorf("socketio: argument %d: %w", i, err)
+	}
+	if len(ends) == 0 {
+		return Args{}, nil
+	}
+	json := bytes.Clone(e.json)
+	from := 0
+	for _, to := range ends {
+		a.raw = append(a.raw, json[from:to:to])
+		from = to
 	}
 	for _, b := range e.bin {
 		a.bin = append(a.bin, append(make([]byte, 0, len(b)), b...))
@@ -119,63 +145,6 @@ func (a Args) size() int64 {
 		}
 	}
 	return int64(n)
-}
-
-// appendRenumbered appends raw with every placeholder's number raised by
-// offset, for arguments that are emitted behind other attachments.
-func appendRenumbered(dst, raw []byte, offset int) []byte {
-	for {
-		i := bytes.IndexByte(raw, '{')
-		if i < 0 {
-			return append(dst, raw...)
-		}
-		if q := bytes.IndexByte(raw[:i], '"'); q >= 0 {
-			end := q + stringLen(raw[q:])
-			dst = append(dst, raw[:end]...)
-			raw = raw[end:]
-			continue
-		}
-		dst = append(dst, raw[:i]...)
-		raw = raw[i:]
-		if object := raw[:objectLen(raw)]; len(object) > 0 {
-			if num, ok := sio.Placeholder(object); ok {
-				dst = sio.AppendPlaceholder(dst, num+offset)
-				raw = raw[len(object):]
-				continue
-			}
-		}
-		dst = append(dst, '{')
-		raw = raw[1:]
-	}
-}
-
-// stringLen returns the length of the JSON string that b begins with.
-func stringLen(b []byte) int {
-	for i := 1; i < len(b); i++ {
-		switch b[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
-		}
-	}
-	return len(b)
-}
-
-// objectLen returns the length of the object that b begins with, or 0 if it
-// contains another one: a placeholder doesn't.
-func objectLen(b []byte) int {
-	for i := 1; i < len(b); i++ {
-		switch b[i] {
-		case '"':
-			i += stringLen(b[i:]) - 1
-		case '{':
-			return 0
-		case '}':
-			return i + 1
-		}
-	}
-	return 0
 }
 
 // String shows the arguments as JSON, for logs.

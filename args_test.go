@@ -86,7 +86,7 @@ func TestNoArgs(t *testing.T) {
 // attachments.
 func TestArgsPassedOn(t *testing.T) {
 	t.Parallel()
-	const zero, first, second, third = `{"_placeholder":true,"num":0}`, `{"_placeholder":true,"num":1}`, `{"_placeholder":true,"num":2}`, `{"_placeholder":true,"num":3}`
+	const zero, first, second = `{"_placeholder":true,"num":0}`, `{"_placeholder":true,"num":1}`, `{"_placeholder":true,"num":2}`
 	a, b, own := []byte("a"), []byte("b"), []byte("own")
 	tests := []struct {
 		name string
@@ -106,7 +106,7 @@ func TestArgsPassedOn(t *testing.T) {
 		{"behind an attachment", zero + `,` + first, []any{a, b}, func(v socketio.Args) []any { return []any{own, v} },
 			[]any{`453-["out",` + zero + `,` + first + `,` + second + `]`, own, a, b}},
 		{"twice", `"x",` + zero, []any{a}, func(v socketio.Args) []any { return []any{v, v} },
-			[]any{`452-["out","x",` + zero + `,"x",` + first + `]`, a, a}},
+			[]any{`451-["out","x",` + zero + `,"x",` + zero + `]`, a}},
 		{"nested, behind an attachment", `[{"k":{"l":` + first + `}},"s",` + zero + `]`, []any{a, b}, func(v socketio.Args) []any { return []any{own, v} },
 			[]any{`453-["out",` + zero + `,[{"k":{"l":` + second + `}},"s",` + first + `]]`, own, a, b}},
 		{"the same one twice, behind an attachment", zero + `,` + zero, []any{a}, func(v socketio.Args) []any { return []any{own, v} },
@@ -123,7 +123,13 @@ func TestArgsPassedOn(t *testing.T) {
 		{"attachments nobody names", `1`, []any{a}, func(v socketio.Args) []any { return []any{v, own} },
 			[]any{`452-["out",1,` + first + `]`, a, own}},
 		{"among bytes in structures", zero, []any{a}, func(v socketio.Args) []any { return []any{map[string]any{"o": own}, v, []any{own, v.Len()}, own} },
-			[]any{`454-["out",{"o":` + zero + `},` + first + `,[` + second + `,1],` + third + `]`, own, a, own, own}},
+			[]any{`452-["out",{"o":` + zero + `},` + first + `,[` + zero + `,1],` + zero + `]`, own, a}},
+		{"more in the placeholder, one of them inside", `{"x":[{"_placeholder":true,"num":1}],"_placeholder":true,"num":0},{"y":{"_placeholder":true,"num":7},"_placeholder":true,"num":1}`, []any{a, b},
+			func(v socketio.Args) []any { return []any{own, v} }, []any{`453-["out",` + zero + `,` + first + `,` + second + `]`, own, a, b}},
+		{"escapes in the placeholder", `{"\u005fplaceholder":true,"n\u0075m":0}`, []any{a}, func(v socketio.Args) []any { return []any{v} },
+			[]any{`451-["out",` + zero + `]`, a}},
+		{"nothing is written anew where the numbers stay", `[ {"num":0,"_placeholder":true, "x":[]} ]`, []any{a}, func(v socketio.Args) []any { return []any{1, v} },
+			[]any{`451-["out",1,[ {"num":0,"_placeholder":true, "x":[]} ]]`, a}},
 	}
 	srv := serve(t, nil)
 	for _, tt := range tests {

@@ -82,7 +82,7 @@ func (e Emitter) askAll(ctx context.Context, event string, args []any) (*collect
 
 // ask sends the event in one namespace, as one packet for all receivers.
 func (e Emitter) ask(ctx context.Context, n *Namespace, c *collection, event string, args []any) error {
-	enc, err := beginEvent(event, args)
+	enc, err := beginEvent(n, event, args)
 	if err != nil {
 		return err
 	}

@@ -284,13 +284,13 @@ func (s *seat) deliver(e Emitter, m *adapter.Message) error {
 }
 
 // anyLimit is for what other servers send, who have limits of their own.
-var anyLimit = sio.Limits{Attachments: math.MaxInt32, Depth: sio.DefaultDepth, Args: math.MaxInt32}
+var anyLimit = sio.Limits{Attachments: math.MaxInt32, Depth: sio.DefaultDepth, Args: math.MaxInt32, Literal: true}
 
 // beginReceived is beginEvent for an event that is encoded already.
 func beginReceived(n *Namespace, m *adapter.Message) (_ *encoder, event string, err error) {
 	p := packets.Get().(*sio.Packet)
 	defer packets.Put(p)
-	enc := encoders.Get().(*encoder)
+	enc := n.srv.newEncoder()
 	kind := sio.Event
 	if len(m.Binary) > 0 {
 		kind = sio.BinaryEvent
@@ -298,6 +298,9 @@ func beginReceived(n *Namespace, m *adapter.Message) (_ *encoder, event string, 
 	enc.text = append(sio.AppendHeader(enc.text, kind, n.name, len(m.Binary), noAck), m.Data...)
 	if err = p.Decode(enc.text, anyLimit); err == nil && (p.Name == nil || !utf8.Valid(p.Data)) {
 		err = sio.ErrPayload
+	}
+	if err == nil && enc.forJSON && len(m.Binary) > 0 && sio.HasPlain(p.Data) {
+		err = errPlaceholder
 	}
 	if err != nil {
 		enc.release()

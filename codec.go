@@ -14,6 +14,11 @@ import (
 // of its own: so everything else, handlers, limits and checks included, is the
 // same with every codec. Its methods are called concurrently, and must neither
 // keep nor modify their arguments.
+//
+// An object with the key "_placeholder", true, and the number of an attachment
+// stands for that, and several may stand for the same. Data that looks so has the
+// key written with an escape, "\u005fplaceholder", both in what Encode is given and
+// in what Decode returns: then it is no placeholder.
 type Codec interface {
 	// Encode translates a packet, such as `51-["hi",{"_placeholder":true,"num":0}]`
 	// and its attachments, into one text or binary message.
@@ -61,7 +66,7 @@ func (c *conn) receiveEncoded(turn *engine.Turn, data []byte, binary bool) {
 	}
 	p := packets.Get().(*sio.Packet)
 	defer packets.Put(p)
-	err = p.Decode(packet, sio.Limits{Attachments: c.srv.opts.MaxAttachments})
+	err = p.Decode(packet, sio.Limits{Attachments: c.srv.opts.MaxAttachments, Literal: true})
 	if err == nil && p.Attachments != len(attachments) {
 		err = errAttachmentCount
 	}

@@ -106,6 +106,9 @@ func newPartial(p *sio.Packet, size int64) *partial {
 	kept.Namespace = bytes.Clone(p.Namespace)
 	kept.Name = bytes.Clone(p.Name) // nil is no name, but "" is one
 	kept.Args = retain(p.Args, nil).raw
+	for i, raw := range kept.Args {
+		kept.Args[i] = sio.Literal(raw)
+	}
 	kept.Data = nil
 	return &partial{packet: kept, size: size}
 }

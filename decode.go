@@ -1,8 +1,10 @@
 package socketio
 
 import (
+	"bytes"
 	stdjson "encoding/json"
 	"errors"
+	"reflect"
 	"strconv"
 	"sync"
 
@@ -35,9 +37,16 @@ func decodeArg(raw []byte, bin [][]byte, dst any) error {
 		return json.Unmarshal(raw, dst, jsonOptions)
 	}
 	d := binaryDecoders.Get().(*binaryDecoder)
-	d.bin = bin
-	err := json.Unmarshal(raw, dst, d.options)
-	d.bin = nil
+	d.bin, d.size, d.marks = bin, len(raw), d.finder.Find(raw)
+	options := d.standard
+	switch {
+	case len(d.marks) == 0:
+		options = jsonOptions
+	case mayDecodeNamedBytes(dst):
+		options = d.named
+	}
+	err := json.Unmarshal(raw, dst, options)
+	d.bin, d.marks = nil, nil
 	binaryDecoders.Put(d)
 	return err
 }
@@ -86,13 +95,17 @@ func plainString(raw []byte) (string, bool) {
 
 // A binaryDecoder puts attachments in place of their placeholders.
 type binaryDecoder struct {
-	bin     [][]byte
-	options json.Options
+	bin      [][]byte
+	size     int        // of what is decoded
+	marks    []sio.Mark // the placeholders in it that are still to come
+	finder   sio.Finder
+	standard json.Options
+	named    json.Options // for binary data of named types, too
 }
 
 var binaryDecoders = sync.Pool{New: func() any {
 	d := new(binaryDecoder)
-	d.options = json.JoinOptions(jsonOptions, json.WithUnmarshalers(json.JoinUnmarshalers(
+	standard := json.JoinUnmarshalers(
 		decodeNumber,
 		json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v *[]byte) error {
 			b, err := d.attachment(dec)
@@ -108,7 +121,19 @@ var binaryDecoders = sync.Pool{New: func() any {
 			}
 			return err
 		}),
-	)))
+	)
+	named := json.UnmarshalFromFunc(func(dec *jsontext.Decoder, p any) error {
+		if t := reflect.TypeOf(p).Elem(); !isNamedBytes(t, unmarshals) {
+			return errors.ErrUnsupported
+		}
+		b, err := d.attachment(dec)
+		if err == nil {
+			reflect.ValueOf(p).Elem().SetBytes(b)
+		}
+		return err
+	})
+	d.standard = json.JoinOptions(jsonOptions, json.WithUnmarshalers(standard))
+	d.named = json.JoinOptions(jsonOptions, json.WithUnmarshalers(json.JoinUnmarshalers(standard, named)))
 	return d
 }}
 
@@ -119,13 +144,13 @@ func (d *binaryDecoder) attachment(dec *jsontext.Decoder) ([]byte, error) {
 		return nil, errors.ErrUnsupported
 	}
 	// The decoder reads from a slice, all of which is buffered.
-	object := dec.UnreadBuffer()
-	for len(object) > 0 && object[0] != '{' { // a colon, a comma or space
-		object = object[1:]
+	rest := dec.UnreadBuffer()
+	at := d.size - len(rest) + bytes.IndexByte(rest, '{') // behind a colon, a comma or space
+	for len(d.marks) > 0 && d.marks[0].From < at {
+		d.marks = d.marks[1:]
 	}
-	num, ok := sio.Placeholder(object[:objectLen(object)])
-	if !ok || num >= len(d.bin) {
+	if len(d.marks) == 0 || d.marks[0].From != at || d.marks[0].Num >= len(d.bin) {
 		return nil, errors.ErrUnsupported
 	}
-	return d.bin[num], dec.SkipValue()
+	return d.bin[d.marks[0].Num], dec.SkipValue()
 }

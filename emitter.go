@@ -133,7 +133,7 @@ func (e Emitter) Emit(event string, args ...any) error {
 
 // emit sends an event in one namespace.
 func (e Emitter) emit(n *Namespace, event string, args []any) error {
-	enc, err := beginEvent(event, args)
+	enc, err := beginEvent(n, event, args)
 	if err != nil {
 		return err
 	}

@@ -2,13 +2,17 @@ package socketio
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/rand"
 	stdjson "encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 	"sync"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -22,7 +26,7 @@ const noAck = -1
 
 // encodeEvent builds an EVENT for any number of receivers.
 func encodeEvent(n *Namespace, id int64, event string, args []any) (*engine.Message, error) {
-	e, err := beginEvent(event, args)
+	e, err := beginEvent(n, event, args)
 	if err != nil {
 		return nil, err
 	}
@@ -44,18 +48,39 @@ func (e *encoder) payload() []byte {
 	return whole
 }
 
-// beginEvent encodes the payload of an EVENT. The caller makes a message of it
-// and releases the encoder. No application code runs after it.
-func beginEvent(event string, args []any) (*encoder, error) {
-	e := encoders.Get().(*encoder)
+// beginEvent encodes the payload of an EVENT for clients. The caller makes a
+// message of it and releases the encoder. No application code runs after it.
+func beginEvent(n *Namespace, event string, args []any) (*encoder, error) {
+	e, err := beginEventForServers(n, event, args)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.checkNumber(n.srv); err != nil {
+		e.release()
+		return nil, fmt.Errorf("socketio: event %q: %w", event, err)
+	}
+	return e, nil
+}
+
+// beginEventForServers is beginEvent for those who take any number of attachments.
+func beginEventForServers(n *Namespace, event string, args []any) (*encoder, error) {
+	e := n.srv.newEncoder()
 	e.json = append(e.json, '[')
 	e.json = sio.AppendString(e.json, event)
 	for i, arg := range args {
 		e.json = append(e.json, ',')
-		if err := e.append(arg); err != nil {
+		if err := e.append(i, arg); err != nil {
 			e.release()
 			return nil, fmt.Errorf("socketio: event %q, argument %d: %w", event, i, err)
 		}
+	}
+	if i, err := e.check(); err != nil {
+		e.release()
+		return nil, fmt.Errorf("socketio: event %q, argument %d: %w", event, i, err)
+	}
+	if err := e.checkRepeated(n.srv); err != nil {
+		e.release()
+		return nil, fmt.Errorf("socketio: event %q: %w", event, err)
 	}
 	return e, nil
 }
@@ -75,16 +100,22 @@ func (e *encoder) eventWithOffset(n *Namespace, offset string) (*engine.Message,
 
 // encodeAck builds an ACK.
 func encodeAck(n *Namespace, id int64, args []any) (*engine.Message, error) {
-	e := encoders.Get().(*encoder)
+	e := n.srv.newEncoder()
 	defer e.release()
 	e.json = append(e.json, '[')
 	for i, arg := range args {
 		if len(e.json) > 1 {
 			e.json = append(e.json, ',')
 		}
-		if err := e.append(arg); err != nil {
+		if err := e.append(i, arg); err != nil {
 			return nil, fmt.Errorf("socketio: answer, argument %d: %w", i, err)
 		}
+	}
+	if i, err := e.check(); err != nil {
+		return nil, fmt.Errorf("socketio: answer, argument %d: %w", i, err)
+	}
+	if err := cmp.Or(e.checkRepeated(n.srv), e.checkNumber(n.srv)); err != nil {
+		return nil, fmt.Errorf("socketio: answer: %w", err)
 	}
 	return e.message(n, sio.Ack, sio.BinaryAck, id)
 }
@@ -103,44 +134,87 @@ func (srv *Server) encodeControl(t sio.Type, namespace string, payload []byte) *
 type encoder struct {
 	text []byte   // the packet
 	json []byte   // its payload
-	bin  [][]byte // its attachments
+	bin  [][]byte // its attachments, each once
 
-	out     bytes.Buffer // what json writes to
-	json2   *jsontext.Encoder
-	options json.Options
+	numbers map[attachment]int // of attachments, when there are many
+	loose   []segment          // of json, for check
+	plain   bool               // data that looks like a placeholder is written with sio.PlainKey,
+	forJSON bool               // or such data is refused even if it is written so
+
+	out      bytes.Buffer // what json writes to
+	json2    *jsontext.Encoder
+	standard json.Options
+	named    json.Options // for binary data of named types, too
+	marks    int          // placeholders that json has written
+	finder   sio.Finder
+	numbered []int // the new numbers of attachments of Args
 }
+
+// An attachment is what makes two of them the same: where it is, not what it is.
+type attachment struct {
+	data *byte
+	size int
+}
+
+// A segment is a part of a payload that the application has written, with that
+// many placeholders that are meant as such.
+type segment struct{ from, to, marks, arg int }
 
 var encoders = sync.Pool{New: func() any {
 	e := &encoder{}
 	e.json2 = jsontext.NewEncoder(&e.out, jsonOptions)
-	e.options = json.JoinOptions(jsonOptions, json.WithMarshalers(json.JoinMarshalers(
+	standard := json.JoinMarshalers(
 		json.MarshalToFunc(func(enc *jsontext.Encoder, b []byte) error {
 			if b == nil {
 				return errors.ErrUnsupported
 			}
-			var buf [48]byte
-			return enc.WriteValue(e.attach(buf[:0], b))
+			return enc.WriteValue(e.mark(b))
 		}),
 		json.MarshalToFunc(func(enc *jsontext.Encoder, v remoteValue) error {
-			raw := appendRenumbered(nil, v.raw[0], len(e.bin))
-			e.bin = append(e.bin, v.bin...)
-			return enc.WriteValue(raw)
+			if len(v.bin) == 0 {
+				return enc.WriteValue(v.raw[0])
+			}
+			if e.forJSON && sio.HasPlain(v.raw[0]) {
+				return errPlaceholder
+			}
+			return enc.WriteValue(e.appendMarks(nil, v.raw[0], e.numbersOf(v.bin), true))
 		}),
 		json.MarshalFunc(func(n stdjson.Number) ([]byte, error) { return stdjson.Marshal(n) }),
-	)))
+	)
+	named := json.MarshalToFunc(func(enc *jsontext.Encoder, p any) error {
+		if t := reflect.TypeOf(p).Elem(); !isNamedBytes(t, marshals) {
+			return errors.ErrUnsupported
+		}
+		b := reflect.ValueOf(p).Elem().Bytes()
+		if b == nil {
+			return enc.WriteToken(jsontext.Null)
+		}
+		return enc.WriteValue(e.mark(b))
+	})
+	e.standard = json.JoinOptions(jsonOptions, json.WithMarshalers(standard))
+	e.named = json.JoinOptions(jsonOptions, json.WithMarshalers(json.JoinMarshalers(standard, named)))
 	return e
 }}
+
+// newEncoder returns an encoder for what the clients of the server are sent.
+func (srv *Server) newEncoder() *encoder {
+	e := encoders.Get().(*encoder)
+	e.plain = srv.opts.Codec != nil
+	e.forJSON = !e.plain
+	return e
+}
 
 var errNotUTF8 = errors.New("raw JSON is not UTF-8")
 
 const maxKept = 64 << 10 // bytes of a buffer that goes back to a pool
 
 func (e *encoder) release() {
-	if cap(e.json) > maxKept || e.out.Cap() > maxKept {
+	if cap(e.json) > maxKept || e.out.Cap() > maxKept || cap(e.bin) > maxKept/24 {
 		return
 	}
 	clear(e.bin)
-	e.text, e.json, e.bin = e.text[:0], e.json[:0], e.bin[:0]
+	clear(e.numbers)
+	e.text, e.json, e.bin, e.loose = e.text[:0], e.json[:0], e.bin[:0], e.loose[:0]
 	encoders.Put(e)
 }
 
@@ -156,14 +230,100 @@ func (e *encoder) message(n *Namespace, text, binary sio.Type, id int64) (*engin
 	return n.srv.newMessage(e.text, e.bin)
 }
 
-// attach appends the placeholder of a new attachment.
-func (e *encoder) attach(dst, b []byte) []byte {
+// fewAttachments are found faster one after another than in a map.
+const fewAttachments = 16
+
+// number returns the number of an attachment, which it takes in unless it has
+// it already.
+func (e *encoder) number(b []byte) int {
+	a := attachment{unsafe.SliceData(b), len(b)}
+	if len(b) == 0 {
+		a.data = nil // all of them are the same
+	}
+	if len(e.bin) <= fewAttachments {
+		for i, other := range e.bin {
+			if len(other) == a.size && (a.size == 0 || unsafe.SliceData(other) == a.data) {
+				return i
+			}
+		}
+	} else if i, ok := e.numbers[a]; ok {
+		return i
+	}
 	e.bin = append(e.bin, b)
-	return sio.AppendPlaceholder(dst, len(e.bin)-1)
+	if len(e.bin) > fewAttachments {
+		if e.numbers == nil {
+			e.numbers = make(map[attachment]int)
+		}
+		if len(e.numbers) == 0 {
+			for i, b := range e.bin[:fewAttachments] {
+				key := attachment{unsafe.SliceData(b), len(b)}
+				if len(b) == 0 {
+					key.data = nil
+				}
+				e.numbers[key] = i
+			}
+		}
+		e.numbers[a] = len(e.bin) - 1
+	}
+	return len(e.bin) - 1
 }
 
-// append appends one argument.
-func (e *encoder) append(arg any) error {
+// numbersOf returns the numbers of attachments of Args, until it is called again,
+// or nil if they are as they were.
+func (e *encoder) numbersOf(bin [][]byte) []int {
+	e.numbered = e.numbered[:0]
+	same := true
+	for i, b := range bin {
+		n := e.number(b)
+		same = same && n == i
+		e.numbered = append(e.numbered, n)
+	}
+	if same {
+		return nil
+	}
+	return e.numbered
+}
+
+// mark returns the placeholder of an attachment for json to write.
+func (e *encoder) mark(b []byte) []byte { return e.appendMark(nil, e.number(b), true) }
+
+// appendMark appends a placeholder. If json writes it, and data that looks like a
+// placeholder is to be told from it, it is one that no application can know.
+func (e *encoder) appendMark(dst []byte, num int, inJSON bool) []byte {
+	if inJSON {
+		e.marks++
+		if e.plain {
+			dst = append(append(dst, '{'), secretMark()...)
+			dst = strconv.AppendInt(append(dst, ':'), int64(num), 10)
+			return append(dst, '}')
+		}
+	}
+	return sio.AppendPlaceholder(dst, num)
+}
+
+// secretMark is the key of placeholders that appendJSON replaces: a random string.
+var secretMark = sync.OnceValue(func() string { return `"` + rand.Text() + `"` })
+
+// appendMarks appends raw, of Args, with new numbers in its placeholders. If
+// numbers is nil, they keep theirs.
+func (e *encoder) appendMarks(dst, raw []byte, numbers []int, inJSON bool) []byte {
+	if numbers == nil && !inJSON {
+		return append(dst, raw...)
+	}
+	from := 0
+	for _, m := range e.finder.Find(raw) {
+		num := m.Num
+		if numbers != nil && num < len(numbers) {
+			num = numbers[num]
+		}
+		dst = e.appendMark(append(dst, raw[from:m.From]...), num, inJSON)
+		from = m.To
+	}
+	return append(dst, raw[from:]...)
+}
+
+// append appends argument i.
+func (e *encoder) append(i int, arg any) error {
 	switch v := arg.(type) {
 	case nil:
 		e.json = append(e.json, "null"...)
@@ -177,7 +337,7 @@ func (e *encoder) append(arg any) error {
 		e.json = strconv.AppendInt(e.json, v, 10)
 	case float64:
 		if v != math.Trunc(v) || math.Abs(v) >= 1<<53 {
-			return e.appendJSON(v)
+			return e.appendJSON(i, v)
 		}
 		if v == 0 && math.Signbit(v) {
 			e.json = append(e.json, '-')
@@ -187,7 +347,7 @@ func (e *encoder) append(arg any) error {
 		if v == nil {
 			e.json = append(e.json, "null"...)
 		} else {
-			e.json = e.attach(e.json, v)
+			e.json = sio.AppendPlaceholder(e.json, e.number(v))
 		}
 	case stdjson.RawMessage:
 		if v == nil {
@@ -197,40 +357,72 @@ func (e *encoder) append(arg any) error {
 		} else if !utf8.Valid(v) {
 			return errNotUTF8
 		} else {
-			e.json = append(e.json, v...)
+			e.appendLoose(i, v, 0)
 		}
 	case Args:
-		e.appendArgs(v)
+		return e.appendArgs(i, v)
 	default:
-		return e.appendJSON(arg)
+		return e.appendJSON(i, arg)
 	}
 	return nil
 }
 
+// appendLoose appends JSON of the application, of argument i, with that many
+// placeholders that are meant as such.
+func (e *encoder) appendLoose(i int, raw []byte, marks int) {
+	from := len(e.json)
+	if !e.plain {
+		e.json = append(e.json, raw...)
+		e.loose = append(e.loose, segment{from, len(e.json), marks, i})
+		return
+	}
+	if bytes.Contains(raw, placeholderKey) {
+		raw = bytes.ReplaceAll(raw, placeholderKey, []byte(sio.PlainKey)) // which means the same, wherever it is
+	}
+	if marks > 0 {
+		raw = bytes.ReplaceAll(raw, []byte(`{`+secretMark()), []byte(`{"_placeholder":true,"num"`))
+	}
+	e.json = append(e.json, raw...)
+}
+
+var placeholderKey = []byte(`"_placeholder"`)
+
 // appendArgs appends all of a's arguments, or takes back the comma before them
 // if there are none.
-func (e *encoder) appendArgs(a Args) {
+func (e *encoder) appendArgs(i int, a Args) error {
 	if len(a.raw) == 0 {
 		if e.json[len(e.json)-1] == ',' {
 			e.json = e.json[:len(e.json)-1]
 		}
-		return
+		return nil
 	}
-	for i, raw := range a.raw {
-		if i > 0 {
+	numbers := e.numbersOf(a.bin)
+	for j, raw := range a.raw {
+		if j > 0 {
 			e.json = append(e.json, ',')
 		}
-		if len(e.bin) == 0 || len(a.bin) == 0 {
-			e.json = append(e.json, raw...)
-		} else {
-			e.json = appendRenumbered(e.json, raw, len(e.bin))
+		if err := e.appendArg(i, a, raw, numbers); err != nil {
+			return err
 		}
 	}
-	e.bin = append(e.bin, a.bin...)
+	return nil
+}
+
+// appendArg appends one argument of a.
+func (e *encoder) appendArg(i int, a Args, raw []byte, numbers []int) error {
+	switch {
+	case len(a.bin) == 0:
+		e.appendLoose(i, raw, 0)
+	case e.forJSON && sio.HasPlain(raw):
+		return errPlaceholder
+	default:
+		e.json = e.appendMarks(e.json, raw, numbers, false)
+	}
+	return nil
 }
 
 // appendJSON appends what has no short cut. Application code may run here.
-func (e *encoder) appendJSON(arg any) (err error) {
+func (e *encoder) appendJSON(i int, arg any) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic while encoding: %v", p)
@@ -238,12 +430,70 @@ func (e *encoder) appendJSON(arg any) (err error) {
 	}()
 	e.out.Reset()
 	e.json2.Reset(&e.out, jsonOptions)
-	if err := json.MarshalEncode(e.json2, arg, e.options); err != nil {
+	e.marks = 0
+	options := e.standard
+	if holdsNamedBytes(arg, 0) {
+		options = e.named
+	}
+	if err := json.MarshalEncode(e.json2, arg, options); err != nil {
 		return err
 	}
 	if !utf8.Valid(e.out.Bytes()) { // of a MarshalJSON; clients would close the connection
 		return errNotUTF8
 	}
-	e.json = append(e.json, bytes.TrimSuffix(e.out.Bytes(), []byte("\n"))...)
+	e.appendLoose(i, bytes.TrimSuffix(e.out.Bytes(), []byte("\n")), e.marks)
+	return nil
+}
+
+var (
+	errPlaceholder = errors.New(`an object whose "_placeholder" is true can't be sent beside binary data: clients take it for a part of that`)
+	errRepeated    = fmt.Errorf("binary data that occurs more than once adds up to more than %d bytes, and the format repeats it", sio.MaxRepeated)
+)
+
+// check says which argument has data that clients would take for a placeholder.
+// It does nothing unless there are attachments: otherwise nothing is one.
+func (e *encoder) check() (arg int, err error) {
+	if len(e.bin) == 0 {
+		return 0, nil
+	}
+	for _, s := range e.loose {
+		raw := e.json[s.from:s.to]
+		if bytes.Count(raw, placeholderKey) == s.marks && !bytes.Contains(raw, []byte(`\u00`)) {
+			continue // all of them are ours
+		}
+		if sio.Marked(raw) != s.marks {
+			return s.arg, errPlaceholder
+		}
+	}
+	return 0, nil
+}
+
+// checkNumber checks how many attachments clients are sent in one packet.
+func (e *encoder) checkNumber(srv *Server) error {
+	most := max(srv.opts.MaxAttachments, sio.DefaultAttachments)
+	if len(e.bin) > most && srv.opts.Codec == nil {
+		return fmt.Errorf("%d attachments, where clients take %d: see Options.MaxAttachments", len(e.bin), most)
+	}
+	return nil
+}
+
+// checkRepeated checks how large the packet becomes where it is translated into a
+// format in which the same data can't be referred to twice.
+func (e *encoder) checkRepeated(srv *Server) error {
+	if len(e.bin) == 0 || srv.opts.Codec == nil && srv.opts.Adapter == nil {
+		return nil
+	}
+	repeated := 0
+	for _, b := range e.bin {
+		repeated -= len(b)
+	}
+	for _, m := range e.finder.Find(e.payload()) {
+		if m.Num < len(e.bin) {
+			repeated += len(e.bin[m.Num])
+		}
+	}
+	if repeated > sio.MaxRepeated {
+		return errRepeated
+	}
 	return nil
 }

@@ -201,7 +201,7 @@ func (srv *Server) eventOf(m *engine.Message) string {
 
 func (srv *Server) decodeSent(m *engine.Message) (p sio.Packet, bin [][]byte) {
 	packet, bin := srv.packetOf(m)
-	_ = p.Decode(packet, sio.Limits{Attachments: math.MaxInt32, Depth: math.MaxInt32, Args: math.MaxInt32}) // it is our own
+	_ = p.Decode(packet, sio.Limits{Attachments: math.MaxInt32, Depth: math.MaxInt32, Args: math.MaxInt32, Literal: true}) // it is our own
 	return p, bin
 }
 

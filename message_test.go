@@ -98,8 +98,8 @@ func TestInterceptorsChangeTheMessage(t *testing.T) {
 		c.write(`451-5["old name",{"_placeholder":true,"num":0}]`, []byte{7})
 		c.want(`461-5[{"_placeholder":true,"num":0}]`, []byte{7})
 		c.write(`451-6["more",{"a":{"_placeholder":true,"num":0}}]`, []byte{7})
-		c.want(`463-6[{"_placeholder":true,"num":0},{"a":{"_placeholder":true,"num":1}},"end",{"_placeholder":true,"num":2}]`,
-			[]byte{1, 2}, []byte{7}, []byte{1, 2})
+		c.want(`462-6[{"_placeholder":true,"num":0},{"a":{"_placeholder":true,"num":1}},"end",{"_placeholder":true,"num":0}]`,
+			[]byte{1, 2}, []byte{7})
 	})
 }
 

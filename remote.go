@@ -55,7 +55,7 @@ func (s *seat) describe(e Emitter, m *adapter.Message) {
 	for _, socket := range e.local() {
 		details = append(details, socket.details())
 	}
-	args, err := ArgsOf(details...)
+	args, err := argsForServers(details...)
 	if err != nil {
 		s.ns.srv.report(nil, err)
 	}
@@ -100,7 +100,7 @@ func (s *Socket) details() *socketDetails {
 func (s *Socket) encodable(values map[string]any) map[string]any {
 	fit := make(map[string]any, len(values))
 	for name, v := range values {
-		if _, err := ArgsOf(v); err != nil {
+		if _, err := argsForServers(v); err != nil {
 			s.ns.srv.report(s, fmt.Errorf("socketio: value %q can't be sent to other servers: %w", name, err))
 			continue
 		}
@@ -111,7 +111,7 @@ func (s *Socket) encodable(values map[string]any) map[string]any {
 
 // encodeValues returns them as one argument.
 func (s *Socket) encodeValues(values map[string]any) Args {
-	args, err := ArgsOf(s.encodable(values))
+	args, err := argsForServers(s.encodable(values))
 	if err != nil { // what could be encoded alone can be together
 		s.ns.srv.report(s, err)
 	}

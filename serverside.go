@@ -26,7 +26,7 @@ func checkServerSide(event string) error {
 // [ErrUnpublished]. As long as the server is not part of a cluster, nobody receives
 // it.
 func (n *Namespace) ServerSideEmit(event string, args ...any) error {
-	enc, err := beginServerSide(event, args)
+	enc, err := beginServerSide(n, event, args)
 	if err != nil {
 		return err
 	}
@@ -35,14 +35,14 @@ func (n *Namespace) ServerSideEmit(event string, args ...any) error {
 	return n.Broadcast().tell(m)
 }
 
-func beginServerSide(event string, args []any) (*encoder, error) {
+func beginServerSide(n *Namespace, event string, args []any) (*encoder, error) {
 	if err := checkServerSide(event); err != nil {
 		return nil, err
 	}
 	if event == "error" {
 		return nil, fmt.Errorf("%w %q", ErrReserved, event)
 	}
-	return beginEvent(event, args)
+	return beginEventForServers(n, event, args)
 }
 
 // ServerSideEmitWithAck sends an event to the other servers and collects one
@@ -53,7 +53,7 @@ func beginServerSide(event string, args []any) (*encoder, error) {
 // *[SilentError]; the replies of the others are returned beside it. A server that is
 // not part of a cluster is answered by nobody, at once.
 func (n *Namespace) ServerSideEmitWithAck(ctx context.Context, event string, args ...any) ([]Reply, error) {
-	enc, err := beginServerSide(event, args)
+	enc, err := beginServerSide(n, event, args)
 	if err != nil {
 		return nil, err
 	}

@@ -222,7 +222,9 @@ type Message struct {
 	// arguments; of Acked and Emitted, an array of the answer's arguments, of
 	// which formats may keep only the first; of Fetched, an array of sockets.
 	// Binary arguments are placeholders, {"_placeholder":true,"num":0}, for the
-	// elements of Binary.
+	// elements of Binary; several may stand for the same element. Where there are such
+	// elements, data that looks like a placeholder has its key written with an
+	// escape, "\u005fplaceholder".
 	Data   []byte
 	Binary [][]byte
 }

@@ -33,7 +33,7 @@ const maxDepth = sio.DefaultDepth
 func (Codec) Encode(packet []byte, attachments [][]byte) (message []byte, binary bool, err error) {
 	// What this side has encoded is within no limits but its own.
 	var p sio.Packet
-	if err := p.Decode(packet, sio.Limits{Attachments: math.MaxInt32, Depth: math.MaxInt32, Args: math.MaxInt32}); err != nil {
+	if err := p.Decode(packet, sio.Limits{Attachments: math.MaxInt32, Depth: math.MaxInt32, Args: math.MaxInt32, Literal: true}); err != nil {
 		return nil, false, err
 	}
 	kind := p.Type

@@ -274,7 +274,12 @@ func (d *Decoder) appendMap(dst []byte, n int) (_ []byte, err error) {
 		if err != nil {
 			return nil, err
 		}
-		dst = append(sio.AppendString(dst, key), ':')
+		if key == "_placeholder" { // data, not what ToJSON writes for binary parts
+			dst = append(dst, sio.PlainKey...)
+		} else {
+			dst = sio.AppendString(dst, key)
+		}
+		dst = append(dst, ':')
 		if dst, err = d.ToJSON(dst); err != nil {
 			return nil, err
 		}

@@ -25,12 +25,28 @@ var (
 	ErrDepth = errors.New("msgpack: nested too deeply")
 
 	ErrAttachments = errors.New("msgpack: too many binary parts")
+	ErrRepeated    = errors.New("msgpack: binary data that occurs more than once is too large to be repeated")
 )
 
 // AppendJSON appends one JSON value as MessagePack, with attachments in place
-// of their placeholders. raw must be valid JSON.
+// of their placeholders. raw must be valid JSON. The error is [ErrRepeated] if
+// attachments that occur more than once would make the result much larger than
+// what it is made of.
 func AppendJSON(dst, raw []byte, attachments [][]byte) ([]byte, error) {
 	e := encoder{raw: raw, attachments: attachments, counts: count(raw)}
+	if len(attachments) > 0 {
+		var finder sio.Finder
+		e.marks = finder.Find(raw)
+		repeated := -size(attachments)
+		for _, m := range e.marks {
+			if m.Num < len(attachments) {
+				repeated += len(attachments[m.Num])
+			}
+		}
+		if repeated > sio.MaxRepeated {
+			return nil, ErrRepeated
+		}
+	}
 	dst, err := e.value(dst)
 	if err != nil {
 		return nil, err
@@ -39,6 +55,13 @@ func AppendJSON(dst, raw []byte, attachments [][]byte) ([]byte, error) {
 		return nil, ErrJSON
 	}
 	return dst, nil
+}
+
+func size(attachments [][]byte) (n int) {
+	for _, b := range attachments {
+		n += len(b)
+	}
+	return n
 }
 
 // count returns how many elements each array and object has, in the order in
@@ -87,7 +110,8 @@ type encoder struct {
 	raw         []byte
 	i           int
 	attachments [][]byte
-	counts      []uint32 // of what is still to come
+	marks       []sio.Mark // the placeholders that are still to come
+	counts      []uint32   // of what is still to come
 }
 
 func (e *encoder) space() {
@@ -140,10 +164,8 @@ func (e *encoder) array(dst []byte) ([]byte, error) {
 }
 
 func (e *encoder) object(dst []byte) ([]byte, error) {
-	if len(e.attachments) > 0 {
-		if b, ok := e.placeholder(); ok {
-			return AppendBytes(dst, b), nil
-		}
+	if b, ok := e.placeholder(); ok {
+		return AppendBytes(dst, b), nil
 	}
 	n := e.open()
 	dst = AppendMap(dst, n)
@@ -190,28 +212,19 @@ func (e *encoder) members(dst []byte, n int, end byte, member func([]byte) ([]by
 	return dst, nil
 }
 
-// placeholder reads an object that stands for an attachment. Such an object has
-// no object inside.
+// placeholder reads an object that stands for an attachment.
 func (e *encoder) placeholder() ([]byte, bool) {
-	containers := 1
-	for i := e.i + 1; i < len(e.raw); i++ {
-		switch e.raw[i] {
-		case '{':
-			return nil, false
-		case '[':
-			containers++
-		case '"':
-			i = endOfString(e.raw, i) - 1
-		case '}':
-			num, ok := sio.Placeholder(e.raw[e.i : i+1])
-			if !ok || num >= len(e.attachments) {
-				return nil, false
-			}
-			e.i, e.counts = i+1, e.counts[containers:]
-			return e.attachments[num], true
-		}
+	if len(e.marks) == 0 || e.marks[0].From != e.i {
+		return nil, false
 	}
-	return nil, false
+	m := e.marks[0]
+	e.marks = e.marks[1:]
+	if m.Num >= len(e.attachments) {
+		return nil, false
+	}
+	e.counts = e.counts[len(count(e.raw[m.From:m.To])):]
+	e.i = m.To
+	return e.attachments[m.Num], true
 }
 
 // text reads a string. It may alias the input.

@@ -13,6 +13,10 @@ func AppendPlaceholder(dst []byte, num int) []byte {
 	return append(dst, '}')
 }
 
+// MaxRepeated bounds, in bytes, what the attachments of one packet that occur more
+// than once add to it in a format that cannot refer to the same data twice.
+const MaxRepeated = 4 << 20
+
 // A Mark is a placeholder in a JSON text.
 type Mark struct {
 	From, To int // where its object begins and ends
