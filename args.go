@@ -22,7 +22,8 @@ type Args struct {
 
 // ArgsOf returns arguments as Emit would send them, for an [Interceptor] that
 // changes a message. They are encoded, and binary data is copied, before it
-// returns. The error says which of them can't be encoded.
+// returns. The error says which of them can't be encoded, such as an object whose
+// "_placeholder" is true beside binary data; see [Emitter.Emit].
 func ArgsOf(args ...any) (Args, error) {
 	e := encoders.Get().(*encoder)
 	e.plain, e.forJSON = false, false
@@ -86,8 +87,9 @@ func (a Args) array() []byte {
 
 // Decode stores the arguments in the values dst points to, by position. Extra
 // arguments are ignored and missing ones leave their destination alone. A
-// []byte, at any depth, receives a binary argument without copying; so does an
-// any, as a []byte: what they get is shared and must not be modified. The error
+// []byte, or a type made from it, at any depth, receives a binary argument without
+// copying; so does an any, as a []byte. What they get is shared, also where a client
+// has named the same data more than once, and must not be modified. The error
 // is a *[DecodeError] without an event.
 func (a Args) Decode(dst ...any) error {
 	for i := range min(len(dst), len(a.raw)) {

@@ -96,8 +96,15 @@ func (e Emitter) withCompression(c adapter.Compression) Emitter {
 // receivers, and does not wait for them. A nil error means that the event is
 // queued for every receiver that could take it, not that it arrived. The error
 // is [ErrReserved] for a reserved name, or says which argument can't be
-// encoded; then nothing is sent. It wraps [ErrUnpublished] when the other servers
+// encoded; then nothing is sent, logged or published. It wraps [ErrUnpublished] when the other servers
 // of a cluster will not hear of the event; the receivers here do.
+//
+// Binary data, of type []byte or a type made from it that has no method for JSON
+// or text, is sent as such at any depth; the same slice in several places is sent
+// once. Beside binary data, an object whose "_placeholder" is true can't be
+// encoded: the protocol uses such objects for binary data and has no escape. With
+// [Options.Codec] it can. At most [Options.MaxAttachments] parts are sent, or 10 if
+// that is more.
 //
 // A receiver whose queue is full is disconnected with [ReasonSlow], which the
 // others do not notice.

@@ -72,7 +72,9 @@ type Options struct {
 	// it the connection is closed. Zero means four times MaxPayload.
 	MaxEvent int64
 	// MaxAttachments bounds the binary parts of one event; beyond it the
-	// connection is closed. Zero means 10.
+	// connection is closed. Zero means 10. It bounds what is sent, too, if it is more
+	// than 10: official clients refuse events with more, unless their parser is told
+	// otherwise. The same data in several places of an event is one part.
 	MaxAttachments int
 	// MaxNamespaces bounds the namespaces of one connection; more of them are
 	// refused with "connect_error". Zero means 100.

@@ -1,6 +1,7 @@
 package msgpack_test
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -277,6 +278,94 @@ func TestArguments(t *testing.T) {
 	if got, want := c.read(), `31["yes"]`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
+}
+
+// The format knows no placeholders: what looks like one is data, beside binary data
+// too, whatever the application has it decoded into, and so are keys in texts.
+func TestDataThatLooksLikeAPlaceholder(t *testing.T) {
+	t.Parallel()
+	const (
+		key    = "ac5f706c616365686f6c646572"
+		seven  = "82" + key + "c3a36e756d07"
+		zero   = "82" + key + "c3a36e756d00"
+		inside = "81a161" + zero
+		around = "83" + key + "c3a161c40109a36e756d00"
+		text   = "b2225f706c616365686f6c646572223a20746f" // "_placeholder": to
+		binary = "c40101"
+	)
+	type lookalike struct {
+		Mark bool   `json:"_placeholder"`
+		Data []byte `json:"a,omitempty"`
+		Num  int    `json:"num"`
+	}
+	srv := serve(t, nil)
+	args := make(chan socketio.Args, 1)
+	srv.On("take", func(rest socketio.Args) { args <- rest })
+	srv.On("any", func(v []any) any { return v })
+	srv.On("raw", func(v json.RawMessage) any { return v })
+	srv.On("struct", func(v lookalike) any { return []any{v, []byte{1}} })
+	srv.On("ack", func(v any, ack socketio.AckFunc) error { return ack([]byte{9}, v) })
+	srv.Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc {
+		return func(ctx context.Context, s *socketio.Socket, m *socketio.Message) ([]any, error) {
+			more, err := socketio.ArgsOf(m.Args, []byte("more"))
+			if err != nil || m.Event == "take" || m.Event == "echo" {
+				return next(ctx, s, m)
+			}
+			return next(ctx, s, &socketio.Message{Event: m.Event, Args: more, Ack: m.Ack})
+		}
+	})
+	c := srv.dial(t)
+	c.join()
+	const answered = "84a47479706503a46461746191" // then the id and the namespace
+	wantWire := func(name, want string) {
+		t.Helper()
+		_, message, err := c.ws.ReadMessage()
+		if got := hex.EncodeToString(message); err != nil || got != want+"a2696401a36e7370a12f" {
+			t.Errorf("%s: got %s, %v; want %s", name, got, err, want)
+		}
+	}
+	for _, list := range []string{seven, seven + binary, binary + zero, inside + binary, zero + zero + binary, around, text + binary} {
+		for _, event := range []string{"echo", "any"} {
+			n := map[string]int{seven: 1, around: 1, zero + zero + binary: 3}[list]
+			if n == 0 {
+				n = 2
+			}
+			array := fmt.Sprintf("9%x%s", n, list)
+			c.ask(event, array)
+			wantWire(event+" "+list, answered+array)
+			c.write(fmt.Sprintf("83a47479706502a36e7370a12fa46461746192a474616b65%s", array))
+			var v any
+			passed := <-args
+			if err := passed.Decode(&v); err != nil {
+				t.Fatal(err)
+			}
+			for i, emit := range []func() error{
+				func() error { return srv.Emit("v", v) },
+				func() error { return srv.Emit("v", passed) },
+				func() error { return srv.To("r").Except("s").Emit("v", []byte("x"), v) },
+				func() error { return srv.Local().Emit("v", []any{v}, passed) },
+			} {
+				if err := emit(); err != nil {
+					t.Fatal(i, list, err)
+				}
+				want := []string{array, array, "", "91" + array + array}[i]
+				if want == "" {
+					continue // for nobody
+				}
+				_, message, err := c.ws.ReadMessage()
+				head := fmt.Sprintf("83a47479706502a4646174619%xa176", 2+i/3)
+				if got := hex.EncodeToString(message); err != nil || got != head+want+"a36e7370a12f" {
+					t.Errorf("%d %s: got %s, %v", i, list, got, err)
+				}
+			}
+		}
+	}
+	c.ask("raw", inside)
+	wantWire("raw", answered+inside)
+	c.ask("struct", around)
+	wantWire("struct", answered+"92"+around+"c40101")
+	c.ask("ack", around)
+	wantWire("ack", "84a47479706503a46461746192c40109"+around)
 }
 
 // Recovery knows positions, whatever the codec.

@@ -77,6 +77,15 @@ var captures = []struct {
 			31336131396334306638666662386465a36e7370a12f`,
 	},
 	{
+		name: "broadcast of data that looks like binary data",
+		wire: `84a47479706503a46461746182a67061636b657482a47479706502a46461746193a162c403010203
+			82ac5f706c616365686f6c646572c3a36e756d00
+			a46f70747383a5726f6f6d7391a5726f6f6d31a665786365707490a5666c61677380a3756964b0
+			31336131396334306638666662386465a36e7370a12f`,
+		m: adapter.Message{Kind: adapter.Broadcast, From: nodeA, Rooms: []string{"room1"},
+			Data: []byte(`["b",{"_placeholder":true,"num":0},{"\u005fplaceholder":true,"num":0}]`), Binary: [][]byte{{1, 2, 3}}},
+	},
+	{
 		name: "number of clients",
 		wire: `{"type":11,"data":{"requestId":"2446be665e580e45","clientCount":1},"uid":"e639aa19d50bd249","nsp":"/"}`,
 		m:    adapter.Message{Kind: adapter.Clients, From: nodeB, ID: "2446be665e580e45", Count: 1},
@@ -373,6 +382,7 @@ func TestEnvelopesThatCannotBeSent(t *testing.T) {
 		"no kind":                 {},
 		"an unknown kind":         {Kind: 200},
 		"invalid JSON":            {Kind: adapter.Broadcast, Data: []byte(`["e",`), Binary: [][]byte{{}}},
+		"much that is repeated":   {Kind: adapter.Broadcast, Data: []byte(`["e"` + strings.Repeat(`,{"_placeholder":true,"num":0}`, 10) + `]`), Binary: [][]byte{make([]byte, 1<<20)}},
 		"an answer in pieces":     {Kind: adapter.Acked, ID: "1", Data: []byte(`["a`)},
 		"an answer in other form": {Kind: adapter.Acked, ID: "1", Data: []byte(`{}`)},
 	} {

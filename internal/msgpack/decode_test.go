@@ -78,6 +78,7 @@ func TestToJSON(t *testing.T) {
 		{"bin 8", "c4 02 0102", placeholder, []string{"0102"}},
 		{"bin 16", "c5 0002 0102", placeholder, []string{"0102"}},
 		{"bin 32", "c6 00000002 0102", placeholder, []string{"0102"}},
+		{"what looks like a placeholder", "82 ac 5f706c616365686f6c646572 c3 a3 6e756d 00", `{"\u005fplaceholder":true,"num":0}`, nil},
 		{"an empty bin", "c4 00", placeholder, []string{""}},
 		{"an ArrayBuffer, ext 8", "c7 02 00 0102", placeholder, []string{"0102"}},
 		{"an ArrayBuffer, ext 16", "c8 0002 00 0102", placeholder, []string{"0102"}},

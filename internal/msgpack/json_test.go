@@ -87,6 +87,11 @@ func TestAppendJSON(t *testing.T) {
 		{"an attachment of 70000 bytes", `{"_placeholder":true,"num":3}`, "c60001117000..."},
 		{"attachments among others", `[[1],{"a":{"_placeholder":true,"num":0}},{"_placeholder":true,"num":1},[2,3]]`, "94910181a161c4020102c400920203"},
 		{"a placeholder with more inside", `[{"_placeholder":true,"num":0,"x":[[1],"}[{"]},[7]]`, "92c40201029107"},
+		{"a placeholder with one inside", `[{"x":{"_placeholder":true,"num":1},"_placeholder":true,"num":0},{"a":[{}]}]`, "92c402010281a1619180"},
+		{"a placeholder behind objects", `[{"a":{}},{"b":[{"_placeholder":true,"num":0}]}]`, "9281a1618081a16291c4020102"},
+		{"data that looks like a placeholder", `[{"\u005fplaceholder":true,"num":0},{"_placeholder":true,"num":0}]`, "9282ac5f706c616365686f6c646572c3a36e756d00c4020102"},
+		{"data with a placeholder inside", `{"\u005fplaceholder":true,"num":{"_placeholder":true,"num":1}}`, "82ac5f706c616365686f6c646572c3a36e756dc400"},
+		{"the same attachment again", `[{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]`, "92c4020102c4020102"},
 		{"no attachment of that number", `{"_placeholder":true,"num":4}`, "82ac5f706c616365686f6c646572c3a36e756d04"},
 		{"no placeholder", `{"_placeholder":1,"num":0}`, "82ac5f706c616365686f6c64657201a36e756d00"},
 		{"what may look like one", `{"x":"\"}{","y":0}`, "82a178a3227d7ba17900"},
@@ -153,6 +158,22 @@ func TestAppendJSONTakesLinearTime(t *testing.T) {
 	}
 	if n, f := took(nested), took(flat); n > 50*f+10*time.Millisecond {
 		t.Errorf("nested takes %v, flat takes %v", n, f)
+	}
+}
+
+// What occurs again is repeated, up to a bound.
+func TestAppendJSONRepeats(t *testing.T) {
+	t.Parallel()
+	const n = 1000
+	list := `[` + strings.Repeat(placeholder+`,`, n) + placeholder + `]`
+	for size, want := range map[int]error{0: nil, 1: nil, sio.MaxRepeated / n: nil, sio.MaxRepeated/n + 1: msgpack.ErrRepeated} {
+		out, err := msgpack.AppendJSON(nil, []byte(list), [][]byte{make([]byte, size), {1}})
+		if !errors.Is(err, want) || want == nil && len(out) < size*n {
+			t.Errorf("%d bytes: %d, %v; want %v", size, len(out), err, want)
+		}
+	}
+	if _, err := msgpack.AppendJSON(nil, []byte(`[`+placeholder+`]`), [][]byte{make([]byte, 2*sio.MaxRepeated)}); err != nil {
+		t.Error(err) // what occurs once may be of any size
 	}
 }
 

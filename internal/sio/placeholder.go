@@ -181,7 +181,7 @@ func (s *scanner) closeObject(top level, i int) level {
 		s.marked++
 		if s.collect {
 			for len(s.found) > 0 && s.found[len(s.found)-1].From > this.From {
-				s.found = s.found[:len(s.found)-1] // nobody looks inside
+				s.found = s.found[:len(s.found)-1] // what is inside a placeholder is not looked at
 			}
 			this.To = i + 1
 			s.found = append(s.found, this)

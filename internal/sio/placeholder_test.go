@@ -124,7 +124,7 @@ func TestDecodeChecksPlaceholdersAtAnyDepth(t *testing.T) {
 				in := `52-["a",` + around[0] + test.in + around[1] + `]`
 				want := test.err
 				if strings.HasPrefix(around[0], `{"_placeholder":true,"num":0,`) && errors.Is(want, sio.ErrAttachments) {
-					want = nil // nobody looks inside a placeholder
+					want = nil // what is inside a placeholder is not looked at
 				}
 				var p sio.Packet
 				if err := p.Decode([]byte(in), sio.Limits{}); !errors.Is(err, want) {
