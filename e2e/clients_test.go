@@ -15,6 +15,10 @@ import (
 	"github.com/socketio-go/socketio/msgpack"
 )
 
+// The heartbeat of servers whose handlers take longer than it in all, but leave a
+// client on a busy machine time to answer. A client gives up after both.
+const busyInterval, busyTimeout = time.Second, 3 * time.Second
+
 // TestClients runs client/*.test.mjs: each release of the official client in
 // the matrix, over every transport, against a fixture of its own.
 func TestClients(t *testing.T) {
@@ -27,6 +31,8 @@ func TestClients(t *testing.T) {
 			switch name {
 			case "heartbeat":
 				opts.PingInterval, opts.PingTimeout = 100*time.Millisecond, 3*time.Second
+			case "busy":
+				opts.PingInterval, opts.PingTimeout = busyInterval, busyTimeout
 			case "recovery":
 				opts.Recovery = &socketio.Recovery{}
 			case "compression":

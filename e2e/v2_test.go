@@ -17,13 +17,16 @@ import (
 func TestV2Clients(t *testing.T) {
 	t.Parallel()
 	files := testFiles(t, "v2")
-	for _, name := range []string{"acks", "binary", "disconnect", "events", "limits", "order", "rooms", "volatile"} {
+	for _, name := range []string{"acks", "binary", "busy", "disconnect", "events", "limits", "order", "rooms", "volatile"} {
 		files = append(files, filepath.Join("client", name+".test.mjs"))
 	}
 	for _, file := range files {
 		opts := &socketio.Options{AllowEIO3: true}
-		if filepath.Base(file) == "heartbeat.test.mjs" {
+		switch filepath.Base(file) {
+		case "heartbeat.test.mjs":
 			opts.PingInterval, opts.PingTimeout = 100*time.Millisecond, 3*time.Second
+		case "busy.test.mjs":
+			opts.PingInterval, opts.PingTimeout = busyInterval, busyTimeout
 		}
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".test.mjs"), func(t *testing.T) {
 			t.Parallel()

@@ -45,6 +45,17 @@ io.of("/quiet").on("connection", (socket) => {
   });
 });
 
+// Node reads on while handlers run, so these need not run one after another.
+for (const [name, delay] of [["/busy", 0], ["/late", 5000]]) {
+  io.of(name).on("connection", (socket) => {
+    let before = new Promise((resolve) => setTimeout(resolve, delay));
+    socket.on("work", (ms, i, ...args) => {
+      before = before.then(() => new Promise((resolve) => setTimeout(resolve, ms)));
+      before.then(() => args.pop()(i));
+    });
+  });
+}
+
 io.of("/refused").use((socket, next) => next(Object.assign(new Error("not authorized"), { data: { code: "E1" } })));
 io.of("/members").use((socket, next) =>
   next(socket.handshake.auth.token === "let me in" ? undefined : new Error("wrong token")),
