@@ -279,16 +279,14 @@ func (c *conn) post(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]byte) {
 func (c *conn) waitForSpace(turn *engine.Turn, size int64) bool {
 	paused := false
 	c.mu.Lock()
-	for !c.ended && c.waiting > 0 && (c.waiting >= c.maxInboxLocked() || c.bytes+size > c.srv.opts.MaxEvent) {
+	for !c.ended && !c.hasSpaceLocked(size) {
 		if c.space == nil {
 			c.space = make(chan struct{})
 		}
 		space := c.space
 		c.mu.Unlock()
-		if !paused {
-			paused = true
-			c.session.Pause(turn)
-		}
+		paused = true
+		c.session.Pause(turn) // again, if a handler has taken something meanwhile
 		<-space
 		c.mu.Lock()
 	}
@@ -298,6 +296,23 @@ func (c *conn) waitForSpace(turn *engine.Turn, size int64) bool {
 		c.session.Resume()
 	}
 	return !ended
+}
+
+// Full implements [engine.Receiver].
+func (c *conn) Full() bool {
+	size := c.srv.opts.MaxPayload
+	if c.partial != nil {
+		size += c.partial.size
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.ended && !c.hasSpaceLocked(size)
+}
+
+// hasSpaceLocked reports whether the inboxes may take an event of that size. Empty
+// ones take any.
+func (c *conn) hasSpaceLocked(size int64) bool {
+	return c.waiting == 0 || c.waiting < c.maxInboxLocked() && c.bytes+size <= c.srv.opts.MaxEvent
 }
 
 // maxInboxLocked returns how many events may wait. There are more while a

@@ -213,7 +213,7 @@ func TestHandlerThatNeverReturns(t *testing.T) {
 				defer close(stop)
 				healthy.want(`42["bye"]`)
 			}()
-			if d := (<-ended).Sub(start); d < 45*time.Second || d > 45*time.Second+25*time.Second+20*time.Second {
+			if d := (<-ended).Sub(start); d < 180*time.Second || d > 181*time.Second {
 				t.Errorf("closed after %v", d)
 			}
 			if err := <-srv.errors; !strings.Contains(err.Error(), "handlers are stuck") {
@@ -374,7 +374,7 @@ func TestEmittingWithoutEnd(t *testing.T) {
 func TestMaxQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		srv := serveInMemory(t, &socketio.Options{MaxQueue: 1000})
+		srv := serveInMemory(t, &socketio.Options{MaxQueue: 3000})
 		c, s := srv.joinSocket(t, polling)
 		big := strings.Repeat("x", 5000)
 		if err := s.Emit("v", big); err != nil {

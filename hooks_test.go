@@ -227,7 +227,7 @@ func TestHooksPackets(t *testing.T) {
 		for range 2 {
 			_ = s.Emit("e")
 		}
-		wantTold(t, o, "depth", "9", "18") // two bytes of a frame, and one of Engine.IO
+		wantTold(t, o, "depth", "88", "176") // a frame of 9 bytes takes 16, and its message 72
 	})
 	for _, volatile := range []bool{false, true} {
 		specifyHooks(t, fmt.Sprint("with recovery, volatile ", volatile), socketio.Options{Recovery: new(socketio.Recovery)}, func(t *testing.T, srv *testServer, o *observer) {

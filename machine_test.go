@@ -108,14 +108,16 @@ func TestStoppedProcess(t *testing.T) {
 	type listener struct {
 		id    string
 		pings atomic.Int32
+		ended chan struct{}
 	}
 	var clients []*listener
 	var reading sync.WaitGroup
 	for i := range 6 {
 		c := srv.open(t, webSocket)
-		l := &listener{id: c.join("/", "")}
+		l := &listener{id: c.join("/", ""), ended: make(chan struct{})}
 		clients = append(clients, l)
 		reading.Go(func() {
+			defer close(l.ended)
 			for {
 				packet, err := c.wire.read()
 				if err != nil {
@@ -168,6 +170,11 @@ func TestStoppedProcess(t *testing.T) {
 		most := time.Since(start)/stoppedInterval + 3 // some were on their way
 		if n := l.pings.Load() - before[i]; n > int32(most) {
 			t.Errorf("%d heartbeats at once", n)
+		}
+	}
+	for i, l := range clients {
+		if i%3 == 0 {
+			<-l.ended // its time to answer has begun when it was sent the ping
 		}
 	}
 	if err := stdin.Close(); err != nil { // let it shut down

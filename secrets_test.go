@@ -206,6 +206,13 @@ func TestSecretsStaySecret(t *testing.T) {
 			}
 			c, _ = begin("handlers that are stuck")
 			go c.wire.write(`42["block"]`, `42["block"]`, `42["block"]`, `42["block"]`)
+			go func(c *client) { // else it is silent
+				for {
+					if _, err := c.next(); err != nil {
+						return
+					}
+				}
+			}(c)
 			begin("a claim to its session")
 			srv.open(t, transport).write(`40{"pid":"` + pid + `","offset":"text"}`)
 			begin("silence")

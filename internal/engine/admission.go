@@ -177,7 +177,7 @@ func (srv *Server) openPolling(w http.ResponseWriter, s *Session, script string)
 	}
 	body, contentType := bodyOf(w.Header(), f, script, f.Append(nil, s.openPacket(Polling)))
 	srv.limitWriting(http.NewResponseController(w))
-	if err := respond(w, contentType, body); err != nil {
+	if err := s.respond(w, contentType, body); err != nil {
 		s.Discard(TransportClose)
 	}
 }

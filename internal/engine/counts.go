@@ -6,7 +6,7 @@ package engine
 // Emitted is Written + Pending + Volatile + Slow + Closed, at any time.
 type Counts struct {
 	Sessions int
-	Queued   int64 // bytes that wait to be written
+	Queued   int64 // bytes held by what waits to be written
 
 	Emitted  uint64 // handed to sessions that were open
 	Written  uint64 // taken whole by the network, or by a poll
@@ -86,10 +86,13 @@ func (srv *Server) settled(written, lost uint32, reason Reason) {
 // dropQueueLocked gives up what is queued, of a session that is not open any
 // more.
 func (s *Session) dropQueueLocked() {
-	n := messages(s.queue)
+	n := uint32(len(s.queue))
+	if n > 0 && s.queue[n-1].control { // the close frame
+		n--
+	}
 	s.pending -= n
 	s.lost += n
-	s.queue, s.queued = nil, 0
+	s.queue, s.queued, s.control, s.pongFrame = nil, 0, control{}, nil
 }
 
 // tellLostLocked reports what was lost with a session, once that is known.
@@ -100,14 +103,4 @@ func (s *Session) tellLostLocked() {
 	}
 	recv, n, reason := s.recv, int(s.lost), s.reason
 	s.srv.Go(func() { tell(recv, n, reason) }) // on a goroutine of its own, as Send may be called under locks
-}
-
-// messages counts those of a queue that are no control frames.
-func messages(queue []*Message) (n uint32) {
-	for _, m := range queue {
-		if !m.control {
-			n++
-		}
-	}
-	return n
 }

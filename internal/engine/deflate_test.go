@@ -204,6 +204,11 @@ func TestGzipByMessage(t *testing.T) {
 			p.app.wantOpen()
 		})
 	}
+	specify(t, "a POST that is said to be as it is", setup{config: compressing}, func(h *harness) {
+		p := h.poll()
+		p.want(p.post("4hello", "Content-Encoding", "identity"), 200, "ok")
+		p.app.wantGot("hello")
+	})
 	specify(t, "a POST is never inflated", setup{config: compressing}, func(h *harness) {
 		p := h.poll()
 		for _, coding := range []string{"gzip", "deflate"} {

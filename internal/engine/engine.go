@@ -93,7 +93,11 @@ type Receiver interface {
 	// turn.Begin and turn.End, if turn is not nil; it may block, which stops
 	// the reading.
 	Receive(turn *Turn, data []byte, binary bool)
-	// Heartbeat is called at every heartbeat.
+	// Full reports whether Receive might block now. It is asked before each
+	// message of a POST, which is answered before what is left of it is received.
+	Full() bool
+	// Heartbeat is called at every heartbeat, unless the client has sent much
+	// since the last.
 	Heartbeat()
 	// Closed is called once, when the session ends. It must not block.
 	Closed(Reason)

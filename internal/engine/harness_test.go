@@ -27,7 +27,7 @@ const (
 	closeWait = time.Second // fixed
 
 	maxPayload = 1000
-	maxQueue   = 4000
+	maxQueue   = 40_000
 )
 
 // A setup says in what a server differs from the usual one.
@@ -36,6 +36,7 @@ type setup struct {
 	http    func(*http.Server)
 	opened  func(*app)
 	receive func(a *app, turn *engine.Turn, data string, binary bool)
+	full    func(*app) bool
 	closed  func(*app)
 	listen  func(testing.TB) net.Listener // memnet if nil
 	dialled func(*memnet.Conn)
@@ -276,6 +277,9 @@ func (a *app) Receive(turn *engine.Turn, data []byte, binary bool) {
 		a.h.receive(a, turn, message, binary)
 	}
 }
+
+// Full says that nothing of a POST need wait: see TestBacklog.
+func (a *app) Full() bool { return a.h.full != nil && a.h.full(a) }
 
 func (a *app) Heartbeat() {
 	a.mu.Lock()

@@ -3,7 +3,9 @@ package engine
 import (
 	"encoding/binary"
 	"iter"
+	"slices"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/socketio-go/socketio/internal/eio"
 )
@@ -38,7 +40,7 @@ func NewMessage(text []byte, attachments [][]byte) *Message {
 	for _, a := range attachments {
 		size += frameSize(len(a))
 	}
-	wire := appendFrameHeader(make([]byte, 0, size), opText, 1+len(text))
+	wire := appendFrameHeader(slices.Grow[[]byte](nil, size), opText, 1+len(text)) // whose cap is what is allocated
 	wire = append(wire, byte(eio.Message))
 	wire = append(wire, text...)
 	for _, a := range attachments {
@@ -57,8 +59,16 @@ func NewRawMessage(data []byte, binary bool) *Message {
 	return NewMessage(data, nil)
 }
 
-// Len returns the number of bytes that m takes in a queue.
+// Len returns the number of bytes that m is on the wire of a WebSocket.
 func (m *Message) Len() int { return len(m.wire) }
+
+// Size returns the number of bytes of memory that a queue holds with m alone in
+// it. Of a message in several queues each counts all.
+func (m *Message) Size() int64 { return int64(cap(m.wire)) + messageSize }
+
+// messageSize is what a message takes beside its frames: itself, and its place
+// in a queue that has grown and has been copied.
+const messageSize = int64(unsafe.Sizeof(Message{})) + 24
 
 // Parts iterates over the text and the attachments of m as NewMessage was given
 // them. They must not be modified.
@@ -91,19 +101,41 @@ var (
 func (m *Message) frames() iter.Seq2[byte, []byte] {
 	return func(yield func(byte, []byte) bool) {
 		for b := m.wire; len(b) > 0; {
-			op, header, size := b[0]&0xf, 2, int(b[1])
-			switch size {
-			case 126:
-				header, size = 4, int(binary.BigEndian.Uint16(b[2:]))
-			case 127:
-				header, size = 10, int(binary.BigEndian.Uint64(b[2:]))
-			}
-			if !yield(op, b[header:header+size]) {
+			header, size := frameHeader(b)
+			if !yield(b[0]&0xf, b[header:header+size]) {
 				return
 			}
 			b = b[header+size:]
 		}
 	}
+}
+
+// frameHeader returns the lengths of the first frame's header and payload.
+func frameHeader(b []byte) (header, payload int) {
+	switch b[1] {
+	case 126:
+		return 4, int(binary.BigEndian.Uint16(b[2:]))
+	case 127:
+		return 10, int(binary.BigEndian.Uint64(b[2:]))
+	default:
+		return 2, int(b[1])
+	}
+}
+
+// split returns the first frames of m, at most limit of them and, beyond the
+// first, at most size bytes; and the rest, nil if there is none. They share
+// memory with m.
+func (m *Message) split(limit, size int) (first, rest *Message, frames int) {
+	at := 0
+	for b := m.wire; at < len(b); frames++ {
+		header, payload := frameHeader(b[at:])
+		if frames == limit || frames > 0 && at+header+payload > size {
+			return &Message{wire: b[:at:at], compression: m.compression},
+				&Message{wire: b[at:], compression: m.compression, control: m.control}, frames
+		}
+		at += header + payload
+	}
+	return m, nil, frames
 }
 
 // appendPayload appends m to a polling payload. Control frames have no

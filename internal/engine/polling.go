@@ -3,7 +3,9 @@ package engine
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
+	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -17,9 +19,18 @@ type poll struct {
 	abort func() // makes the writing of its response fail; called under the session's mu
 	noop  bool   // it is to go home; guarded by the session's mu
 
-	compression Compression // of what it has taken
-	messages    uint32
+	batch    []*Message // what it has taken
+	messages uint32     // how many of these end with it
+	ping     bool       // there is a ping among them
 }
+
+// A response carries at most pollPackets packets, as python-engineio reads no
+// more by default, and pollBytes, so that a ping need not wait for long behind
+// it. A single packet may have any size.
+const (
+	pollPackets = 16
+	pollBytes   = 256 << 10
+)
 
 // wake makes the poll look at its session again. It never blocks.
 func (p *poll) wake() {
@@ -29,18 +40,12 @@ func (p *poll) wake() {
 	}
 }
 
-// A post is a POST whose body is being read.
-type post struct {
-	abort func() // makes the reading fail; called under the session's mu; nil once it has been read, as it would end the connection
-	done  chan struct{}
-}
-
 // noopDelay is how long a poll waits for an upgrade to be finished before it
 // is sent home, so that a client can't spin.
 const noopDelay = 100 * time.Millisecond
 
-// servePoll answers a GET with everything that is queued, as soon as there is
-// something.
+// servePoll answers a GET with what is queued, or the first of it, as soon as
+// there is something.
 func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script string) {
 	rc := http.NewResponseController(w)
 	p := &poll{
@@ -48,10 +53,11 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 		abort: func() { _ = rc.SetWriteDeadline(longAgo) },
 	}
 	s.mu.Lock()
+	silent := s.silentLocked(time.Now()) // which the timer may not have noticed yet
 	switch {
-	case s.silentLocked():
+	case silent != nil:
 		s.mu.Unlock()
-		s.abort(PingTimeout)
+		silent()
 		refuse(w, http.StatusBadRequest, unknownSession, "")
 		return
 	case s.state == closed:
@@ -69,7 +75,10 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 		return
 	}
 	s.poll = p
-	if len(s.queue) > 0 || s.state == closing {
+	if s.answer == nil {
+		s.behind, s.ahead = 0, 0 // a client asks when it has read what it got
+	}
+	if s.sendableLocked() || s.state == closing {
 		s.wakeLocked()
 	}
 	upgrading := s.probed
@@ -96,25 +105,36 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 		}
 	}
 
-	buf := payloads.Get().(*[]byte)
-	defer releasePayload(buf)
 	s.srv.limitWriting(rc) // from here on, so that it does not undo an abort
-	f, took := s.takePayload(p, script, buf)
+	packet, took := s.takeBatch(p)
 	if took == refused {
 		refuse(w, http.StatusBadRequest, badRequest, "")
 		return
 	}
-	body, contentType := bodyOf(w.Header(), f, script, *buf)
+	buf := payloads.Get().(*[]byte)
+	defer releasePayload(buf)
+	f := s.framing(script, p.batch)
+	payload := (*buf)[:0]
+	if took == nothing {
+		payload = f.Append(payload, packet)
+	}
+	var compression Compression
+	for _, m := range p.batch {
+		compression = max(compression, m.compression)
+		payload = m.appendPayload(payload, f)
+	}
+	*buf = payload
+	body, contentType := bodyOf(w.Header(), f, script, payload)
 	var packed bytes.Buffer
-	body = gzipInto(&packed, w.Header(), r, body, p.compression, s.srv.cfg.Compression)
-	err := respond(w, contentType, body)
+	body = gzipInto(&packed, w.Header(), r, body, compression, s.srv.cfg.Compression)
+	err := s.respond(w, contentType, body)
 	if took == nothing {
 		return
 	}
 	if err != nil {
-		s.Discard(TransportClose)
+		s.failed(err)
 	}
-	s.pollDone(p, err)
+	s.pollDone(p, len(body), err)
 }
 
 // What a poll has taken from its session.
@@ -126,50 +146,69 @@ const (
 	queued        // it is the session's flusher until pollDone
 )
 
-// takePayload moves the queue into a payload.
-func (s *Session) takePayload(p *poll, script string, buf *[]byte) (f eio.Framing, took taken) {
+// takeBatch takes what a poll is answered with: messages, or a packet of the
+// engine's own if there are none.
+func (s *Session) takeBatch(p *poll) (packet []byte, took taken) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.poll = nil
-	f = s.framingLocked(script)
-	dst := (*buf)[:0]
-	defer func() { *buf = dst }()
+	s.pongFrame = nil
 	switch {
 	case s.state == closed:
-		dst = f.Append(dst, closePacket)
-		return f, nothing
+		return closePacket, nothing
 	case s.ws != nil:
-		return f, refused
-	case s.state == open && (s.flushing || len(s.queue) == 0):
-		dst = f.Append(dst, noopPacket)
-		return f, nothing
+		return nil, refused
+	case s.state == open && (s.flushing || !s.sendableLocked()):
+		return noopPacket, nothing
 	}
-	if len(s.queue) == 0 {
+	if !s.sendableLocked() {
 		// In a payload of its own: clients act on it before they have handled
 		// the messages of the same payload.
 		last := closePacket
 		if s.hungUp {
 			last = noopPacket
 		}
-		dst = f.Append(dst, last)
 		s.finishLocked() // now, as the client may ask again as soon as it has read this
-		return f, nothing
+		return last, nothing
 	}
 	s.answer = p
-	p.messages = messages(s.queue)
-	for _, m := range s.queue {
-		p.compression = max(p.compression, m.compression)
-		dst = m.appendPayload(dst, f)
-	}
-	s.clearQueueLocked()
-	s.queued = 0
+	s.loadPollLocked(p)
 	s.flushing = true
-	return f, queued
+	return nil, queued
+}
+
+// loadPollLocked moves control packets and the first of the queue into p. The last
+// message may be divided.
+func (s *Session) loadPollLocked(p *poll) {
+	p.ping = s.control.ping || s.control.pong
+	p.batch = s.control.appendTo(p.batch)
+	s.control = control{}
+	packets, size := len(p.batch), 0
+	n := 0
+	for n < len(s.queue) && packets < pollPackets && size < pollBytes {
+		m := s.queue[n]
+		if size > 0 && size+m.Len() > pollBytes {
+			break
+		}
+		first, rest, frames := m.split(pollPackets-packets, pollBytes)
+		p.batch = append(p.batch, first)
+		packets += frames
+		size += first.Len()
+		s.queued -= m.Size()
+		if rest != nil {
+			s.queue[n] = rest
+			s.queued += rest.Size()
+			break
+		}
+		p.messages++
+		n++
+	}
+	s.shiftLocked(n)
 }
 
 // pollDone says that what a poll has taken is on its way, or lost with the
 // session.
-func (s *Session) pollDone(p *poll, err error) {
+func (s *Session) pollDone(p *poll, size int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil {
@@ -178,7 +217,8 @@ func (s *Session) pollDone(p *poll, err error) {
 		s.settledLocked(0, p.messages)
 	}
 	s.flushing, s.answer = false, nil
-	if len(s.queue) > 0 || s.state == closing {
+	s.sentLocked(int64(size), p.ping)
+	if s.sendableLocked() || s.state == closing {
 		s.wakeLocked() // the next poll, or the WebSocket that has taken over
 	}
 }
@@ -210,22 +250,56 @@ func releasePayload(buf *[]byte) {
 	}
 }
 
+// errSlow is an error like that of a deadline that has passed.
+var errSlow = fmt.Errorf("engine.io: response not taken in time: %w", os.ErrDeadlineExceeded)
+
+// progressing gives the rest of a response WriteTimeout again. It reports false if
+// the session has ended, so that it does not undo an abort.
+func (s *Session) progressing(rc *http.ResponseController) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.state {
+	case closed:
+		return false
+	case closing:
+		s.boundLocked(s.srv.cfg.WriteTimeout)
+	case open:
+	}
+	s.srv.limitWriting(rc)
+	return true
+}
+
 // limitWriting gives a response WriteTimeout, in place of the http.Server's
 // own deadline, which counts from the request on.
 func (srv *Server) limitWriting(rc *http.ResponseController) {
 	_ = rc.SetWriteDeadline(time.Now().Add(srv.cfg.WriteTimeout))
 }
 
-// respond writes a polling response as far as the network.
-func respond(w http.ResponseWriter, contentType []string, body []byte) error {
+// respond writes a polling response as far as the network. The caller has called
+// limitWriting; so much time is given for every minProgress bytes.
+func (s *Session) respond(w http.ResponseWriter, contentType []string, body []byte) error {
 	h := w.Header()
 	h["Content-Type"] = contentType
 	h["Cache-Control"] = noStore
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	if _, err := w.Write(body); err != nil {
-		return err
-	}
 	rc := http.NewResponseController(w)
+	began := time.Now()
+	for {
+		n, err := w.Write(body[:min(len(body), minProgress)])
+		if err != nil {
+			if time.Since(began) >= s.srv.cfg.WriteTimeout {
+				err = errSlow // HTTP/2 does not say so
+			}
+			return err
+		}
+		if body = body[n:]; len(body) == 0 {
+			break
+		}
+		if !s.progressing(rc) {
+			return ErrClosed
+		}
+		began = time.Now()
+	}
 	err := rc.Flush()
 	_ = rc.SetWriteDeadline(time.Time{}) // the connection's next request may be for somebody else
 	if errors.Is(err, http.ErrNotSupported) {
@@ -243,113 +317,3 @@ var (
 	closePacket = []byte{byte(eio.Close)}
 	longAgo     = time.Unix(1, 0)
 )
-
-// servePost reads the packets that a client sends, in a form if it polls by
-// scripts.
-func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script string) {
-	rc := http.NewResponseController(w)
-	p := &post{
-		abort: func() { _ = rc.SetReadDeadline(longAgo) },
-		done:  make(chan struct{}),
-	}
-	s.mu.Lock()
-	switch {
-	case s.state != open:
-		s.mu.Unlock()
-		refuse(w, http.StatusBadRequest, unknownSession, "")
-		return
-	case s.ws != nil:
-		s.mu.Unlock()
-		refuse(w, http.StatusBadRequest, badRequest, "")
-		return
-	case s.post != nil:
-		s.mu.Unlock()
-		s.Close(TransportError)
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	s.post = p
-	_ = rc.SetReadDeadline(time.Now().Add(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout))
-	s.mu.Unlock()
-	finish := sync.OnceFunc(func() {
-		s.mu.Lock()
-		s.post = nil
-		s.mu.Unlock()
-		close(p.done)
-	})
-	defer finish()
-
-	limit := s.srv.cfg.MaxPayload
-	f, readable := s.framingOf(r)
-	switch {
-	case r.Header.Get("Content-Encoding") != "":
-		w.WriteHeader(http.StatusUnsupportedMediaType)
-		return
-	case !readable:
-		w.WriteHeader(http.StatusBadRequest)
-		s.Close(TransportError)
-		return
-	case r.ContentLength > limit:
-		s.refuseTooBig(w)
-		return
-	}
-	buf := payloads.Get().(*[]byte)
-	defer releasePayload(buf)
-	body, err := readAll(r.Body, (*buf)[:0], limit)
-	*buf = body
-	switch {
-	case errors.Is(err, errTooBig):
-		s.refuseTooBig(w)
-		return
-	case err != nil:
-		status := http.StatusBadRequest
-		if isTimeout(err) {
-			status = http.StatusRequestTimeout
-		}
-		w.Header().Set("Connection", "close") // what is left of the body is not awaited
-		w.WriteHeader(status)
-		s.Close(TransportError)
-		return
-	}
-	s.mu.Lock()
-	p.abort = nil
-	s.mu.Unlock()
-	_ = rc.SetReadDeadline(time.Time{})
-	if script != "" {
-		if body, err = eio.DecodeForm(body); err != nil {
-			s.violated(err)
-		}
-	}
-	if err == nil {
-		s.receivePayload(f, body)
-	}
-	finish() // first, as the next POST may come as soon as the client has read "ok"
-	s.srv.limitWriting(rc)
-	_ = respond(w, textHTML, okPayload)
-}
-
-// refuseTooBig refuses a body. The session goes on, but what was in it is lost:
-// an operator wonders where it is.
-func (s *Session) refuseTooBig(w http.ResponseWriter) {
-	s.srv.report(s, errTooBig)
-	w.WriteHeader(http.StatusRequestEntityTooLarge)
-}
-
-// receivePayload handles the packets of a body in order.
-func (s *Session) receivePayload(f eio.Framing, body []byte) {
-	for rest := body; ; {
-		var p eio.Packet
-		var err error
-		p, rest, err = f.Next(rest)
-		switch {
-		case err != nil:
-			s.violated(err)
-			return
-		case p.Type == eio.Close:
-			s.hangUp()
-			return
-		case !s.receive(nil, p) || rest == nil:
-			return
-		}
-	}
-}

@@ -228,7 +228,21 @@ func TestLargeResponse(t *testing.T) {
 		p := h.poll()
 		get(p)
 		pass(writeTimeout)
-		p.app.wantClosed(engine.TransportClose)
+		p.app.wantClosed(engine.SlowClient)
+		if h.Slow() != 1 {
+			h.Errorf("%d slow clients", h.Slow())
+		}
+	})
+	specify(t, "is read slowly, for longer than WriteTimeout", setup{config: func(c *engine.Config) { c.PingInterval = time.Hour }}, func(h *harness) {
+		p := h.poll()
+		c := get(p)
+		c.mem().In().SetRate(20_000)
+		began := time.Now()
+		p.want(c.response(), 200, "4"+large)
+		if took := time.Since(began); took < 10*writeTimeout {
+			h.Errorf("took only %v", took)
+		}
+		p.app.wantOpen()
 	})
 	specify(t, "holds back what is sent meanwhile", setup{}, func(h *harness) {
 		p := h.poll()

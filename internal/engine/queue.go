@@ -22,7 +22,7 @@ func (s *Session) Send(m *Message, volatile bool) error {
 		s.volatile++
 		s.mu.Unlock()
 		return ErrDropped
-	case s.queued > 0 && s.queued+int64(m.Len()) > s.srv.cfg.MaxQueue:
+	case s.queued > 0 && s.queued+m.Size() > s.srv.cfg.MaxQueue:
 		s.lost++
 		s.slowLocked()
 		s.mu.Unlock()
@@ -59,7 +59,7 @@ func (s *Session) writableLocked() bool {
 
 func (s *Session) enqueueLocked(m *Message) {
 	s.queue = append(s.queue, m)
-	s.queued += int64(m.Len())
+	s.queued += m.Size()
 	if s.queued > maxCorkedBytes && (s.dirty || s.corked && !s.flushing) {
 		s.srv.flushers.swollen.Add(1)
 	}
@@ -72,7 +72,7 @@ func (s *Session) wakeLocked() {
 	switch {
 	case s.flushing || s.corked:
 	case s.ws != nil:
-		if len(s.queue) > 0 {
+		if s.sendableLocked() {
 			s.flushing, s.dirty = true, true
 			s.srv.flushSoon(s)
 		}
@@ -102,18 +102,20 @@ func (s *Session) flush(f *flusher) {
 	}
 }
 
-// flushBlocking is flush with patience: each write may take WriteTimeout. None
-// is so large that a slow network could not take it in that time.
+// flushBlocking is flush with patience: each write may take WriteTimeout, and
+// has at most minProgress bytes.
 func (s *Session) flushBlocking(f *flusher) {
 	defer f.release()
 	for {
 		for f.fill(s.ws) {
-			n, err := s.ws.writeBlocking(f.chunk[:min(len(f.chunk), chunkSize)])
+			n, err := s.ws.writeBlocking(f.chunk[:min(len(f.chunk), minProgress)])
 			f.chunk = f.chunk[n:]
 			if err != nil {
 				s.failed(err)
 				f.forget(s.ws)
+				continue
 			}
+			s.progressed()
 		}
 		if !s.take(f) {
 			return
@@ -131,22 +133,31 @@ func (s *Session) failed(err error) {
 	s.Discard(TransportClose)
 }
 
-// take moves the queue into f, which has written what it held, or gives up
-// flushing when it is empty.
+// progressed gives a session that is closing WriteTimeout again, as some of what
+// is queued has been written.
+func (s *Session) progressed() {
+	s.mu.Lock()
+	if s.state == closing {
+		s.boundLocked(s.srv.cfg.WriteTimeout)
+	}
+	s.mu.Unlock()
+}
+
+// take moves the first of the queue into f, which has written what it held, or
+// gives up flushing when there is nothing to send.
 func (s *Session) take(f *flusher) bool {
 	s.mu.Lock()
 	s.dirty = false
 	s.settledLocked(f.count-f.lost, f.lost)
-	if s.state != closed && len(s.queue) > 0 {
-		s.queued -= f.size
-		f.load(s.queue)
-		s.clearQueueLocked()
+	s.queued -= min(f.size, s.queued) // less if the queue has been dropped
+	s.sentLocked(f.bytes, f.ping)
+	f.size, f.bytes, f.count, f.lost, f.ping = 0, 0, 0, 0, false
+	if s.state != closed && s.sendableLocked() {
+		s.loadLocked(f)
 		s.mu.Unlock()
 		return true
 	}
 	s.flushing = false
-	s.queued -= min(f.size, s.queued)
-	f.size, f.count, f.lost = 0, 0, 0
 	last := s.state == closing
 	if last {
 		s.boundLocked(closeWait)
@@ -158,42 +169,93 @@ func (s *Session) take(f *flusher) bool {
 	return false
 }
 
-// clearQueueLocked empties the queue and keeps a little room for the next.
-func (s *Session) clearQueueLocked() {
-	s.ponged = false
-	if cap(s.queue) > 64 {
-		s.queue = nil
-		return
+// control is what the engine sends of its own. Each kind is sent once however
+// often it was asked for, so a flood of pings costs nothing but its own answer,
+// and ahead of what is queued, so a client that has much to read is not taken for
+// silent.
+// The answer to a WebSocket ping is sent likewise.
+type control struct {
+	ping bool // our heartbeat
+	pong bool // the answer to a client's heartbeat, of Engine.IO 3
+}
+
+func (c control) appendTo(batch []*Message) []*Message {
+	if c.ping {
+		batch = append(batch, pingMessage)
 	}
-	clear(s.queue)
-	s.queue = s.queue[:0]
+	if c.pong {
+		batch = append(batch, pongMessage)
+	}
+	return batch
+}
+
+// sendableLocked reports whether there is something to send.
+func (s *Session) sendableLocked() bool {
+	return len(s.queue) > 0 || s.pongFrame != nil || s.control != control{}
+}
+
+// loadLocked moves control frames and the first of the queue into f. It takes no
+// more than is written in a few writes, as it is done under the lock, and as the
+// next ping waits for it.
+func (s *Session) loadLocked(f *flusher) {
+	f.batch, f.next, f.ping = f.batch[:0], 0, s.control.ping || s.control.pong
+	if s.pongFrame != nil {
+		f.batch = append(f.batch, s.pongFrame)
+		s.pongFrame = nil
+	}
+	f.batch = s.control.appendTo(f.batch)
+	s.control = control{}
+	n := 0
+	for _, m := range s.queue[:min(len(s.queue), maxBatch)] {
+		if f.bytes += int64(m.Len()); n > 0 && f.bytes > chunkSize {
+			f.bytes -= int64(m.Len())
+			break
+		}
+		n++
+		f.size += m.Size()
+		if !m.control {
+			f.count++
+		}
+	}
+	f.batch = append(f.batch, s.queue[:n]...)
+	s.shiftLocked(n)
+}
+
+// shiftLocked removes the first n messages of the queue. An empty one keeps a
+// little room for the next.
+func (s *Session) shiftLocked(n int) {
+	clear(s.queue[:n])
+	switch {
+	case n < len(s.queue):
+		s.queue = s.queue[n:]
+	case cap(s.queue) > 64:
+		s.queue = nil
+	default:
+		s.queue = s.queue[:0]
+	}
 }
 
 const (
-	chunkSize  = 64 << 10 // small messages are copied together up to this size
-	largeFrame = 8 << 10  // larger ones are written as they are
+	maxBatch    = 512      // messages that a flusher takes at a time, unless there is one of chunkSize bytes before
+	chunkSize   = 64 << 10 // small messages are copied together up to this size
+	largeFrame  = 8 << 10  // larger ones are written as they are
+	minProgress = 16 << 10 // bytes that must move in each WriteTimeout, PingTimeout, or what else bounds a transfer
 )
 
 // A flusher holds what one session is writing.
 type flusher struct {
 	batch []*Message
-	next  int // the first of batch that is not in chunk
-	size  int64
+	next  int    // the first of batch that is not in chunk
+	size  int64  // what batch holds
+	bytes int64  // what it is on the wire
 	count uint32 // messages in batch, without control frames
 	lost  uint32 // those of them that could not be written
+	ping  bool   // there is a ping in batch
 	chunk []byte
 	buf   []byte
 }
 
 var flusherPool = sync.Pool{New: func() any { return new(flusher) }}
-
-func (f *flusher) load(queue []*Message) {
-	f.batch, f.next, f.size = append(f.batch[:0], queue...), 0, 0
-	f.count, f.lost = messages(queue), 0
-	for _, m := range queue {
-		f.size += int64(m.Len())
-	}
-}
 
 // fill puts the next bytes to be written to t into chunk. It reports whether
 // there are any.
@@ -239,7 +301,11 @@ func (f *flusher) forget(t *wsConn) {
 		first--
 		rest -= len(t.wireOf(f.batch[first]))
 	}
-	f.lost = messages(f.batch[first:])
+	for _, m := range f.batch[first:] {
+		if !m.control {
+			f.lost++
+		}
+	}
 	f.chunk, f.next = nil, len(f.batch)
 }
 

@@ -81,8 +81,8 @@ func TestQueue(t *testing.T) {
 		for _, message := range want {
 			ws.want("4" + message)
 		}
-		if n := in.Writes() - before; n != 9 {
-			h.Errorf("%d writes, want 9", n)
+		if n := in.Writes() - before; n != 21 { // of at most 16 KiB to a network that is full
+			h.Errorf("%d writes, want 21", n)
 		}
 	})
 	specify(t, "counts what waits and what is being written", setup{}, func(h *harness) {
@@ -90,8 +90,8 @@ func TestQueue(t *testing.T) {
 		ws.mem().In().SetCapacity(0)
 		m := engine.NewMessage([]byte("hello"), nil)
 		for i := range 3 {
-			if n := ws.app.Queued(); n != int64(i*m.Len()) {
-				h.Errorf("%d bytes queued with %d messages of %d", n, i, m.Len())
+			if n := ws.app.Queued(); n != int64(i)*m.Size() {
+				h.Errorf("%d bytes queued with %d messages of %d", n, i, m.Size())
 			}
 			ws.app.Send(m, false)
 			synctest.Wait()
@@ -123,11 +123,12 @@ func TestMaxQueue(t *testing.T) {
 	t.Parallel()
 	// fill sends messages until the queue of a client that does not read is
 	// full but for less than one of them.
-	message := strings.Repeat("x", 96-3) // takes 96 bytes
+	message := strings.Repeat("x", 93)
+	size := engine.NewMessage([]byte(message), nil).Size()
 	fill := func(h *harness, a *app) {
 		h.Helper()
 		synctest.Wait()
-		for a.Queued()+96 <= maxQueue {
+		for a.Queued()+size <= maxQueue {
 			if err := a.send(message); err != nil {
 				h.Fatalf("with %d bytes queued: %v", a.Queued(), err)
 			}
@@ -202,7 +203,7 @@ func TestMaxQueue(t *testing.T) {
 			ws.mem().In().SetCapacity(0)
 			fill(h, ws.app)
 			ws.mem().In().SetCapacity(1 << 20)
-			for range maxQueue / 96 {
+			for range maxQueue / size {
 				ws.want("4" + message)
 			}
 			synctest.Wait()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/socketio-go/socketio/internal/eio"
@@ -12,38 +13,44 @@ import (
 // A Session is one Engine.IO connection. All methods may be called
 // concurrently and after it has ended.
 type Session struct {
-	srv     *Server
-	id      string
-	recv    Receiver // set under mu when Open has returned
-	request packedRequest
-	v3      bool // the client speaks Engine.IO 3
-	base64  bool // and takes no binary by polling
+	srv      *Server
+	id       string
+	recv     Receiver // set under mu when Open has returned
+	request  packedRequest
+	v3       bool          // the client speaks Engine.IO 3
+	base64   bool          // and takes no binary by polling
+	received atomic.Uint32 // bytes read since the last beat, whatever they are
 
 	mu        sync.Mutex // guards the following
 	state     state
-	probed    bool    // the candidate works: polls are not to wait any more
-	flushing  bool    // somebody flushes, or is about to
-	dirty     bool    // in the flushers' list, or with one of them who has not begun
-	corked    bool    // the reader will flush at the end of its turn
-	reason    Reason  // why it is not open any more
-	ws        *wsConn // nil while the transport is polling
-	candidate *wsConn // the WebSocket an upgrade is being tried with
-	poll      *poll   // the GET that waits
-	answer    *poll   // the GET that is being answered
-	post      *post   // the POST that is being read
+	probed    bool     // the candidate works: polls are not to wait any more
+	flushing  bool     // somebody flushes, or is about to
+	dirty     bool     // in the flushers' list, or with one of them who has not begun
+	corked    bool     // the reader will flush at the end of its turn
+	hungUp    bool     // the client has closed a polling session
+	awaitPong bool     // the client must be heard before the next beat
+	pingWaits bool     // a ping has not been written yet
+	control   control  // what goes ahead of the queue
+	timely    uint8    // turns that ended in time, one after another; at most proven
+	watched   uint32   // what turn had counted when the watchdog looked
+	behind    uint32   // bytes written that the client has not been shown to have got; at most MaxUint32
+	ahead     uint32   // those of them that went ahead of the last ping
+	reason    Reason   // why it is not open any more
+	ws        *wsConn  // nil while the transport is polling
+	candidate *wsConn  // the WebSocket an upgrade is being tried with
+	poll      *poll    // the GET that waits
+	answer    *poll    // the GET that is being answered
+	post      *post    // the POST that is being read
+	backlog   *backlog // what POSTs have brought and nobody has received yet; nil if there is nothing
 	queue     []*Message
-	queued    int64 // bytes in queue and in the hands of the flusher
+	queued    int64    // what queue and the flusher's batch hold, in bytes
+	pongFrame *Message // the answer to the last WebSocket ping, which goes ahead of the queue
 	tally
-	turn      *Turn // the reader's, while corked
-	watched   uint32
-	timely    uint8       // turns that ended in time, one after another; at most proven
-	awaitPong bool        // the client must be heard before the next beat
-	ponged    bool        // an answer to the client's heartbeat is in queue
-	hungUp    bool        // the client has closed a polling session
-	watchdog  *time.Timer // looks after turn; nil until the first
-	heart     *time.Timer // the next beat
-	bound     time.Time   // when it is due: a ping, the end of waiting for its answer, or of closing
-	paused    time.Time   // since when the receiver has not let us read
+	turn     *Turn       // the reader's, while corked
+	watchdog *time.Timer // looks after turn; nil until the first
+	heart    *time.Timer // the next beat
+	bound    time.Time   // when it is due: a ping, the end of waiting for its answer, or of closing
+	pause    *pause      // not nil while the receiver does not let us read, and until the next pong
 }
 
 type state uint8
@@ -130,7 +137,8 @@ func (s *Session) Transport() Transport {
 	return Polling
 }
 
-// Queued returns the bytes that wait to be written.
+// Queued returns how many bytes of memory the messages hold that wait to be
+// written: see [Message.Size].
 func (s *Session) Queued() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -219,6 +227,7 @@ func (s *Session) closeLocked() {
 		s.abandonLocked()
 	}
 	s.abortPostLocked()
+	s.control = control{}
 	s.sayGoodbyeLocked()
 	s.wakeLocked()
 	s.boundLocked(s.srv.cfg.WriteTimeout)
@@ -234,7 +243,7 @@ func (s *Session) sayGoodbyeLocked() {
 		goodbye = closeMessage
 	}
 	s.queue = append(s.queue, goodbye)
-	s.queued += int64(goodbye.Len())
+	s.queued += goodbye.Size()
 }
 
 // boundLocked sets how long closing may still go on, WriteTimeout at most.
@@ -250,6 +259,9 @@ func (s *Session) finishLocked() {
 		return
 	}
 	s.state = closed
+	if s.backlog != nil {
+		s.backlog.changedLocked()
+	}
 	s.dropQueueLocked()
 	s.abandonLocked()
 	if s.ws != nil {

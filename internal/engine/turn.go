@@ -135,7 +135,7 @@ func (s *Session) uncork() {
 		s.watchdog.Stop()
 	}
 	s.timely = min(s.timely+1, proven)
-	if s.flushing || len(s.queue) == 0 || s.ws == nil || s.state == closed {
+	if s.flushing || !s.sendableLocked() || s.ws == nil || s.state == closed {
 		s.mu.Unlock()
 		return
 	}

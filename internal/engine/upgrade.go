@@ -40,8 +40,9 @@ func (t *wsConn) probe() {
 	_ = t.conn.SetReadDeadline(began.Add(s.srv.cfg.UpgradeTimeout))
 	if t.expect(eio.Ping, "probe") && t.writeNow(probeMessage) == nil {
 		s.hurry(t)
-		if t.expect(eio.Upgrade, "") && s.moveTo(t) {
+		if t.expect(eio.Upgrade, anything) && s.moveTo(t) {
 			_ = t.conn.SetReadDeadline(time.Time{})
+			s.awaitBacklog() // what comes by the WebSocket is later
 			if tell := s.srv.cfg.Upgraded; tell != nil {
 				tell(s.recv, time.Since(began))
 			}
@@ -62,19 +63,23 @@ func (t *wsConn) probe() {
 	t.close()
 }
 
+// anything is what a packet may contain that is expected by its type alone, as
+// with Node.
+const anything = "*"
+
 // expect reads a packet and compares it.
 func (t *wsConn) expect(want eio.Type, data string) bool {
 	kind, r, err := t.ws.NextReader()
 	if err != nil || kind != websocket.TextMessage {
 		return false
 	}
-	var buf [16]byte // longer than any packet that is expected
+	var buf [64]byte // longer than any packet that is expected
 	b, err := readAll(r, buf[:0], int64(len(buf)))
 	if err != nil {
 		return false
 	}
 	p, err := eio.Decode(b)
-	return err == nil && p.Type == want && string(p.Data) == data
+	return err == nil && p.Type == want && (data == anything || string(p.Data) == data)
 }
 
 // writeNow writes to a WebSocket that is not a session's transport.
@@ -102,8 +107,7 @@ func (s *Session) releasePollLocked() {
 	}
 }
 
-// moveTo makes t the session's transport. Packets of a POST that is being read
-// come first.
+// moveTo makes t the session's transport. A POST that is being read comes first.
 func (s *Session) moveTo(t *wsConn) bool {
 	s.mu.Lock()
 	for s.post != nil && s.candidate == t {

@@ -22,6 +22,16 @@ const noopDelay = 100 * time.Millisecond
 
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
+	specify(t, "with content behind the packet that completes it", setup{}, func(h *harness) {
+		p := h.poll()
+		ws := p.candidate()
+		ws.send("2probe")
+		ws.want("3probe")
+		ws.send("5probe, as a client may have it")
+		p.app.send("hello")
+		ws.want("4hello")
+		p.app.wantOpen()
+	})
 	specify(t, "step by step", setup{}, func(h *harness) {
 		p := h.poll()
 		p.app.send("1")
@@ -191,7 +201,6 @@ func TestUpgradeFails(t *testing.T) {
 		{"a close frame", rawFrame(final|closes, "\x0f\xa0"), 4000},
 		{"data after the probe", probe + rawFrame(final|text, "4x"), 1005},
 		{"a second probe", probe + probe, 1005},
-		{"an upgrade with words", probe + rawFrame(final|text, "5x"), 1005},
 		{"a broken frame after the probe", probe + "\xff\xff", 1002},
 		{"a close frame after the probe", probe + rawFrame(final|closes, ""), 1005},
 	} {

@@ -33,15 +33,17 @@ func (s *Session) decode(b []byte, binary bool) (eio.Packet, error) {
 // that have come meanwhile, so a flood of them does not fill the queue.
 func (s *Session) ping() {
 	s.mu.Lock()
+	quiet := s.quietLocked()
 	if s.state == open {
+		s.forgetPauseLocked()
 		s.beatInLocked(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout)
-		if !s.ponged {
-			s.ponged = true
-			s.enqueueLocked(pongMessage)
-		}
+		s.control.pong = true
+		s.wakeLocked()
 	}
 	s.mu.Unlock()
-	s.recv.Heartbeat()
+	if quiet {
+		s.recv.Heartbeat()
+	}
 }
 
 // IsScript reports whether a page makes the request by adding a script to
@@ -70,12 +72,12 @@ func scriptIndex(r *http.Request, v3 bool) (index string, ok bool) {
 	return index, true
 }
 
-// framingLocked returns how a polling response is to be framed.
-func (s *Session) framingLocked(script string) eio.Framing {
+// framing returns how a polling response with the given messages is to be framed.
+func (s *Session) framing(script string, batch []*Message) eio.Framing {
 	switch {
 	case !s.v3:
 		return eio.Separated
-	case script == "" && !s.base64 && slices.ContainsFunc(s.queue, (*Message).hasBinary):
+	case script == "" && !s.base64 && slices.ContainsFunc(batch, (*Message).hasBinary):
 		return eio.CountedBinary
 	default:
 		return eio.Counted

@@ -108,6 +108,12 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // Read reads from the network. What the reader's turn has sent is flushed
 // before it waits.
 func (t *wsConn) Read(p []byte) (int, error) {
+	n, err := t.readFrom(p)
+	t.session.received.Add(uint32(n))
+	return n, err
+}
+
+func (t *wsConn) readFrom(p []byte) (int, error) {
 	if t.raw != nil {
 		return t.raw.read(p)
 	}
@@ -177,8 +183,9 @@ func (t *wsConn) tryWrite(p []byte) (int, error) {
 	return t.raw.tryWrite(p)
 }
 
-// control takes a control frame that gorilla writes. A close frame, with which
-// it ends a connection that breaks the protocol, is kept for the end.
+// control takes a control frame that gorilla writes: a pong, of which only the
+// last that waits is sent, or a close frame, with which it ends a connection that
+// breaks the protocol, and which is kept for the end.
 func (t *wsConn) control(m *Message) {
 	s := t.session
 	s.mu.Lock()
@@ -187,26 +194,14 @@ func (t *wsConn) control(m *Message) {
 	case m.wire[0] == finalFrame|opClose:
 		t.goodbye = m
 	case s.state == open && s.ws == t: // a candidate owes nobody a pong
-		s.enqueueLocked(m)
+		s.pongFrame = m
+		s.wakeLocked()
 	}
 }
 
-// ping answers a WebSocket ping. Only the last pong that waits is sent, so a
-// flood of pings does not fill the queue.
+// ping answers a WebSocket ping.
 func (t *wsConn) ping(data string) error {
-	m := frame(opPong, data)
-	s := t.session
-	s.mu.Lock()
-	for i, queued := range s.queue {
-		if s.ws == t && queued.wire[0] == finalFrame|opPong {
-			s.queue[i] = m
-			s.queued += int64(m.Len() - queued.Len())
-			s.mu.Unlock()
-			return nil
-		}
-	}
-	s.mu.Unlock()
-	t.control(m)
+	t.control(frame(opPong, data))
 	return nil
 }
 

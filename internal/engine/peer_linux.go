@@ -1,0 +1,44 @@
+package engine
+
+import (
+	"encoding/binary"
+	"net"
+	"syscall"
+)
+
+// The states of a TCP connection whose peer sends nothing any more, as Linux
+// numbers them.
+const (
+	tcpClose     = 7
+	tcpCloseWait = 8
+	tcpLastAck   = 9
+)
+
+// peerGone reports whether the peer has closed the connection, or has reset it,
+// though what it sent before has not been read. It can't be told of connections
+// other than TCP, or TLS over it.
+func (t *wsConn) peerGone() bool {
+	conn := t.conn
+	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = c.NetConn()
+	}
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return false
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return true
+	}
+	gone := false
+	err = raw.Control(func(fd uintptr) {
+		v, err := syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_INFO)
+		if err != nil {
+			return
+		}
+		var info [4]byte // the first four bytes of struct tcp_info
+		binary.NativeEndian.PutUint32(info[:], uint32(v))
+		gone = info[0] == tcpClose || info[0] == tcpCloseWait || info[0] == tcpLastAck
+	})
+	return gone || err != nil
+}
