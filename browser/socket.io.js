@@ -477,12 +477,14 @@
       return this;
     }
 
-    // checkAlive ends the session if the heartbeat is overdue. Timers do not run while a
-    // computer sleeps, so this is asked again before a packet is entrusted to the connection.
+    // checkAlive reports whether a message can be entrusted to the session. Timers do not run
+    // while a computer sleeps or a page is frozen, so this looks at the clock. A session whose
+    // heartbeat is overdue ends as soon as the caller has returned, not in the middle of an emit.
     checkAlive() {
-      const overdue = Date.now() - this._lastSeen >= this._maxSilence;
-      if (overdue && this.readyState === "open") this._die();
-      return this.readyState === "open";
+      if (this.readyState !== "open") return false;
+      const overdue = this._silence() >= this._maxSilence;
+      if (overdue) Promise.resolve().then(() => this._die());
+      return !overdue;
     }
 
     // _openNext connects with the next transport of the list, or gives up.
@@ -652,11 +654,18 @@
     // _watch ends the session when nothing at all has come for longer than the server's pings
     // are apart.
     _watch() {
-      const left = this._lastSeen + this._maxSilence - Date.now();
+      const left = this._maxSilence - this._silence();
       this._heartbeat = setTimeout(() => {
-        if (Date.now() - this._lastSeen >= this._maxSilence) this._die();
+        if (this._silence() >= this._maxSilence) this._die();
         else this._watch();
       }, Math.min(Math.max(left, 1), MAX_TIMER));
+    }
+
+    // _silence is how many milliseconds ago something came.
+    _silence() {
+      const now = Date.now();
+      if (now < this._lastSeen) this._lastSeen = now; // the clock was set back
+      return now - this._lastSeen;
     }
 
     _die() {
@@ -1142,11 +1151,11 @@
     // -- sending --
 
     _emit(event, data, ack, flags) {
-      // May find the connection dead and close it, in which case the packet is kept.
-      if (this.connected) this.io.engine.checkAlive();
+      // What is emitted on a dead connection is kept for the next one.
+      const live = this.connected && this.io.engine.checkAlive();
       const timeout = flags.timeout === undefined ? this._options.ackTimeout : flags.timeout;
       const errorFirst = ack !== undefined && (ack.errorFirst || timeout !== undefined);
-      if (flags.volatile && !(this.connected && this.io.engine.transport.writable)) {
+      if (flags.volatile && !(live && this.io.engine.transport.writable)) {
         const err = new Error("the volatile event was dropped");
         if (errorFirst) setTimeout(() => invoke(ack, this, [err]));
         return;
@@ -1154,7 +1163,7 @@
       const id = ack ? this._nextId++ : undefined;
       const packet = { event, id, messages: encode(EVENT, this.nsp, data, id), sent: false };
       if (ack) this._awaitAck(packet, ack, errorFirst, timeout);
-      if (this.connected) this._transmit(packet);
+      if (live) this._transmit(packet);
       else this.sendBuffer.push(packet);
     }
 

@@ -1,12 +1,14 @@
 package e2e_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/socketio-go/socketio"
 )
@@ -58,6 +60,19 @@ func TestOrigins(t *testing.T) {
 		"FOREIGN_URL=" + foreign.URL,
 		"CHROMIUM=" + chromium(t),
 	}, "browser/origins.test.mjs")
+}
+
+// TestSuspendedPage plays browser/suspended.test.mjs: a page that runs nothing
+// for longer than a heartbeat may take.
+func TestSuspendedPage(t *testing.T) {
+	t.Parallel()
+	opts := &socketio.Options{PingInterval: time.Second, PingTimeout: time.Second}
+	silence := opts.PingInterval + opts.PingTimeout
+	node(t, []string{
+		"SOCKETIO_URL=" + start(t, opts),
+		fmt.Sprintf("SILENCE=%d", silence.Milliseconds()),
+		"CHROMIUM=" + chromium(t),
+	}, "browser/suspended.test.mjs")
 }
 
 func chromium(t *testing.T) string {

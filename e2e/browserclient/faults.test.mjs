@@ -149,6 +149,67 @@ describe("the heartbeat", () => {
     session.send('40{"sid":"id"}');
     assert.equal(await session.receive(), '42["kept"]');
   });
+
+  test("that is overdue ends the session after the emit that noticed, and loses nothing", async (t) => {
+    const { server, socket, session } = await pair(t, { retries: 0 });
+    const seen = [];
+    socket.onAnyOutgoing((name) => seen.push(`sent ${name}`));
+    const gone = new Promise((resolve) => {
+      socket.on("disconnect", (reason) => {
+        seen.push(reason);
+        socket.emit("fourth");
+        resolve();
+      });
+    });
+    const now = Date.now();
+    const clock = t.mock.method(Date, "now", () => now + 60_000);
+    socket.emit("first");
+    socket.volatile.emit("dropped");
+    const dropped = new Promise((resolve) => socket.volatile.timeout(10_000).emit("dropped", resolve));
+    const answer = socket.emitWithAck("second");
+    socket.timeout(10_000).emit("third", () => seen.push("answered"));
+    assert.deepEqual(seen, [], "it is still inside the caller");
+    assert.equal(socket.connected, true);
+    await gone;
+    clock.mock.restore();
+    assert.deepEqual(session.received.rest, [], "nothing was given to the dead connection");
+    assert.ok((await dropped) instanceof Error);
+
+    const second = await server.session();
+    assert.equal(await second.receive(), "40");
+    second.send('40{"sid":"id"}');
+    assert.equal(await second.receive(), '42["first"]');
+    const [, id] = (await second.receive()).match(/^42(\d+)\["second"\]$/);
+    const [, next] = (await second.receive()).match(/^42(\d+)\["third"\]$/);
+    assert.equal(await second.receive(), '42["fourth"]');
+    second.send(`43${id}["done"]`, `43${next}[]`);
+    assert.equal(await answer, "done");
+    assert.deepEqual(seen, ["ping timeout", "sent first", "sent second", "sent third", "sent fourth", "answered"]);
+  });
+
+  test("that is overdue is no failure of an event that is sent again", async (t) => {
+    const { server, socket } = await pair(t, { retries: 3, ackTimeout: 10_000 });
+    const now = Date.now();
+    const clock = t.mock.method(Date, "now", () => now + 60_000);
+    const answer = socket.emitWithAck("once");
+    await next(socket, "disconnect");
+    clock.mock.restore();
+    const session = await server.session();
+    assert.equal(await session.receive(), "40");
+    session.send('40{"sid":"id"}');
+    assert.equal(await session.receive(), '420["once"]');
+    session.send('430["done"]');
+    assert.equal(await answer, "done");
+    assert.deepEqual(session.received.rest, []);
+  });
+
+  test("is watched when the clock is set back", async (t) => {
+    const { socket } = await pair(t, { reconnection: false }, short);
+    const now = Date.now();
+    const clock = t.mock.method(Date, "now", () => now - 3_600_000 + performance.now());
+    t.after(() => clock.mock.restore());
+    assert.equal((await next(socket, "disconnect"))[0], "ping timeout");
+  });
 });
 
 describe("the server's side of connecting", () => {
