@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/socketio-go/socketio"
 )
@@ -182,33 +183,82 @@ func TestIndexForgets(t *testing.T) {
 
 // What a socket costs that leaves depends on its own rooms, and a room's cost on
 // its own members. Were it all rooms, or all sockets, this would take hours.
-func TestIndexOfManyTakesLinearTime(t *testing.T) {
-	t.Parallel()
-	const many = 100_000
-	x := socketio.NewIndex()
-	busy := socketio.NewIndexed("busy")
-	x.Add(busy)
-	sockets := make([]*socketio.Socket, many)
-	for i := range many {
-		sockets[i] = socketio.NewIndexed(fmt.Sprint("s", i))
-		x.Add(sockets[i])
-		x.Join(sockets[i], "everybody", fmt.Sprint("room ", i))
-		x.Join(busy, fmt.Sprint("room ", i))
+func TestIndexOfManyTakesLinearTime(t *testing.T) { // not parallel: it compares times
+	const (
+		many  = 20_000
+		few   = 20
+		times = 200
+		most  = 50 // as long as with few; a walk over many would take a thousand times as long
+	)
+	// busy is in many rooms, and one room has many sockets.
+	type crowd struct {
+		*socketio.Index
+		busy, one *socketio.Socket
 	}
-	wantEqual(t, "rooms of one socket", len(x.RoomsOf(busy)), many+1)
-	wantEqual(t, "sockets of one room", x.CountRoom("everybody"), many)
-	for i := range many { // one of a large room, and one of many rooms
-		x.Leave(sockets[i], "everybody")
-		x.Join(sockets[i], "everybody")
-		x.Leave(busy, fmt.Sprint("room ", i))
-		x.Join(busy, fmt.Sprint("room ", i))
+	gather := func(n int) crowd {
+		c := crowd{Index: socketio.NewIndex(), busy: socketio.NewIndexed("busy")}
+		c.Add(c.busy)
+		for i := range n {
+			c.one = socketio.NewIndexed(fmt.Sprint("s", i))
+			c.Add(c.one)
+			c.Join(c.one, "everybody", fmt.Sprint("room ", i))
+			c.Join(c.busy, fmt.Sprint("room ", i))
+		}
+		wantEqual(t, "rooms of one socket", len(c.RoomsOf(c.busy)), n+1)
+		wantEqual(t, "sockets of one room", c.CountRoom("everybody"), n)
+		return c
 	}
-	for _, s := range sockets {
-		x.Remove(s)
+	crowds := map[int]crowd{many: gather(many), few: gather(few)}
+	for _, tt := range []struct {
+		name string
+		do   func(crowd)
+	}{
+		{"one of a large room", func(c crowd) { c.Leave(c.one, "everybody"); c.Join(c.one, "everybody") }},
+		{"one of many rooms", func(c crowd) { c.Leave(c.busy, "room 0"); c.Join(c.busy, "room 0") }},
+		{"a socket comes to a large room and disconnects", func(c crowd) {
+			s := socketio.NewIndexed("another")
+			c.Add(s)
+			c.Join(s, "everybody")
+			c.Remove(s)
+		}},
+	} {
+		least := map[int]time.Duration{}
+		for range 10 { // the least is what it takes when nothing else runs
+			for n, c := range crowds {
+				began := time.Now()
+				for range times {
+					tt.do(c)
+				}
+				if d := time.Since(began); least[n] == 0 || d < least[n] {
+					least[n] = d
+				}
+			}
+		}
+		t.Logf("%s: %v of many, %v of few", tt.name, least[many], least[few])
+		if least[many] > most*least[few] {
+			t.Errorf("%s: %v of many, %v of few", tt.name, least[many], least[few])
+		}
 	}
-	wantEqual(t, "rooms that the busy one is left with", len(x.Remove(busy)), many)
-	n, r := x.Count()
-	wantEqual(t, "what is left", fmt.Sprint(n, r), "0 0")
+	// One socket leaves many rooms, or as many in small portions.
+	leave := func(n int) (took time.Duration) {
+		c := crowds[n]
+		for range many / n {
+			s := socketio.NewIndexed("another")
+			c.Add(s)
+			for i := range n {
+				c.Join(s, fmt.Sprint("room ", i))
+			}
+			began := time.Now()
+			c.Remove(s)
+			took += time.Since(began)
+		}
+		return took
+	}
+	at, portions := min(leave(many), leave(many), leave(many)), min(leave(few), leave(few), leave(few))
+	t.Logf("%d rooms of one socket: %v, in portions: %v", many, at, portions)
+	if at > most*portions {
+		t.Errorf("%d rooms of one socket: %v, in portions: %v", many, at, portions)
+	}
 }
 
 // Who a broadcast reaches is found out without allocating, unless it is for
