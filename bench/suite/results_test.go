@@ -63,13 +63,20 @@ func TestScoreIsTheRatioOfMedians(t *testing.T) {
 	}
 }
 
-func TestGateMeasuresAgainWhatIsFarOff(t *testing.T) {
+func TestGateMeasuresAgainWhatIsAbove(t *testing.T) {
 	t.Parallel()
-	if again := someResults(.2).beyond(gateCases()); len(again) > 0 {
+	if again := (rounds{someResults(.2)}).above(gateCases()); len(again) > 0 {
 		t.Errorf("%s is measured again at a fifth of raw's cost", again[0].Name)
 	}
-	if again := someResults(9).beyond(gateCases()); len(again) < 8 {
+	if again := (rounds{someResults(9)}).above(gateCases()); len(again) < 8 {
 		t.Errorf("%d cases are measured again at nine times raw's cost", len(again))
+	}
+	// One disturbed round does not count, nor does one that is too good.
+	if again := (rounds{someResults(9), someResults(.2), someResults(.2)}).above(gateCases()); len(again) > 0 {
+		t.Errorf("%s is measured again though two rounds of three are good", again[0].Name)
+	}
+	if again := (rounds{someResults(9), someResults(.2), someResults(9)}).above(gateCases()); len(again) < 8 {
+		t.Errorf("%d cases are measured again though two rounds of three are bad", len(again))
 	}
 }
 
