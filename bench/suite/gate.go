@@ -104,7 +104,7 @@ func (r rounds) score(g goal) (float64, bool) {
 	return scores.median(), len(scores) > 0
 }
 
-// above returns the cases with a score above what must be reached.
+// above returns the cases with a score above its limit.
 func (r rounds) above(cases []Case) (list []Case) {
 	for _, c := range cases {
 		if slices.ContainsFunc(goals, func(g goal) bool {
