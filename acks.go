@@ -15,10 +15,27 @@ type answer struct {
 	s    *Socket
 	id   int64
 	give func(Args) // to another server, in place of the client; nil for a client
+	srv  *Server    // that of give
 	done atomic.Bool
 }
 
-// send is the AckFunc.
+// ack is the AckFunc.
+func (a *answer) ack(args ...any) error {
+	if len(args) == 1 {
+		if err, ok := args[0].(error); ok {
+			srv := a.srv
+			if srv == nil {
+				srv = a.s.ns.srv
+			}
+			failed := srv.examine("", err)
+			srv.reportFailure(a.s, failed)
+			return a.refuse(failed.shown())
+		}
+	}
+	return a.send(args...)
+}
+
+// send answers with data.
 func (a *answer) send(args ...any) error {
 	if a.id == noAck {
 		return nil
@@ -50,10 +67,10 @@ func (a *answer) sendTo(give func(Args), args []any) error {
 }
 
 // refuse answers with an error.
-func (a *answer) refuse(err error, neutral string) error {
+func (a *answer) refuse(e *Error) error {
 	return a.send(struct {
 		Error *Error `json:"error"`
-	}{publicError(err, neutral)})
+	}{e})
 }
 
 // refusal returns the *Error that an answer consists of, if it does.

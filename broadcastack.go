@@ -58,8 +58,7 @@ func (e Emitter) emitWithCallback(event string, args []any, fn func([]Reply, err
 	srv.engine.Go(func() {
 		defer cancel()
 		replies, err := c.wait(ctx)
-		defer srv.recovered(event, func(p *PanicError) { srv.report(nil, p) })
-		fn(replies, err)
+		protect(func() { fn(replies, err) }, func(value any) { srv.report(nil, srv.panicked(event, value)) })
 	})
 	return nil
 }

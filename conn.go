@@ -235,17 +235,20 @@ func (c *conn) event(turn *engine.Turn, p *sio.Packet, bin [][]byte) {
 // runOnTurn runs the handlers of an event on the reader's goroutine, and what
 // follows it there if another one has taken over the reading.
 func (c *conn) runOnTurn(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]byte) {
-	returned := false
-	defer func() {
-		if !returned { // runtime.Goexit in a handler: this goroutine is lost
-			c.session.Yield()
-			c.srv.engine.Go(s.drain)
-		}
-	}()
 	on := calls.Get().(*call)
 	*on = call{s: s, raw: p.Args, bin: bin, id: p.ID}
-	s.run(on, p.Name)
-	returned = true
+	returned := false
+	protect(func() {
+		s.run(on, p.Name)
+		returned = true
+	}, func(value any) {
+		defer c.srv.engine.Go(s.drain)
+		c.session.Yield() // this goroutine is lost
+		s.lost(on, value)
+	})
+	if !returned {
+		return
+	}
 	on.release()
 	if !turn.End() {
 		s.drain()

@@ -49,7 +49,7 @@ func (c *conn) connect(p *sio.Packet) {
 	if c.timer != nil { // the first namespace: counted from the beginning
 		timeout -= time.Since(c.opened)
 	}
-	s.deadline = time.AfterFunc(timeout, func() { s.refuse(errMiddlewareTimeout) })
+	s.deadline = time.AfterFunc(timeout, func() { s.refuse(failure{err: errMiddlewareTimeout}) })
 	c.sockets = append(c.sockets, s)
 	c.unfinished++
 	c.srv.engine.Go(s.connect)
@@ -60,53 +60,52 @@ func (c *conn) connect(p *sio.Packet) {
 	}
 }
 
-var (
-	errMiddlewareTimeout = errors.New("socketio: middleware did not return within ConnectTimeout")
-	errMiddlewareExited  = errors.New("socketio: middleware ended its goroutine")
-)
+var errMiddlewareTimeout = errors.New("socketio: middleware did not return within ConnectTimeout")
 
 // connect is the goroutine that runs the middleware, then OnConnect, then the
 // handlers of what came meanwhile.
 func (s *Socket) connect() {
 	began := time.Now()
-	entered, returned := false, false
-	defer func() {
-		if !returned { // runtime.Goexit in application code
-			if err := errMiddlewareExited; !entered {
-				s.refuse(err)
-				s.tellConnected(began, false, err)
-			}
-			s.conn.srv.engine.Go(s.drain)
+	entered := false
+	protect(func() { s.admit(began, &entered) }, func(value any) {
+		if value == errGoexit {
+			defer s.conn.srv.engine.Go(s.drain)
 		}
-	}()
+		p := s.ns.srv.panicked("", value)
+		if entered {
+			s.ns.srv.report(s, p)
+			return
+		}
+		s.refuse(failure{err: p})
+		s.tellConnected(began, false, p)
+	})
+	s.drain()
+}
+
+// admit runs the middleware, then OnConnect.
+func (s *Socket) admit(began time.Time, entered *bool) {
 	middleware, onConnect, _ := s.ns.hooks()
 	if s.Recovered() && (!s.waitForPredecessor() || s.ns.recovery.opts.SkipMiddleware) {
 		middleware = nil
 	}
-	var err error
+	var failed failure
 	for _, mw := range middleware {
-		if err = s.runMiddleware(mw); err != nil || s.state.Load() != connecting {
+		failed = s.ns.srv.examine("", s.ns.srv.attempt("", func() error { return mw(s.Context(), s) }))
+		if failed.err != nil || s.state.Load() != connecting {
 			break
 		}
 	}
-	if err != nil {
-		s.refuse(err)
+	if failed.err != nil {
+		s.refuse(failed)
 	} else {
-		entered = s.enter()
+		*entered = s.enter()
 	}
-	s.tellConnected(began, entered, err)
-	if entered {
+	s.tellConnected(began, *entered, failed.err)
+	if *entered {
 		for _, fn := range onConnect {
 			s.guard("connection", func() { fn(s) })
 		}
 	}
-	returned = true
-	s.drain()
-}
-
-func (s *Socket) runMiddleware(mw Middleware) (err error) {
-	defer s.ns.srv.recovered("", func(p *PanicError) { err = p })
-	return mw(s.Context(), s)
 }
 
 // enter makes a connecting socket a connected one. It fails if the client has
@@ -160,9 +159,12 @@ func (s *Socket) turnAway() { s.conn.session.Discard(engine.TransportError) }
 
 // refuse ends a socket that is connecting, for a reason that the client hears
 // if it is an *Error.
-func (s *Socket) refuse(err error) {
+func (s *Socket) refuse(failed failure) {
 	c := s.conn
-	public := publicError(err, "Connection refused")
+	public := failed.public
+	if public == nil {
+		public = &Error{Message: "Connection refused"}
+	}
 	c.mu.Lock()
 	if s.state.Load() != connecting {
 		c.mu.Unlock()
@@ -174,14 +176,12 @@ func (s *Socket) refuse(err error) {
 	last := c.expired && len(c.sockets) == 0
 	c.mu.Unlock()
 	c.tellOut(log...)
-	s.tellLeft(s.gone(ReasonServer, false))
-
-	if _, ok := asError(err); !ok {
-		c.srv.report(s, err)
-	}
+	rooms := s.gone(ReasonServer, false)
+	c.srv.reportFailure(s, failed)
 	if last {
 		c.session.Close(engine.Reason(ReasonTimeout))
 	}
+	s.tellLeft(rooms)
 }
 
 // refuse sends a CONNECT_ERROR, and returns what the hooks are to be told.
@@ -317,11 +317,11 @@ func (s *Socket) disconnected(rooms []string) {
 	own, reason := s.farewell, s.reason
 	s.conn.mu.Unlock()
 	for _, fn := range own {
-		s.guard("disconnect", func() { fn(reason) })
+		s.ns.srv.isolate(s, "disconnect", func() { fn(reason) })
 	}
 	_, _, hooks := s.ns.hooks()
 	for _, fn := range hooks {
-		s.guard("disconnect", func() { fn(s, reason) })
+		s.ns.srv.isolate(s, "disconnect", func() { fn(s, reason) })
 	}
 	s.tellDisconnected(reason)
 }

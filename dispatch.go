@@ -1,38 +1,30 @@
 package socketio
 
-import "errors"
-
 // An outcome is what became of an event.
 type outcome struct {
 	handled  bool // somebody handled it
 	answered bool // results or err are the answer
 	deferred bool // an AckFunc will answer, or has
 	results  []any
-	err      error
+	failed   failure
 }
 
 // add adds what a handler has returned. The first result or error is the answer;
 // an error that comes later is returned.
-func (o *outcome) add(h *handler, results []any, err error) error {
+func (o *outcome) add(h *handler, results []any, failed failure) (later failure) {
 	o.handled = true
 	o.deferred = o.deferred || h.acks
 	if o.answered {
-		return err
+		return failed
 	}
-	if err != nil || h.result {
-		o.answered, o.results, o.err = true, results, err
+	if failed.err != nil || h.result {
+		o.answered, o.results, o.failed = true, results, failed
 	}
-	return nil
+	return failure{}
 }
 
 // run has an event handled and answers it.
 func (s *Socket) run(c *call, name []byte) {
-	returned := false
-	defer func() {
-		if !returned {
-			s.exited(c)
-		}
-	}()
 	var o outcome
 	if own, inherited := s.ns.observed(); own == nil && inherited == nil {
 		o = s.handle(c, name)
@@ -40,32 +32,27 @@ func (s *Socket) run(c *call, name []byte) {
 		c.event = string(name)
 		o = s.intercept(c)
 	}
-	if o.err != nil {
-		s.reportHandler(o.err)
-	}
+	s.ns.srv.reportFailure(s, o.failed)
 	switch {
 	case c.id == noAck || !o.handled: // what nobody handles is not answered
-	case o.err != nil:
-		s.check(c, c.answer().refuse(o.err, neutralText(o.err)))
+	case o.failed.err != nil:
+		s.check(c, c.answer().refuse(o.failed.shown()))
 	case o.answered:
 		s.check(c, c.answer().send(o.results...))
 	case !o.deferred:
 		s.check(c, c.answer().send())
 	}
-	returned = true
 }
 
-// exited is the end of an event whose handler has called runtime.Goexit, as
-// the Fatal methods of tests do. What it costs is the same as a panic.
-func (s *Socket) exited(c *call) {
-	s.ns.srv.panics.Add(1)
-	s.ns.srv.report(s, newPanicError(c.event, errGoexit))
+// lost is the end of an event whose handler has ended its goroutine, which costs
+// the same as a panic.
+func (s *Socket) lost(c *call, value any) {
+	failed := failure{err: s.ns.srv.panicked(c.event, value)}
+	s.ns.srv.reportFailure(s, failed)
 	if c.id != noAck {
-		s.check(c, c.answer().refuse(errGoexit, "internal error"))
+		s.check(c, c.answer().refuse(failed.shown()))
 	}
 }
-
-var errGoexit = errors.New("socketio: runtime.Goexit in a handler")
 
 // handle runs the handlers of an event: the socket's own, the namespace's, and
 // those of its template. The first result or error is the answer.
@@ -79,35 +66,32 @@ func (s *Socket) handle(c *call, name []byte) (o outcome) {
 			if c.event == "" {
 				c.event = h.event
 			}
-			results, err := s.invoke(h, c)
-			if err = o.add(h, results, err); err != nil {
-				s.reportHandler(err)
-			}
+			results, failed := s.ns.srv.invoke(h, c)
+			s.ns.srv.reportFailure(s, o.add(h, results, failed))
 		}
 	}
 	return o
 }
 
 // invoke runs one handler. A panic is its error.
-func (s *Socket) invoke(h *handler, c *call) (results []any, err error) {
-	defer s.ns.srv.recovered(c.event, func(p *PanicError) { err = p })
-	return h.run(c)
+func (srv *Server) invoke(h *handler, c *call) (results []any, failed failure) {
+	err := srv.attempt(c.event, func() (err error) {
+		results, err = h.run(c)
+		return err
+	})
+	return srv.returned(c.event, results, err)
 }
 
-// reportHandler reports a handler's error, unless it is an answer to the client.
-func (s *Socket) reportHandler(err error) {
-	if _, ok := asError(err); !ok {
-		s.ns.srv.report(s, err)
+// returned looks at what a handler has returned: an error as its only result
+// refuses, like an error beside no result.
+func (srv *Server) returned(event string, results []any, err error) ([]any, failure) {
+	if err == nil && len(results) == 1 {
+		err, _ = results[0].(error)
 	}
-}
-
-// neutralText is what the client reads in place of an error.
-func neutralText(err error) string {
-	var decode *DecodeError
-	if errors.As(err, &decode) {
-		return "bad arguments"
+	if err != nil {
+		return nil, srv.examine(event, err)
 	}
-	return "internal error"
+	return results, failure{}
 }
 
 // check reports an answer that could not be sent for a reason other than that
@@ -117,37 +101,38 @@ func (s *Socket) check(c *call, err error) {
 	case nil, ErrClosed, ErrSlow, ErrAnswered:
 		return
 	}
-	s.ns.srv.report(s, err)
-	_ = c.answer().refuse(err, "internal error")
+	failed := s.ns.srv.examine(c.event, err) // it may be that of a value that encodes itself
+	s.ns.srv.report(s, failed.err)
+	_ = c.answer().refuse(failed.shown())
 }
 
 // guard runs a function of the application that is no event handler.
-func (s *Socket) guard(what string, fn func()) {
-	defer s.ns.srv.recovered(what, func(p *PanicError) { s.ns.srv.report(s, p) })
-	fn()
-}
+func (s *Socket) guard(what string, fn func()) { s.ns.srv.guard(s, what, fn) }
 
 // drain works through the inbox until it is empty. s.busy is set, and nobody
 // else runs handlers of s.
 func (s *Socket) drain() {
-	returned := false
-	defer func() {
-		if !returned { // runtime.Goexit in a handler: this goroutine is lost
-			s.conn.srv.engine.Go(s.drain)
+	var t task
+	protect(func() {
+		for {
+			var ok bool
+			if t, ok = s.next(); !ok {
+				return
+			}
+			if t.fn != nil {
+				s.guard("", t.fn)
+			} else {
+				s.run(t.call, []byte(t.call.event))
+			}
 		}
-	}()
-	for {
-		t, ok := s.next()
-		if !ok {
-			break
-		}
-		if t.fn != nil {
-			s.guard("", t.fn)
+	}, func(value any) {
+		defer s.conn.srv.engine.Go(s.drain)
+		if t.call != nil {
+			s.lost(t.call, value)
 		} else {
-			s.run(t.call, []byte(t.call.event))
+			s.ns.srv.report(s, s.ns.srv.panicked("", value))
 		}
-	}
-	returned = true
+	})
 }
 
 // next takes the first task of the inbox, or gives up being busy.

@@ -42,8 +42,8 @@ func (srv *Server) templateOf(name string) *Namespace {
 }
 
 func (n *Namespace) matches(name string) (ok bool) {
-	defer n.srv.recovered("", func(p *PanicError) { n.srv.report(nil, p) })
-	return n.template.match(name)
+	n.srv.isolate(nil, "", func() { ok = n.template.match(name) })
+	return ok
 }
 
 // acquire returns the namespace that a client asks for, which release gives

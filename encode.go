@@ -422,20 +422,18 @@ func (e *encoder) appendArg(i int, a Args, raw []byte, numbers []int) error {
 }
 
 // appendJSON appends what has no short cut. Application code may run here.
-func (e *encoder) appendJSON(i int, arg any) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic while encoding: %v", p)
-		}
-	}()
+func (e *encoder) appendJSON(i int, arg any) error {
 	e.out.Reset()
 	e.json2.Reset(&e.out, jsonOptions)
 	e.marks = 0
-	options := e.standard
-	if holdsNamedBytes(arg, 0) {
-		options = e.named
-	}
-	if err := json.MarshalEncode(e.json2, arg, options); err != nil {
+	err := encoding(func() error {
+		options := e.standard
+		if holdsNamedBytes(arg, 0) {
+			options = e.named
+		}
+		return json.MarshalEncode(e.json2, arg, options)
+	})
+	if err != nil {
 		return err
 	}
 	if !utf8.Valid(e.out.Bytes()) { // of a MarshalJSON; clients would close the connection

@@ -50,20 +50,6 @@ func (e *Error) Error() string { return "socketio: " + e.Message }
 // Errorf returns an *Error with the formatted message.
 func Errorf(format string, a ...any) *Error { return &Error{Message: fmt.Sprintf(format, a...)} }
 
-// asError finds the *Error in err, which is all of it that may be shown.
-func asError(err error) (*Error, bool) {
-	var e *Error
-	return e, errors.As(err, &e) && e != nil
-}
-
-// publicError returns what the other side may know of err.
-func publicError(err error, neutral string) *Error {
-	if e, ok := asError(err); ok {
-		return e
-	}
-	return &Error{Message: neutral}
-}
-
 // A DecodeError says that an argument did not fit its handler.
 type DecodeError struct {
 	Event string

@@ -335,7 +335,7 @@ func (p *plan) run(c *call) ([]any, error) {
 		in = append(in, reflect.ValueOf(c.args(len(p.params))))
 	}
 	if p.ack {
-		in = append(in, reflect.ValueOf(AckFunc(c.answer().send)))
+		in = append(in, reflect.ValueOf(AckFunc(c.answer().ack)))
 	}
 	out := p.fn.Call(in)
 	if p.err {

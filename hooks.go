@@ -85,8 +85,7 @@ func (srv *Server) engineHooks(cfg *engine.Config) {
 
 // tell calls a hook.
 func (srv *Server) tell(s *Socket, hook func()) {
-	defer srv.recovered("", func(p *PanicError) { srv.report(s, p) })
-	hook()
+	srv.isolate(s, "", hook)
 }
 
 // tellConnected tells how connecting has ended.

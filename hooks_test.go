@@ -126,7 +126,7 @@ func TestHooksConnect(t *testing.T) {
 		got := sorted(o.of("connect"))
 		want := sorted([]string{
 			"/ 0s <nil>", "/slow 1s <nil>", "/gone 0s <nil>", "/refused 0s no",
-			"/exits 0s socketio: middleware ended its goroutine", "/late 1m0s socketio: closed",
+			"/exits 0s socketio: event \"\": panic: socketio: runtime.Goexit in a function of the application", "/late 1m0s socketio: closed",
 		})
 		if !slices.Equal(got, want) {
 			t.Errorf("told\n\t%q, want\n\t%q", got, want)

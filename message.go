@@ -136,25 +136,25 @@ func (s *Socket) intercept(c *call) outcome {
 	next := func(ctx context.Context, _ *Socket, m *Message) ([]any, error) {
 		c.ctx, c.event, c.raw, c.bin, c.keeps = ctx, m.Event, m.Args.raw, m.Args.bin, true
 		inner = s.handle(c, []byte(m.Event))
-		return inner.results, inner.err
+		return inner.results, inner.failed.err
 	}
-	for _, in := range slices.Backward(chain) {
-		next = in(next)
-	}
-	results, err := s.invokeFunc(c, next, m)
+	var results []any
+	err := s.ns.srv.attempt(c.event, func() (err error) {
+		for _, in := range slices.Backward(chain) {
+			next = in(next) // which is code of the application, too
+		}
+		results, err = next(s.Context(), s, m)
+		return err
+	})
+	var failed failure
+	results, failed = s.ns.srv.returned(c.event, results, err)
 	return outcome{
-		handled:  inner.handled || results != nil || err != nil,
-		answered: err != nil || results != nil || inner.answered,
+		handled:  inner.handled || results != nil || failed.err != nil,
+		answered: failed.err != nil || results != nil || inner.answered,
 		deferred: inner.deferred,
 		results:  results,
-		err:      err,
+		failed:   failed,
 	}
-}
-
-// invokeFunc calls a HandlerFunc. A panic is its error.
-func (s *Socket) invokeFunc(c *call, fn HandlerFunc, m *Message) (results []any, err error) {
-	defer s.ns.srv.recovered(c.event, func(p *PanicError) { err = p })
-	return fn(s.Context(), s, m)
 }
 
 // An outgoing tells observers of one event that is sent to any number of

@@ -90,12 +90,12 @@ func (srv *Server) allowRequest() func(*http.Request) error {
 		return nil
 	}
 	return func(r *http.Request) (err error) {
-		defer srv.recovered("", func(p *PanicError) { err = p })
-		if err = allow(r); err != nil {
-			if e, ok := asError(err); ok {
-				err = &engine.Refusal{Message: e.Message, Err: err}
+		protect(func() {
+			failed := srv.examine("", srv.attempt("", func() error { return allow(r) }))
+			if err = failed.err; failed.public != nil {
+				err = &engine.Refusal{Message: failed.public.Message, Err: err}
 			}
-		}
+		}, func(value any) { srv.report(nil, srv.panicked("", value)) }) // the goroutine is net/http's, which closes the connection
 		return err
 	}
 }
@@ -328,17 +328,13 @@ func (srv *Server) reportEngine(err error) {
 
 // report tells the application of an error that concerns s, or nobody.
 func (srv *Server) report(s *Socket, err error) {
-	defer func() { _ = recover() }() // there is nobody left to tell
-	srv.log.write(s, err)
-	if srv.opts.OnError != nil {
-		srv.opts.OnError(s, err)
+	if srv.log.to != nil {
+		srv.isolated("", func() { srv.log.write(s, err) })
 	}
-}
-
-// recovered is to be deferred around application code.
-func (srv *Server) recovered(event string, fn func(*PanicError)) {
-	if v := recover(); v != nil {
-		srv.panics.Add(1)
-		fn(newPanicError(event, v))
+	if srv.opts.OnError == nil {
+		return
+	}
+	if p := srv.isolated("", func() { srv.opts.OnError(s, err) }); p != nil && srv.log.to != nil {
+		srv.isolated("", func() { srv.log.write(s, p) })
 	}
 }

@@ -188,72 +188,66 @@ func (s *seat) stopReceiving() {
 
 // drain handles the events that wait, until there is none.
 func (s *seat) drain() {
-	returned := false
-	defer func() {
-		if !returned { // runtime.Goexit in a handler
-			s.ns.srv.engine.Go(s.drain)
-		}
-	}()
-	for {
-		s.mu.Lock()
-		if len(s.inbox) == 0 {
-			s.busy, s.inbox = false, nil
+	var name string
+	var ack *answer
+	protect(func() {
+		for {
+			s.mu.Lock()
+			if len(s.inbox) == 0 {
+				s.busy, s.inbox = false, nil
+				s.mu.Unlock()
+				return
+			}
+			ev := s.inbox[0]
+			s.inbox = s.inbox[1:]
 			s.mu.Unlock()
-			break
+			name, ack = ev.name, s.answerTo(ev)
+			s.handle(ev, ack)
 		}
-		ev := s.inbox[0]
-		s.inbox = s.inbox[1:]
-		s.mu.Unlock()
-		s.handle(ev)
-	}
-	returned = true
+	}, func(value any) {
+		defer s.ns.srv.engine.Go(s.drain)
+		failed := failure{err: s.ns.srv.panicked(name, value)}
+		s.ns.srv.reportFailure(nil, failed)
+		_ = ack.refuse(failed.shown())
+	})
 }
 
-// handle runs the handlers of an event, the namespace's and those of its
-// template. The first result or error is the answer.
-func (s *seat) handle(ev serverEvent) {
-	lists := [][]*handler{s.ns.serverSide.of([]byte(ev.name))}
-	if s.ns.parent != nil {
-		lists = append(lists, s.ns.parent.serverSide.of([]byte(ev.name)))
-	}
-	ack := &answer{id: noAck}
+// answerTo returns the answer to an event, if one was asked for.
+func (s *seat) answerTo(ev serverEvent) *answer {
+	ack := &answer{id: noAck, srv: s.ns.srv}
 	if ev.from.ID != "" {
 		ack.id = 0
 		ack.give = func(args Args) {
 			s.answer(ev.from, adapter.Message{Kind: adapter.Emitted, Data: args.array(), Binary: args.bin})
 		}
 	}
+	return ack
+}
+
+// handle runs the handlers of an event, the namespace's and those of its
+// template. The first result or error is the answer.
+func (s *seat) handle(ev serverEvent, ack *answer) {
+	lists := [][]*handler{s.ns.serverSide.of([]byte(ev.name))}
+	if s.ns.parent != nil {
+		lists = append(lists, s.ns.parent.serverSide.of([]byte(ev.name)))
+	}
 	var o outcome
 	for _, list := range lists {
 		for _, h := range list {
-			results, err := s.invoke(h, &call{event: ev.name, raw: ev.args.raw, bin: ev.args.bin, id: ack.id, keeps: true, ctx: s.ctx, ack: ack})
-			if err = o.add(h, results, err); err != nil {
-				s.report(err)
-			}
+			results, failed := s.ns.srv.invoke(h, &call{event: ev.name, raw: ev.args.raw, bin: ev.args.bin, id: ack.id, keeps: true, ctx: s.ctx, ack: ack})
+			s.ns.srv.reportFailure(nil, o.add(h, results, failed))
 		}
 	}
 	switch {
 	case !o.handled || o.deferred && !o.answered:
-	case o.err != nil:
-		s.report(o.err)
-		_ = ack.refuse(o.err, neutralText(o.err)) // unless an AckFunc was faster
+	case o.failed.err != nil:
+		s.ns.srv.reportFailure(nil, o.failed)
+		_ = ack.refuse(o.failed.shown()) // unless an AckFunc was faster
 	default:
 		if err := ack.send(o.results...); err != nil && err != ErrAnswered {
-			s.report(err)
-			_ = ack.refuse(err, "internal error")
+			failed := s.ns.srv.examine(ev.name, err)
+			s.ns.srv.report(nil, failed.err)
+			_ = ack.refuse(failed.shown())
 		}
 	}
-}
-
-// report reports a handler's error, unless it is an answer to the other server.
-func (s *seat) report(err error) {
-	if _, ok := asError(err); !ok {
-		s.ns.srv.report(nil, err)
-	}
-}
-
-// invoke runs one handler. A panic is its error.
-func (s *seat) invoke(h *handler, c *call) (results []any, err error) {
-	defer s.ns.srv.recovered(c.event, func(p *PanicError) { err = p })
-	return h.run(c)
 }

@@ -1,0 +1,139 @@
+package socketio
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Functions and values of the application are called through the functions of
+// this file. A panic ends here. runtime.Goexit can't be stopped: it ends the
+// goroutine, whatever deferred functions do. So each goroutine of the server that
+// runs code of the application is started again by the one that ends, or the code
+// runs on a goroutine of its own.
+
+// errGoexit is the Value of the PanicError for code that has ended its goroutine,
+// as the Fatal methods of tests do.
+var errGoexit = errors.New("socketio: runtime.Goexit in a function of the application")
+
+// protect calls fn. If fn does not return, it calls lost: with what fn has panicked
+// with, and the panic ends; or with errGoexit, and the goroutine ends when lost has
+// returned.
+func protect(fn func(), lost func(value any)) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		value := recover()
+		if value == nil {
+			value = errGoexit
+		}
+		lost(value)
+	}()
+	fn()
+	returned = true
+}
+
+// attempt calls fn, whose panic is an error like those that it returns. If fn
+// ends its goroutine, that is left to the function that has started the goroutine.
+func (srv *Server) attempt(event string, fn func() error) (err error) {
+	protect(func() { err = fn() }, func(value any) {
+		if value != errGoexit {
+			err = srv.panicked(event, value)
+		}
+	})
+	return err
+}
+
+// guard calls fn, whose panic is reported. It is attempt for functions without
+// a result.
+func (srv *Server) guard(s *Socket, event string, fn func()) {
+	protect(fn, func(value any) {
+		if value != errGoexit {
+			srv.report(s, srv.panicked(event, value))
+		}
+	})
+}
+
+// isolate is guard on a goroutine of its own, for which it waits: for where the
+// caller must go on even if fn ends its goroutine.
+func (srv *Server) isolate(s *Socket, event string, fn func()) {
+	if p := srv.isolated(event, fn); p != nil {
+		srv.report(s, p)
+	}
+}
+
+// isolated is isolate, but returns the panic.
+func (srv *Server) isolated(event string, fn func()) (p *PanicError) {
+	done := make(chan struct{})
+	srv.engine.Go(func() {
+		defer close(done)
+		protect(fn, func(value any) { p = srv.panicked(event, value) })
+	})
+	<-done
+	return p
+}
+
+// panicked counts a panic, or a Goexit.
+func (srv *Server) panicked(event string, value any) *PanicError {
+	srv.panics.Add(1)
+	return newPanicError(event, value)
+}
+
+// encoding calls a function that encodes a value of the application.
+func encoding(fn func() error) (err error) {
+	protect(func() { err = fn() }, func(value any) {
+		if value != errGoexit {
+			err = fmt.Errorf("panic while encoding: %w", newPanicError("", value))
+		}
+	})
+	return err
+}
+
+// A failure is an error of the application that was looked at once: the methods
+// of an error, such as Unwrap, are code of the application too.
+type failure struct {
+	err    error
+	public *Error // the error as an *Error, if it is one
+	decode bool   // it is a DecodeError
+}
+
+// examine looks at an error of the application, which may be nil. If that panics,
+// the panic takes the place of the error.
+func (srv *Server) examine(event string, err error) failure {
+	if err == nil {
+		return failure{}
+	}
+	f := failure{err: err}
+	panicked := srv.attempt(event, func() error {
+		var decode *DecodeError
+		if errors.As(err, &f.public) && f.public != nil {
+			return nil
+		}
+		f.decode = errors.As(err, &decode)
+		_ = err.Error() // which will be called
+		return nil
+	})
+	if panicked != nil {
+		return failure{err: panicked}
+	}
+	return f
+}
+
+// shown returns what the other side may know of an event's failure.
+func (f *failure) shown() *Error {
+	switch {
+	case f.public != nil:
+		return f.public
+	case f.decode:
+		return &Error{Message: "bad arguments"}
+	}
+	return &Error{Message: "internal error"}
+}
+
+// reportFailure reports a failure, unless it is an answer to the other side.
+func (srv *Server) reportFailure(s *Socket, f failure) {
+	if f.err != nil && f.public == nil {
+		srv.report(s, f.err)
+	}
+}
