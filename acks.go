@@ -3,11 +3,15 @@ package socketio
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"reflect"
 	"sync/atomic"
 	"time"
 
 	"github.com/socketio-go/socketio/internal/sio"
 )
+
+const withAckInstead = "the answer is returned"
 
 // An answer is what the client gets for an event with an ack id. It is given
 // once.
@@ -39,6 +43,14 @@ func (a *answer) ack(args ...any) error {
 func (a *answer) send(args ...any) error {
 	if a.id == noAck {
 		return nil
+	}
+	if err := noCallback("answer", args, "an answer is not answered"); err != nil {
+		return err
+	}
+	for i, arg := range args {
+		if err, ok := arg.(error); ok && !encodesItself(reflect.TypeOf(err)) {
+			return fmt.Errorf("socketio: answer, argument %d: a %T is an error: it refuses as the only argument, and is no data", i, err)
+		}
 	}
 	if a.give != nil {
 		return a.sendTo(a.give, args)
@@ -201,6 +213,9 @@ func (s *Socket) emitAwaited(id int64, event string, args []any) error {
 // An answer that refuses is returned like any other; [Call.Do] tells it apart.
 func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (Args, error) {
 	if err := checkEvent(event); err != nil {
+		return Args{}, err
+	}
+	if err := noCallbackOf(event, args, withAckInstead); err != nil {
 		return Args{}, err
 	}
 	ctx, cancel := s.ns.srv.withDeadline(ctx)

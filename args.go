@@ -41,6 +41,9 @@ func argsForServers(args ...any) (Args, error) {
 // args returns arguments, and releases e.
 func (e *encoder) args(args []any) (a Args, err error) {
 	defer e.release()
+	if err := noCallback("ArgsOf", args, "Emit takes one behind them"); err != nil {
+		return Args{}, err
+	}
 	ends := make([]int, 0, len(args))
 	for i, arg := range args {
 		if whole, ok := arg.(Args); ok {
@@ -117,7 +120,14 @@ func (a Args) Binary() [][]byte { return a.bin }
 // AckFunc answers the client. As the last parameter of a handler it replaces
 // the handler's results, for answers that come later. Only the first call
 // counts; the others return [ErrAnswered]. It may be called on any goroutine,
-// does not block, and does nothing if the client asked for no answer. Other
+// does not block, and does nothing if the client asked for no answer.
+//
+// An error as the only argument refuses, as an error that a handler returns does:
+// the client receives the message and data of an *[Error]; of any other error it
+// reads "internal error", and [Options.OnError] is called with the error. An error
+// beside other arguments can't be encoded.
+//
+// Other
 // errors are [ErrClosed], [ErrSlow], or say which argument can't be encoded;
 // after that one the answer can still be given.
 type AckFunc func(args ...any) error

@@ -36,6 +36,9 @@ func (e Emitter) EmitWithAck(ctx context.Context, event string, args ...any) ([]
 	if err := checkEvent(event); err != nil {
 		return nil, err
 	}
+	if err := noCallbackOf(event, args, withAckInstead); err != nil {
+		return nil, err
+	}
 	ctx, cancel := e.ns.srv.withDeadline(ctx)
 	defer cancel()
 	c, err := e.askAll(ctx, event, args)

@@ -50,8 +50,8 @@ func TestCodecOfTheApplication(t *testing.T) {
 		sockets := make(chan *socketio.Socket, 1)
 		srv.OnConnect(func(s *socketio.Socket) { sockets <- s })
 		var log journal
-		srv.OnAny(func(_ *socketio.Socket, m *socketio.Message) { log.note("in %s %v", m.Event, m.Args) })
-		srv.OnAnyOutgoing(func(_ *socketio.Socket, m *socketio.Message) { log.note("out %s %v", m.Event, m.Args) })
+		srv.OnAny(func(_ *socketio.Socket, m socketio.Message) { log.note("in %s %v", m.Event, m.Args) })
+		srv.OnAnyOutgoing(func(_ *socketio.Socket, m socketio.Message) { log.note("out %s %v", m.Event, m.Args) })
 		c := srv.open(t, transport)
 		c.write(enveloped("0"))
 		s := receive(t, sockets)

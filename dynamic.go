@@ -20,6 +20,7 @@ type template struct {
 // match may be called concurrently and should be quick. The templates are
 // asked in the order of their creation.
 func (srv *Server) OfMatch(match func(name string) bool) *Namespace {
+	checkNotNil("OfMatch", match == nil)
 	n := newNamespace(srv, "")
 	n.template = &template{match: match, children: make(map[string]*Namespace)}
 	srv.mu.Lock()

@@ -269,12 +269,12 @@ func TestRegistrationOnATemplate(t *testing.T) {
 		n.OnConnect(func(*socketio.Socket) { note(who + " connect") })
 		n.OnDisconnect(func(*socketio.Socket, socketio.Reason) { note(who + " disconnect") })
 		n.On("e", func() { note(who + " handler") })
-		n.OnAny(func(_ *socketio.Socket, m *socketio.Message) {
+		n.OnAny(func(_ *socketio.Socket, m socketio.Message) {
 			if m.Event == "e" {
 				note(who + " any")
 			}
 		})
-		n.OnAnyOutgoing(func(*socketio.Socket, *socketio.Message) { note(who + " outgoing") })
+		n.OnAnyOutgoing(func(*socketio.Socket, socketio.Message) { note(who + " outgoing") })
 		n.OnJoin(func(*socketio.Socket, string) { note(who + " join") })
 		n.OnLeave(func(*socketio.Socket, string) { note(who + " leave") })
 		n.Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc {

@@ -116,10 +116,12 @@ func (e Emitter) Emit(event string, args ...any) error {
 	if err := checkEvent(event); err != nil {
 		return err
 	}
-	if last := len(args) - 1; last >= 0 {
-		if fn, ok := args[last].(func([]Reply, error)); ok {
-			return e.emitWithCallback(event, args[:last], fn)
-		}
+	args, fn, found, err := callback[func([]Reply, error)](event, args)
+	switch {
+	case err != nil:
+		return err
+	case found:
+		return e.emitWithCallback(event, args, fn)
 	}
 	members := e.ns.members()
 	if len(members) == 0 || e.empty() {

@@ -426,7 +426,7 @@ func (e *encoder) appendJSON(i int, arg any) error {
 	e.out.Reset()
 	e.json2.Reset(&e.out, jsonOptions)
 	e.marks = 0
-	err := encoding(func() error {
+	err := encodeGuarded(func() error {
 		options := e.standard
 		if holdsNamedBytes(arg, 0) {
 			options = e.named

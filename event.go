@@ -2,7 +2,9 @@ package socketio
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"reflect"
 )
 
 // A Registrar is where handlers are registered: a *[Server], *[Namespace] or
@@ -36,9 +38,12 @@ func (e Event[T]) Emit(to Target, v T) error { return to.Emit(string(e), v) }
 
 // On registers fn for the event and returns a function that removes it. It
 // needs no reflection to be called. ctx ends with s, and an error of fn is
-// treated like that of any handler. On panics if the name is reserved.
+// treated like that of any handler. On panics if the name is reserved, if fn is
+// nil, or if no argument can be decoded into a T.
 func (e Event[T]) On(r Registrar, fn func(ctx context.Context, s *Socket, v T) error) (off func()) {
 	checkHandlerName(string(e))
+	checkNotNil(fmt.Sprintf("On(%q)", string(e)), fn == nil)
+	checkReceived[T](string(e))
 	return r.register(string(e), &handler{run: func(c *call) ([]any, error) {
 		v, err := first[T](c)
 		if err != nil {
@@ -69,9 +74,14 @@ func (c Call[Req, Res]) Do(ctx context.Context, to Caller, req Req) (res Res, er
 }
 
 // On registers fn for the call; what it returns is the answer. It returns a
-// function that removes fn, and panics if the name is reserved.
+// function that removes fn, and panics as that of [Event] does.
 func (c Call[Req, Res]) On(r Registrar, fn func(ctx context.Context, s *Socket, req Req) (Res, error)) (off func()) {
 	checkHandlerName(string(c))
+	checkNotNil(fmt.Sprintf("On(%q)", string(c)), fn == nil)
+	checkReceived[Req](string(c))
+	if t := reflect.TypeFor[Res](); t.Implements(errorType) {
+		panic(fmt.Sprintf("socketio: On(%q): %s is an error: return it beside the answer", string(c), t))
+	}
 	return r.register(string(c), &handler{result: true, run: func(c *call) ([]any, error) {
 		req, err := first[Req](c)
 		if err != nil {

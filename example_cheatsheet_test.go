@@ -21,7 +21,7 @@ type exampleParty struct {
 func exampleMeet() (io *socketio.Server, s *socketio.Socket, p *exampleParty) {
 	io = socketio.NewServer(nil)
 	sockets := make(chan *socketio.Socket, 3)
-	defer io.OnAny(func(s *socketio.Socket, _ *socketio.Message) { sockets <- s })()
+	defer io.OnAny(func(s *socketio.Socket, _ socketio.Message) { sockets <- s })()
 	p = &exampleParty{exampleHost: exampleServe(io)}
 	p.ada, p.bob, p.cem = p.connect("/"), p.connect("/"), p.connect("/")
 	ada, bob, cem := <-sockets, <-sockets, <-sockets

@@ -90,8 +90,8 @@ func ExampleNamespace_OnAny() {
 	defer host.close()
 	ada, bob := host.connect("/"), host.connect("/")
 
-	off := io.OnAny(func(s *socketio.Socket, m *socketio.Message) { fmt.Println("in:", m.Event, m.Args) })
-	io.OnAnyOutgoing(func(s *socketio.Socket, m *socketio.Message) { fmt.Println("out:", m.Event, m.Args) })
+	off := io.OnAny(func(s *socketio.Socket, m socketio.Message) { fmt.Println("in:", m.Event, m.Args) })
+	io.OnAnyOutgoing(func(s *socketio.Socket, m socketio.Message) { fmt.Println("out:", m.Event, m.Args) })
 	io.On("say", func(text string) { io.Emit("said", text) })
 	ada.ask("say", "hello")
 	off()

@@ -80,8 +80,8 @@ func (srv *Server) panicked(event string, value any) *PanicError {
 	return newPanicError(event, value)
 }
 
-// encoding calls a function that encodes a value of the application.
-func encoding(fn func() error) (err error) {
+// encodeGuarded calls a function that encodes a value of the application.
+func encodeGuarded(fn func() error) (err error) {
 	protect(func() { err = fn() }, func(value any) {
 		if value != errGoexit {
 			err = fmt.Errorf("panic while encoding: %w", newPanicError("", value))
@@ -135,5 +135,12 @@ func (f *failure) shown() *Error {
 func (srv *Server) reportFailure(s *Socket, f failure) {
 	if f.err != nil && f.public == nil {
 		srv.report(s, f.err)
+	}
+}
+
+// checkNotNil panics if a function that is registered is nil.
+func checkNotNil(what string, isNil bool) {
+	if isNil {
+		panic("socketio: " + what + ": the function is nil")
 	}
 }

@@ -281,26 +281,14 @@ func newPlan(fn reflect.Value) (*plan, string) {
 		decoded = append(slices.Clip(decoded), p.variadic)
 	}
 	for _, param := range decoded {
-		switch {
-		case param == contextType || param == socketType || param == argsType || param == ackType:
+		if param == contextType || param == socketType || param == argsType || param == ackType {
 			return nil, fmt.Sprintf("%s out of place", param)
-		case !decodable(param):
-			return nil, fmt.Sprintf("a %s can't be decoded", param)
+		}
+		if problem := undecodable(param); problem != "" {
+			return nil, problem
 		}
 	}
 	return p, ""
-}
-
-// decodable tells apart, as far as a look at its surface can, the types that
-// no JSON fits.
-func decodable(t reflect.Type) bool {
-	switch t.Kind() {
-	case reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
-		return false
-	case reflect.Interface:
-		return t.NumMethod() == 0
-	}
-	return true
 }
 
 func (p *plan) run(c *call) ([]any, error) {

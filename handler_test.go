@@ -7,12 +7,17 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
+	"net/http"
+	"net/netip"
+	"net/url"
 	"reflect"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/socketio-go/socketio"
 )
@@ -197,6 +202,28 @@ func TestRefusedHandlerShapes(t *testing.T) {
 		{"variadic channels", func(...chan int) {}, `a chan int can't be decoded`},
 		{"an interface with methods", func(io.Reader) {}, `a io.Reader can't be decoded`},
 		{"a complex number", func(complex128) {}, `a complex128 can't be decoded`},
+		{"an unsafe pointer", func(unsafe.Pointer) {}, `a unsafe.Pointer can't be decoded`},
+		{"a socket by value", taking[socketio.Socket](), `a socketio.Socket can't be decoded`},
+		{"a socket by value behind the socket", takingSocketAnd[socketio.Socket](), `a socketio.Socket can't be decoded`},
+		{"a namespace", func(*socketio.Namespace) {}, `a *socketio.Namespace can't be decoded: it holds a socketio.Namespace`},
+		{"a server", func(*socketio.Server) {}, `can't be decoded`},
+		{"a server by value", taking[socketio.Server](), `a socketio.Server can't be decoded`},
+		{"a room", func(socketio.Room) {}, `a socketio.Room can't be decoded`},
+		{"an emitter", func(socketio.Emitter) {}, `a socketio.Emitter can't be decoded`},
+		{"a message", func(*socketio.Message) {}, `can't be decoded`},
+		{"a handshake", func(*socketio.Handshake) {}, `can't be decoded`},
+		{"a pointer to a channel", func(*chan int) {}, `a *chan int can't be decoded: it holds a chan int`},
+		{"functions in a list of a map", func(map[string][]func()) {}, `it holds a func()`},
+		{"a list of interfaces", func([]error) {}, `it holds a error`},
+		{"an array of complex numbers", func([2]complex64) {}, `it holds a complex64`},
+		{"a map with keys of structs", func(map[struct{ X int }]int) {}, `it holds a struct { X int }`},
+		{"a field", func(struct{ Done chan bool }) {}, `Done is a chan bool; a field that clients do not send has the tag`},
+		{"a field of a field", func(struct {
+			A []struct{ B *socketio.Socket }
+		}) {
+		}, `A.B is a socketio.Socket`},
+		{"a field of an embedded struct", func(struct{ withChannel }) {}, `withChannel.C is a chan int`},
+		{"Args in a field", func(struct{ Rest socketio.Args }) {}, `Rest is a socketio.Args`},
 	}
 	io := socketio.NewServer(nil)
 	for _, tt := range tests {
@@ -207,6 +234,75 @@ func TestRefusedHandlerShapes(t *testing.T) {
 					`func([context.Context,] [*socketio.Socket,] args… [, socketio.Args] [, socketio.AckFunc]) [result] [error]`)
 			}
 		})
+	}
+}
+
+// taking returns a handler with a parameter that vet would not have passed by value.
+func taking[T any]() any { return func(T) {} }
+
+func takingSocketAnd[T any]() any { return func(*socketio.Socket, T) {} }
+
+type withChannel struct{ C chan int }
+
+// Types that look like those that are refused, and can be decoded.
+func TestDecodableShapes(t *testing.T) {
+	t.Parallel()
+	type tree struct {
+		Children []*tree
+		Parent   *tree
+	}
+	io := socketio.NewServer(nil)
+	for _, fn := range []any{
+		func(struct {
+			Done  chan int `json:"-"`
+			inner func()
+		}) {
+		},
+		func(struct{ Err error }) {}, func(tree) {}, func(any, *any, []any, map[string]any) {},
+		func(map[int]string, map[netip.Addr]bool) {}, func(decodesItself) {}, func([]*decodesItself) {},
+		func(time.Time, *url.URL, big.Int, http.Header) {}, func(socketio.Error) {}, func(struct{}) {}, taking[sync.Mutex](),
+		func(socketio.Transport, socketio.Reason) {},
+	} {
+		io.On("event", fn)
+		io.OnServerSide("event", fn)
+	}
+	socketio.Event[socketio.Args]("event").On(io, func(context.Context, *socketio.Socket, socketio.Args) error { return nil })
+}
+
+// A decodesItself is a type of a kind that JSON does not have.
+type decodesItself func()
+
+func (*decodesItself) UnmarshalJSON([]byte) error { return nil }
+
+// What can't be received is refused wherever a receiver is registered.
+func TestRefusedReceiversOfTypedEvents(t *testing.T) {
+	t.Parallel()
+	io := socketio.NewServer(nil)
+	wantPanic(t, func() {
+		socketio.Event[chan int]("e").On(io, func(context.Context, *socketio.Socket, chan int) error { return nil })
+	}, `socketio: On("e"): a chan int can't be decoded`)
+	wantPanic(t, func() {
+		socketio.Event[*socketio.Socket]("e").On(io, func(context.Context, *socketio.Socket, *socketio.Socket) error { return nil })
+	}, `it holds a socketio.Socket`)
+	wantPanic(t, func() {
+		socketio.Event[socketio.AckFunc]("e").On(io, func(context.Context, *socketio.Socket, socketio.AckFunc) error { return nil })
+	}, `a socketio.AckFunc can't be decoded`)
+	wantPanic(t, func() {
+		socketio.Call[[]func(), int]("c").On(io, func(context.Context, *socketio.Socket, []func()) (int, error) { return 0, nil })
+	}, `it holds a func()`)
+	wantPanic(t, func() {
+		socketio.Call[int, *socketio.Error]("c").On(io, func(context.Context, *socketio.Socket, int) (*socketio.Error, error) { return nil, nil })
+	}, `*socketio.Error is an error: return it beside the answer`)
+	wantPanic(t, func() { socketio.Event[int]("e").On(io, nil) }, `On("e"): the function is nil`)
+	wantPanic(t, func() { socketio.Call[int, int]("c").On(io, nil) }, `On("c"): the function is nil`)
+	wantPanic(t, func() { io.OnServerSide("e", func(socketio.Room) {}) }, `a socketio.Room can't be decoded`)
+	wantPanic(t, func() { io.OnServerSide("e", func(struct{ C chan int }) {}) }, `C is a chan int`)
+	for name, register := range map[string]func(){
+		"Intercept": func() { io.Intercept(nil) }, "Use": func() { io.Use(nil) }, "OnConnect": func() { io.OnConnect(nil) },
+		"OnDisconnect": func() { io.OnDisconnect(nil) }, "OnAny": func() { io.OnAny(nil) }, "OnAnyOutgoing": func() { io.OnAnyOutgoing(nil) },
+		"OnJoin": func() { io.OnJoin(nil) }, "OnLeave": func() { io.OnLeave(nil) }, "OfMatch": func() { io.OfMatch(nil) },
+	} {
+		wantPanic(t, register, "socketio: "+name+": the function is nil")
 	}
 }
 

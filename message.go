@@ -28,22 +28,29 @@ type HandlerFunc func(ctx context.Context, s *Socket, m *Message) ([]any, error)
 type Interceptor func(next HandlerFunc) HandlerFunc
 
 // Intercept appends interceptors; the first is the outermost. They run for
-// events that have no handler, too.
+// events that have no handler, too. It panics if one of them is nil.
 func (n *Namespace) Intercept(in ...Interceptor) {
+	for _, one := range in {
+		checkNotNil("Intercept", one == nil)
+	}
 	n.observe(func(o *observers) { o.interceptors = append(slices.Clip(o.interceptors), in...) })
 }
 
-// OnAny adds a function told of every incoming event before its handlers, even
-// if it has none, and returns a function that removes it.
-func (n *Namespace) OnAny(fn func(s *Socket, m *Message)) (off func()) {
-	return addObserver(n, func(o *observers) *[]*func(*Socket, *Message) { return &o.incoming }, fn)
+// OnAny adds a function that is called with every incoming event before its
+// handlers, even if it has none, and returns a function that removes it. m is a
+// copy: fn can't change what the handlers receive, as an [Interceptor] can.
+func (n *Namespace) OnAny(fn func(s *Socket, m Message)) (off func()) {
+	checkNotNil("OnAny", fn == nil)
+	return addObserver(n, func(o *observers) *[]*func(*Socket, Message) { return &o.incoming }, fn)
 }
 
-// OnAnyOutgoing adds a function told of every event sent to a socket, by
-// whatever emitter, and returns a function that removes it. It runs on the
-// goroutine that emits, once for each receiver.
-func (n *Namespace) OnAnyOutgoing(fn func(s *Socket, m *Message)) (off func()) {
-	return addObserver(n, func(o *observers) *[]*func(*Socket, *Message) { return &o.outgoing }, fn)
+// OnAnyOutgoing adds a function that is called with every event sent to a socket,
+// by whatever emitter, and returns a function that removes it. It runs on the
+// goroutine that emits, once for each receiver, when the event is queued for all
+// of them. m is a copy: fn can't change what is sent.
+func (n *Namespace) OnAnyOutgoing(fn func(s *Socket, m Message)) (off func()) {
+	checkNotNil("OnAnyOutgoing", fn == nil)
+	return addObserver(n, func(o *observers) *[]*func(*Socket, Message) { return &o.outgoing }, fn)
 }
 
 // OnJoin adds a function told when a socket has entered a room, and returns a
@@ -52,12 +59,14 @@ func (n *Namespace) OnAnyOutgoing(fn func(s *Socket, m *Message)) (off func()) {
 // socket leaves at the same time on another one, the two may be told of in
 // either order. The room that every socket has by its id is not told of.
 func (n *Namespace) OnJoin(fn func(s *Socket, room string)) (off func()) {
+	checkNotNil("OnJoin", fn == nil)
 	return addObserver(n, func(o *observers) *[]*func(*Socket, string) { return &o.join }, fn)
 }
 
 // OnLeave adds a function told when a socket has left a room, by Leave or
 // because it disconnected, and returns a function that removes it.
 func (n *Namespace) OnLeave(fn func(s *Socket, room string)) (off func()) {
+	checkNotNil("OnLeave", fn == nil)
 	return addObserver(n, func(o *observers) *[]*func(*Socket, string) { return &o.leave }, fn)
 }
 
@@ -65,8 +74,8 @@ func (n *Namespace) OnLeave(fn func(s *Socket, room string)) (off func()) {
 // without any pays with one look at a pointer.
 type observers struct {
 	interceptors []Interceptor
-	incoming     []*func(*Socket, *Message)
-	outgoing     []*func(*Socket, *Message)
+	incoming     []*func(*Socket, Message)
+	outgoing     []*func(*Socket, Message)
 	join         []*func(*Socket, string)
 	leave        []*func(*Socket, string)
 }
@@ -119,7 +128,7 @@ func (n *Namespace) eachObservers(visit func(*observers)) {
 // interceptors.
 func (s *Socket) intercept(c *call) outcome {
 	var chain []Interceptor
-	var incoming []*func(*Socket, *Message)
+	var incoming []*func(*Socket, Message)
 	s.ns.eachObservers(func(o *observers) {
 		chain = append(chain, o.interceptors...)
 		incoming = append(incoming, o.incoming...)
@@ -128,8 +137,12 @@ func (s *Socket) intercept(c *call) outcome {
 		return s.handle(c, []byte(c.event))
 	}
 	m := &Message{Event: c.event, Args: c.args(0), Ack: c.id != noAck}
-	for _, fn := range incoming {
-		s.guard(c.event, func() { (*fn)(s, m) })
+	if len(incoming) > 0 {
+		seen := *m
+		seen.Args = retain(m.Args.raw, cloneAll(m.Args.bin)) // so that nobody can change the handlers'
+		for _, fn := range incoming {
+			s.guard(c.event, func() { (*fn)(s, seen) })
+		}
 	}
 	var inner outcome
 	c.kept = true
@@ -160,8 +173,8 @@ func (s *Socket) intercept(c *call) outcome {
 // An outgoing tells observers of one event that is sent to any number of
 // sockets. It is nil if there are none.
 type outgoing struct {
-	message *Message
-	fns     []*func(*Socket, *Message)
+	message Message
+	fns     []*func(*Socket, Message)
 }
 
 func (n *Namespace) outgoing(event string, m *engine.Message, ack bool) *outgoing {
@@ -171,7 +184,7 @@ func (n *Namespace) outgoing(event string, m *engine.Message, ack bool) *outgoin
 			return
 		}
 		if out == nil {
-			out = &outgoing{message: &Message{Event: event, Args: n.srv.sentArgs(m), Ack: ack}}
+			out = &outgoing{message: Message{Event: event, Args: n.srv.sentArgs(m), Ack: ack}}
 		}
 		out.fns = append(out.fns, o.outgoing...)
 	})
@@ -187,10 +200,18 @@ func (o *outgoing) tell(s *Socket) {
 	}
 }
 
-// sentArgs takes the arguments out of an encoded event.
+// sentArgs takes the arguments out of an encoded event. They alias nothing of it.
 func (srv *Server) sentArgs(m *engine.Message) Args {
 	p, bin := srv.decodeSent(m)
-	return Args{p.Args, bin}
+	return retain(p.Args, cloneAll(bin))
+}
+
+func cloneAll(list [][]byte) [][]byte {
+	clones := make([][]byte, len(list))
+	for i, b := range list {
+		clones[i] = append(make([]byte, 0, len(b)), b...)
+	}
+	return clones
 }
 
 // eventOf takes the name out of an encoded event.

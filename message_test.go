@@ -277,12 +277,36 @@ func TestContextOfInterceptors(t *testing.T) {
 	wantEqual(t, "event", c.ask(`["event",1]`), `[{"error":{"message":"value"}}]`)
 }
 
+// What OnAny and OnAnyOutgoing receive is a copy: they change nothing.
+func TestCatchAllFunctionsChangeNothing(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	spoil := func(_ *socketio.Socket, m socketio.Message) {
+		for i := range m.Args.Len() {
+			clear(m.Args.Raw(i))
+		}
+		for _, b := range m.Args.Binary() {
+			clear(b)
+		}
+		m.Event, m.Args = "changed", socketio.Args{}
+	}
+	srv.OnAny(spoil)
+	srv.OnAnyOutgoing(spoil)
+	srv.On("e", func(s *socketio.Socket, args socketio.Args) { s.Emit("echo", args) })
+	srv.Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc { return next })
+	c := srv.join(t, webSocket)
+	for range 2 {
+		c.write(`451-["e","text",{"_placeholder":true,"num":0}]`, []byte{7, 8})
+		c.want(`451-["echo","text",{"_placeholder":true,"num":0}]`, []byte{7, 8})
+	}
+}
+
 // Messages may be kept: what comes later does not change them.
 func TestMessagesMayBeKept(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, nil)
-	kept := make(chan *socketio.Message, 100)
-	srv.OnAny(func(_ *socketio.Socket, m *socketio.Message) { kept <- m })
+	kept := make(chan socketio.Message, 100)
+	srv.OnAny(func(_ *socketio.Socket, m socketio.Message) { kept <- m })
 	c := srv.join(t, webSocket)
 	for i := range 50 {
 		c.write(fmt.Sprintf(`42["e",%d,"%s"]`, i, strings.Repeat("x", i)))
@@ -300,15 +324,15 @@ func TestOnAny(t *testing.T) {
 		srv := serve(t, nil)
 		var log journal
 		srv.On("e", func() { log.note("handler") })
-		tell := func(name string) func(*socketio.Socket, *socketio.Message) {
-			return func(s *socketio.Socket, m *socketio.Message) {
+		tell := func(name string) func(*socketio.Socket, socketio.Message) {
+			return func(s *socketio.Socket, m socketio.Message) {
 				if m.Event != "sync" {
 					log.note("%s %s %v %v %v", name, m.Event, m.Args, m.Ack, s.Connected())
 				}
 			}
 		}
 		offA := srv.OnAny(tell("a"))
-		srv.OnAny(func(*socketio.Socket, *socketio.Message) { panic("oops") })
+		srv.OnAny(func(*socketio.Socket, socketio.Message) { panic("oops") })
 		offB := srv.OnAny(tell("b"))
 		c := srv.join(t, transport)
 		c.write(`42["e",1]`, `425["nobody's","x"]`, `451-["binary",{"_placeholder":true,"num":0}]`, []byte{7})
@@ -338,8 +362,8 @@ func TestOnAnyOutgoing(t *testing.T) {
 		ann, bob := g.sockets["ann"], g.sockets["bob"]
 		names := map[*socketio.Socket]string{ann: "ann", bob: "bob"}
 		var log journal
-		srv.OnAnyOutgoing(func(*socketio.Socket, *socketio.Message) { panic("oops") })
-		off := srv.OnAnyOutgoing(func(s *socketio.Socket, m *socketio.Message) {
+		srv.OnAnyOutgoing(func(*socketio.Socket, socketio.Message) { panic("oops") })
+		off := srv.OnAnyOutgoing(func(s *socketio.Socket, m socketio.Message) {
 			log.note("%s %s %v %v", names[s], m.Event, m.Args, m.Ack)
 		})
 		ignore := func([]socketio.Reply, error) {}
@@ -409,7 +433,7 @@ func ignoreCanceled(err error) error {
 func TestAnswersAreNoOutgoingEvents(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, nil)
-	srv.OnAnyOutgoing(func(_ *socketio.Socket, m *socketio.Message) { t.Errorf("told of %s", m.Event) })
+	srv.OnAnyOutgoing(func(_ *socketio.Socket, m socketio.Message) { t.Errorf("told of %s", m.Event) })
 	c := srv.join(t, webSocket)
 	wantEqual(t, "answer", c.ask(`["echo",1]`), `[1]`)
 }
@@ -431,8 +455,8 @@ func TestObserversChangeWhileServing(t *testing.T) {
 				default:
 				}
 				offs := []func(){
-					srv.OnAny(func(*socketio.Socket, *socketio.Message) { seen.Store(i, true) }),
-					srv.OnAnyOutgoing(func(*socketio.Socket, *socketio.Message) { seen.Store(i, true) }),
+					srv.OnAny(func(*socketio.Socket, socketio.Message) { seen.Store(i, true) }),
+					srv.OnAnyOutgoing(func(*socketio.Socket, socketio.Message) { seen.Store(i, true) }),
 					srv.OnJoin(func(*socketio.Socket, string) {}),
 					srv.OnLeave(func(*socketio.Socket, string) {}),
 				}
@@ -443,7 +467,7 @@ func TestObserversChangeWhileServing(t *testing.T) {
 		})
 	}
 	var always journal
-	srv.OnAny(func(_ *socketio.Socket, m *socketio.Message) { always.note("%s", m.Event) })
+	srv.OnAny(func(_ *socketio.Socket, m socketio.Message) { always.note("%s", m.Event) })
 	srv.Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc { return next })
 	for i := range rounds {
 		wantEqual(t, "answer", c.ask(fmt.Sprintf(`["echo",%d]`, i)), fmt.Sprintf("[%d]", i))

@@ -53,8 +53,12 @@ func newNamespace(srv *Server, name string) *Namespace {
 // Name returns the name, beginning with "/". A template has none.
 func (n *Namespace) Name() string { return n.name }
 
-// Use appends middleware, run in order for every connecting socket.
+// Use appends middleware, run in order for every connecting socket. It panics if
+// one of them is nil.
 func (n *Namespace) Use(mw ...Middleware) {
+	for _, one := range mw {
+		checkNotNil("Use", one == nil)
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.middleware = append(slices.Clip(n.middleware), mw...)
@@ -64,6 +68,7 @@ func (n *Namespace) Use(mw ...Middleware) {
 // middleware. It may block: no event of s is handled before it returns. What is
 // emitted to s, or to rooms that s has joined, reaches it from here on.
 func (n *Namespace) OnConnect(fn func(s *Socket)) {
+	checkNotNil("OnConnect", fn == nil)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.connect = append(slices.Clip(n.connect), fn)
@@ -74,6 +79,7 @@ func (n *Namespace) OnConnect(fn func(s *Socket)) {
 // context has ended and nothing can be emitted to it, but [Socket.Rooms] still
 // answers. The functions of [Socket.OnDisconnect] are called first.
 func (n *Namespace) OnDisconnect(fn func(s *Socket, reason Reason)) {
+	checkNotNil("OnDisconnect", fn == nil)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.disconnect = append(slices.Clip(n.disconnect), fn)
@@ -105,6 +111,7 @@ func (n *Namespace) On(event string, handler any) (off func()) {
 	case "disconnect", "disconnecting":
 		switch fn := handler.(type) {
 		case func(*Socket):
+			checkNotNil("OnDisconnect", fn == nil)
 			n.OnDisconnect(func(s *Socket, _ Reason) { fn(s) })
 		default:
 			n.OnDisconnect(lifecycleFunc[func(*Socket, Reason)](event, handler))

@@ -543,7 +543,7 @@ func TestRecoveryWhileAway(t *testing.T) {
 
 	specifyRecovery(t, "observers of what is sent see no offset", socketio.Options{}, func(t *testing.T, srv *testServer) {
 		var sent []string
-		srv.OnAnyOutgoing(func(_ *socketio.Socket, m *socketio.Message) {
+		srv.OnAnyOutgoing(func(_ *socketio.Socket, m socketio.Message) {
 			text := m.Event
 			for i := range m.Args.Len() {
 				text += " " + string(m.Args.Raw(i))

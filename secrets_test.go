@@ -139,7 +139,7 @@ func TestSecretsStaySecret(t *testing.T) {
 			srv.On("fail", func() error { return errors.New("it failed") })
 			srv.On("panic", func() { panic("help") })
 			srv.On("block", func(ctx context.Context) { <-ctx.Done() })
-			srv.OnAny(func(s *socketio.Socket, m *socketio.Message) { fmt.Fprintln(&w, s.ID(), m.Event, m.Args) })
+			srv.OnAny(func(s *socketio.Socket, m socketio.Message) { fmt.Fprintln(&w, s.ID(), m.Event, m.Args) })
 
 			secrets := make(map[string]string) // and what was done
 			pid := ""                          // the last of them to be given
@@ -275,7 +275,7 @@ func TestOnlyErrorsReachClients(t *testing.T) {
 			srv.Of("/x").OnDisconnect(func(*socketio.Socket, socketio.Reason) { panic(fail()) })
 		}, []any{`40/x,`, `41/x,`}, true},
 		{"a catch-all", func(srv *testServer, fail func() error) {
-			srv.OnAny(func(*socketio.Socket, *socketio.Message) { panic(fail()) })
+			srv.OnAny(func(*socketio.Socket, socketio.Message) { panic(fail()) })
 		}, []any{`421["echo"]`}, true},
 		{"OnJoin", func(srv *testServer, fail func() error) {
 			srv.OnJoin(func(*socketio.Socket, string) { panic(fail()) })

@@ -92,9 +92,14 @@ func (srv *Server) allowRequest() func(*http.Request) error {
 	return func(r *http.Request) (err error) {
 		protect(func() {
 			failed := srv.examine("", srv.attempt("", func() error { return allow(r) }))
-			if err = failed.err; failed.public != nil {
-				err = &engine.Refusal{Message: failed.public.Message, Err: err}
+			if failed.err == nil {
+				return
 			}
+			refusal := &engine.Refusal{Err: &examined{failed.err}}
+			if failed.public != nil {
+				refusal.Message = failed.public.Message
+			}
+			err = refusal
 		}, func(value any) { srv.report(nil, srv.panicked("", value)) }) // the goroutine is net/http's, which closes the connection
 		return err
 	}
@@ -317,8 +322,18 @@ func (srv *Server) Close() error {
 	return nil
 }
 
+// An examined hides an error of the application from the engine, so that it does
+// not call methods of it.
+type examined struct{ err error }
+
+func (e *examined) Error() string { return "socketio: refused by AllowRequest" }
+
 // reportEngine reports what concerns a connection rather than a socket.
 func (srv *Server) reportEngine(err error) {
+	if e, ok := err.(*examined); ok {
+		srv.report(nil, e.err)
+		return
+	}
 	var violation *engine.ViolationError
 	if errors.As(err, &violation) {
 		srv.badPackets.Add(1)

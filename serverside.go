@@ -42,6 +42,9 @@ func beginServerSide(n *Namespace, event string, args []any) (*encoder, error) {
 	if event == "error" {
 		return nil, fmt.Errorf("%w %q", ErrReserved, event)
 	}
+	if err := noCallbackOf(event, args, "ServerSideEmitWithAck returns the answers"); err != nil {
+		return nil, err
+	}
 	return beginEventForServers(n, event, args)
 }
 

@@ -135,6 +135,7 @@ func (s *Socket) On(event string, handler any) (off func()) {
 	case "disconnect", "disconnecting":
 		switch fn := handler.(type) {
 		case func():
+			checkNotNil("OnDisconnect", fn == nil)
 			s.OnDisconnect(func(Reason) { fn() })
 		default:
 			s.OnDisconnect(lifecycleFunc[func(Reason)](event, handler))
@@ -153,6 +154,7 @@ func (s *Socket) register(event string, h *handler) (off func()) {
 // handler and before the functions of [Namespace.OnDisconnect]. Rooms still
 // answers. A function that is added later is not called.
 func (s *Socket) OnDisconnect(fn func(reason Reason)) {
+	checkNotNil("OnDisconnect", fn == nil)
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
 	s.farewell = append(s.farewell, fn)
@@ -171,10 +173,12 @@ func (s *Socket) Emit(event string, args ...any) error {
 	if err := checkEvent(event); err != nil {
 		return err
 	}
-	if last := len(args) - 1; last >= 0 {
-		if fn, ok := args[last].(func(Args, error)); ok {
-			return s.emitWithCallback(event, args[:last], fn)
-		}
+	args, fn, found, err := callback[func(Args, error)](event, args)
+	switch {
+	case err != nil:
+		return err
+	case found:
+		return s.emitWithCallback(event, args, fn)
 	}
 	return Emitter{ns: s.ns, only: s}.emit(s.ns, event, args)
 }
