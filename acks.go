@@ -172,6 +172,7 @@ func (s *Socket) settleAck(id int64, args Args, err error) {
 
 // withDeadline bounds a wait for answers by AckTimeout, unless ctx does.
 func (srv *Server) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx = srv.guardContext(ctx)
 	if _, ok := ctx.Deadline(); ok {
 		return ctx, func() {}
 	}
@@ -199,8 +200,10 @@ func (s *Socket) emitAwaited(id int64, event string, args []any) error {
 	if err != nil {
 		return err
 	}
-	s.ns.outgoing(event, m, true).tell(s)
-	return s.send(m, sio.Event, event, false)
+	out := s.ns.outgoing(event, m, true)
+	err = s.send(m, sio.Event, event, false)
+	out.tell(s)
+	return err
 }
 
 // EmitWithAck sends an event and waits for the client's answer until ctx ends,

@@ -101,12 +101,13 @@ func (e Emitter) ask(ctx context.Context, n *Namespace, c *collection, event str
 	one := e
 	one.ns = n
 	out := n.outgoing(event, m, true)
+	var told []*Socket
 	for _, s := range one.local() {
 		i := c.expect(s, id)
 		settle := func(args Args, err error) { c.settle(i, args, err) }
 		_, err := s.awaitAck(id, 0, &pendingAck{settle: settle, done: s.timeAck(event)})
 		if err == nil {
-			out.tell(s)
+			told = append(told, s)
 			err = s.ask(m, event, e.volatile)
 		}
 		if err != nil {
@@ -114,6 +115,7 @@ func (e Emitter) ask(ctx context.Context, n *Namespace, c *collection, event str
 			c.settle(i, Args{}, err)
 		}
 	}
+	out.tell(told...)
 	return nil
 }
 

@@ -208,6 +208,22 @@ func (s *seat) Deliver(m *adapter.Message) {
 		s.answered(m)
 		return
 	}
+	if s.callsCode(m) { // on a goroutine that is not the adapter's
+		s.ns.srv.isolate(nil, "", func() { s.obey(m) })
+	} else {
+		s.obey(m)
+	}
+}
+
+// callsCode reports whether code of the application may run for a message.
+func (s *seat) callsCode(m *adapter.Message) bool {
+	own, inherited := s.ns.observed()
+	h := &s.ns.srv.hooks
+	return own != nil || inherited != nil || h.sends() || h.Ack != nil || s.ns.srv.opts.Codec != nil || m.Kind == adapter.Fetch
+}
+
+// obey does what another server asks for.
+func (s *seat) obey(m *adapter.Message) {
 	e := Emitter{ns: s.ns, onlyID: onlyOf(m), rooms: m.Rooms, except: m.Except, volatile: m.Volatile}.withCompression(m.Compress)
 	switch m.Kind {
 	case adapter.Broadcast:

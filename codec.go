@@ -33,7 +33,12 @@ func (srv *Server) newMessage(packet []byte, attachments [][]byte) (*engine.Mess
 	if srv.opts.Codec == nil {
 		return engine.NewMessage(packet, attachments), nil
 	}
-	message, binary, err := srv.opts.Codec.Encode(packet, attachments)
+	var message []byte
+	var binary bool
+	err := srv.attempt("", func() (err error) {
+		message, binary, err = srv.opts.Codec.Encode(packet, attachments)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +50,7 @@ func (srv *Server) packetOf(m *engine.Message) (packet []byte, attachments [][]b
 	for data, binary := range m.Parts() {
 		switch {
 		case srv.opts.Codec != nil:
-			packet, attachments, _ = srv.opts.Codec.Decode(data, binary)
+			srv.guard(nil, "", func() { packet, attachments, _ = srv.opts.Codec.Decode(data, binary) })
 		case binary:
 			attachments = append(attachments, data)
 		default:
@@ -57,9 +62,26 @@ func (srv *Server) packetOf(m *engine.Message) (packet []byte, attachments [][]b
 
 var errAttachmentCount = errors.New("socketio: codec: attachments are not those of the packet")
 
+// readerCalls calls a function of the application on the reader's goroutine. If it
+// panics, or ends the goroutine, the connection is closed.
+func (c *conn) readerCalls(fn func()) (ok bool) {
+	ok = true
+	protect(fn, func(value any) {
+		ok = false
+		c.srv.report(nil, c.srv.panicked("", value))
+		c.session.Discard(engine.TransportError)
+	})
+	return ok
+}
+
 // receiveEncoded handles a message of a codec.
 func (c *conn) receiveEncoded(turn *engine.Turn, data []byte, binary bool) {
-	packet, attachments, err := c.srv.opts.Codec.Decode(data, binary)
+	var packet []byte
+	var attachments [][]byte
+	var err error
+	if !c.readerCalls(func() { packet, attachments, err = c.srv.opts.Codec.Decode(data, binary) }) {
+		return
+	}
 	if err != nil {
 		c.fail(engine.ParseError, err)
 		return

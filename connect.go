@@ -15,7 +15,7 @@ import (
 func (c *conn) connect(p *sio.Packet) {
 	ns := c.srv.acquire(p.Namespace)
 	if ns == nil {
-		c.tellOut(c.refuse(string(p.Namespace), &Error{Message: "Invalid namespace"})...)
+		c.tellControl(c.refuse(string(p.Namespace), &Error{Message: "Invalid namespace"}))
 		return
 	}
 	c.mu.Lock()
@@ -26,7 +26,7 @@ func (c *conn) connect(p *sio.Packet) {
 		if twice {
 			c.fail(engine.ForcedClose, errConnectedTwice)
 		} else {
-			c.tellOut(c.refuse(ns.name, &Error{Message: "Too many namespaces"})...)
+			c.tellControl(c.refuse(ns.name, &Error{Message: "Too many namespaces"}))
 		}
 		return
 	}
@@ -113,7 +113,7 @@ func (s *Socket) admit(began time.Time, entered *bool) {
 func (s *Socket) enter() bool {
 	var log []sent
 	ok := s.enterSending(&log)
-	s.conn.tellOut(log...)
+	s.conn.tellControl(log)
 	if ok {
 		s.ns.seat.roomsChanged(s.id)
 	}
@@ -123,6 +123,7 @@ func (s *Socket) enter() bool {
 // enterSending is enter, and keeps in log what the hooks are to be told.
 func (s *Socket) enterSending(log *[]sent) bool {
 	c := s.conn
+	answer := c.srv.encodeControl(sio.Connect, s.ns.name, s.connectPayload())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s.state.Load() != connecting {
@@ -141,9 +142,8 @@ func (s *Socket) enterSending(log *[]sent) bool {
 			return false
 		}
 	}
-	payload := s.connectPayload()
 	added := s.ns.index.add(s, func() {
-		*log = append(*log, c.sendControl(s, sio.Connect, s.ns.name, payload)...)
+		*log = append(*log, c.sendControl(s, sio.Connect, answer)...)
 		s.state.Store(connected)
 	})
 	if s.rec != nil {
@@ -165,6 +165,7 @@ func (s *Socket) refuse(failed failure) {
 	if public == nil {
 		public = &Error{Message: "Connection refused"}
 	}
+	refusal := c.encodeRefusal(s.ns.name, public)
 	c.mu.Lock()
 	if s.state.Load() != connecting {
 		c.mu.Unlock()
@@ -172,10 +173,10 @@ func (s *Socket) refuse(failed failure) {
 	}
 	s.leaveLocked(ReasonServer)
 	s.dropInboxLocked()
-	log := c.refuse(s.ns.name, public) // under the lock, so that expire can't close before the client hears of it
+	log := c.sendControl(nil, sio.ConnectError, refusal) // under the lock, so that expire can't close before the client hears of it
 	last := c.expired && len(c.sockets) == 0
 	c.mu.Unlock()
-	c.tellOut(log...)
+	c.tellControl(log)
 	rooms := s.gone(ReasonServer, false)
 	c.srv.reportFailure(s, failed)
 	if last {
@@ -186,13 +187,20 @@ func (s *Socket) refuse(failed failure) {
 
 // refuse sends a CONNECT_ERROR, and returns what the hooks are to be told.
 func (c *conn) refuse(namespace string, e *Error) []sent {
-	return c.sendControl(nil, sio.ConnectError, namespace, c.refusalPayload(e))
+	return c.sendControl(nil, sio.ConnectError, c.encodeRefusal(namespace, e))
 }
 
-// sendControl sends a packet without arguments, and returns what the hooks are to
-// be told, once no lock is held.
-func (c *conn) sendControl(s *Socket, t sio.Type, namespace string, payload []byte) []sent {
-	m := c.srv.encodeControl(t, namespace, payload)
+func (c *conn) encodeRefusal(namespace string, e *Error) *engine.Message {
+	return c.srv.encodeControl(sio.ConnectError, namespace, c.refusalPayload(e))
+}
+
+// sendControl sends a message of encodeControl, and returns what the hooks are to
+// be told, once no lock is held. The connection is closed if there is no message.
+func (c *conn) sendControl(s *Socket, t sio.Type, m *engine.Message) []sent {
+	if m == nil { // the caller may hold locks
+		c.srv.engine.Go(func() { c.session.Discard(engine.TransportError) })
+		return nil
+	}
 	err := c.session.Send(m, false)
 	if !c.srv.hooks.sends() {
 		return nil
@@ -215,26 +223,35 @@ func (c *conn) expire() {
 // still handled. OnDisconnect comes last. It reports whether s had not left yet.
 func (s *Socket) leave(reason Reason, drop bool) bool {
 	c := s.conn
-	c.mu.Lock()
 	was := s.state.Load()
-	if was == left {
+	var last *engine.Message // what the client is sent, if it does not know
+	var kind sio.Type
+	for {
+		if reason == ReasonServer {
+			kind, last = s.encodeLast(was)
+		}
+		c.mu.Lock()
+		now := s.state.Load()
+		if now == left {
+			c.mu.Unlock()
+			return false
+		}
+		if now == was {
+			break
+		}
 		c.mu.Unlock()
-		return false
+		was = now
 	}
 	s.leaveLocked(reason)
 	if drop || was == connecting {
 		s.dropInboxLocked()
 	}
 	var log []sent
-	switch { // under the lock, so that nothing of s comes behind
-	case reason != ReasonServer: // the client knows
-	case was == connecting:
-		log = c.refuse(s.ns.name, &Error{Message: "Connection refused"})
-	default:
-		log = c.sendControl(s, sio.Disconnect, s.ns.name, nil)
+	if reason == ReasonServer { // under the lock, so that nothing of s comes behind
+		log = c.sendControl(s, kind, last)
 	}
 	c.mu.Unlock()
-	c.tellOut(log...)
+	c.tellControl(log)
 	keep := mayRecover(reason) && (was == connected || s.Recovered()) && !c.v2()
 	rooms := s.gone(reason, keep)
 	c.enqueue(s, task{fn: func() {
@@ -246,6 +263,17 @@ func (s *Socket) leave(reason Reason, drop bool) bool {
 		}
 	}})
 	return true
+}
+
+// encodeLast returns what a client is sent when the server ends a socket of it.
+func (s *Socket) encodeLast(state uint32) (sio.Type, *engine.Message) {
+	switch state {
+	case connecting:
+		return sio.ConnectError, s.conn.encodeRefusal(s.ns.name, &Error{Message: "Connection refused"})
+	case connected:
+		return sio.Disconnect, s.conn.srv.encodeControl(sio.Disconnect, s.ns.name, nil)
+	}
+	return 0, nil
 }
 
 // leaveLocked takes s off the connection.
@@ -304,7 +332,9 @@ func (s *Socket) gone(reason Reason, keep bool) (rooms []string) {
 		if p.timer != nil {
 			p.timer.Stop()
 		}
-		p.tell(ErrClosed)
+		if p.done != nil { // a hook, which may block the caller
+			c.enqueue(s, task{fn: func() { p.tell(ErrClosed) }})
+		}
 		p.settle(Args{}, ErrClosed)
 	}
 	return rooms

@@ -175,8 +175,9 @@ func (e Emitter) deliver(n *Namespace, event string, enc *encoder) error {
 	}
 	out := n.outgoing(event, m, false)
 	if e.only != nil {
+		err := e.only.send(m, sio.Event, event, e.volatile)
 		out.tell(e.only)
-		return e.only.send(m, sio.Event, event, e.volatile)
+		return err
 	}
 	e.broadcast(n, event, m, out)
 	return nil
@@ -186,9 +187,16 @@ func (e Emitter) deliver(n *Namespace, event string, enc *encoder) error {
 func (e Emitter) broadcast(n *Namespace, event string, m *engine.Message, out *outgoing) {
 	list := receivers.Get().(*[]*Socket)
 	*list = e.collect((*list)[:0], n)
+	var log []sent
 	for _, s := range *list {
-		out.tell(s)
-		_ = s.send(m, sio.Event, event, e.volatile) // who has left or is slow is not the emitter's concern
+		err := s.queue(m, e.volatile) // who has left or is slow is not the emitter's concern
+		if n.srv.hooks.sends() {
+			log = append(log, sent{s: s, t: sio.Event, event: event, m: m, err: err})
+		}
+	}
+	out.tell(*list...)
+	for _, one := range log {
+		one.s.conn.tellOut(one)
 	}
 	clear(*list)
 	receivers.Put(list)
@@ -230,7 +238,7 @@ func (e Emitter) collect(dst []*Socket, n *Namespace) []*Socket {
 func (e Emitter) deliverLogged(n *Namespace, position int64, event string, enc *encoder) error {
 	list := receivers.Get().(*[]*Socket)
 	var log []sent
-	m, offset, err := n.recovery.emit(e, n, position, enc, list, &log)
+	m, offset, err := n.recovery.emitEncoded(e, n, position, enc, list, &log)
 	if m == nil {
 		receivers.Put(list)
 		return err
@@ -248,9 +256,7 @@ func (n *Namespace) tellLogged(event string, m *engine.Message, offset bool, to 
 		if raw := out.message.Args.raw; offset {
 			out.message.Args.raw = raw[:len(raw)-1]
 		}
-		for _, s := range to {
-			out.tell(s)
-		}
+		out.tell(to...)
 	}
 	for _, one := range log {
 		one.event = event
@@ -258,12 +264,60 @@ func (n *Namespace) tellLogged(event string, m *engine.Message, offset bool, to 
 	}
 }
 
+// An encodedEvent is an event with an offset.
+type encodedEvent struct {
+	m      *engine.Message
+	offset string
+}
+
+// errMoved says that the log has gone on since an event was encoded.
+var errMoved = errors.New("socketio: an event for another position")
+
+// emitEncoded is emit, with the event encoded by the codec before the lock is
+// taken, for the offset that comes next: again, if another event is faster.
+func (r *recovery) emitEncoded(e Emitter, n *Namespace, position int64, enc *encoder, list *[]*Socket, log *[]sent) (m *engine.Message, offset bool, err error) {
+	if n.srv.opts.Codec == nil {
+		return r.emit(e, n, position, enc, nil, list, log)
+	}
+	for err = errMoved; err == errMoved; {
+		encoded := &encodedEvent{offset: r.nextOffset(e, position, enc)}
+		if encoded.m, err = enc.eventWithOffset(n, encoded.offset); err == nil {
+			m, offset, err = r.emit(e, n, position, enc, encoded, list, log)
+		}
+	}
+	return m, offset, err
+}
+
+func (r *recovery) nextOffset(e Emitter, position int64, enc *encoder) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.offsetLocked(e, position, enc)
+}
+
+// offsetLocked returns the offset that the next event goes out with; empty if it
+// needs none.
+func (r *recovery) offsetLocked(e Emitter, position int64, enc *encoder) string {
+	switch {
+	case position > 0:
+		return r.offset(position)
+	case r.recorder == nil && !e.volatile:
+		return r.offset(r.last + 1)
+	case enc.endsInString(): // which clients would take for an offset
+		return r.offset(r.last)
+	}
+	return ""
+}
+
 // emit logs an event, unless that is not wanted or has happened, and queues it for its
 // receivers, which it leaves in list, and what became of it in log if the hooks
 // want to know. It reports whether the message has an offset.
-func (r *recovery) emit(e Emitter, n *Namespace, position int64, enc *encoder, list *[]*Socket, log *[]sent) (m *engine.Message, offset bool, err error) {
+func (r *recovery) emit(e Emitter, n *Namespace, position int64, enc *encoder, encoded *encodedEvent, list *[]*Socket, log *[]sent) (m *engine.Message, offset bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	wanted := r.offsetLocked(e, position, enc)
+	if encoded != nil && encoded.offset != wanted {
+		return nil, false, errMoved
+	}
 	*list = (*list)[:0]
 	l := logged{only: e.onlyID, rooms: e.rooms, except: e.except}
 	if e.only != nil {
@@ -275,22 +329,19 @@ func (r *recovery) emit(e Emitter, n *Namespace, position int64, enc *encoder, l
 	if e.sender != nil {
 		l.sender = e.sender.id
 	}
-	offset = true
+	if encoded != nil {
+		m = encoded.m
+	} else if m, err = enc.eventWithOffset(n, wanted); err != nil {
+		return nil, false, err
+	}
+	offset = wanted != ""
 	switch {
 	case position > 0:
 		r.advanceLocked(position)
-		m, err = enc.eventWithOffset(n, r.offset(position))
 	case r.recorder == nil && !e.volatile:
-		m, err = r.append(enc, n, l)
+		l.m = m
+		r.append(l)
 		position = r.last
-	case enc.endsInString(): // which clients would take for an offset
-		m, err = enc.eventWithOffset(n, r.offset(r.last))
-	default:
-		offset = false
-		m, err = enc.event(n, noAck)
-	}
-	if err != nil {
-		return nil, false, err
 	}
 	m.SetCompression(e.compress)
 	r.overhear(e, m, position)

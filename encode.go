@@ -92,9 +92,13 @@ func (e *encoder) endsInString() bool {
 }
 
 // eventWithOffset is the message of an event that has an offset behind its
-// arguments.
+// arguments, unless the offset is empty. It leaves e as it was.
 func (e *encoder) eventWithOffset(n *Namespace, offset string) (*engine.Message, error) {
-	e.json = sio.AppendString(append(e.json, ','), offset)
+	length := len(e.json)
+	defer func() { e.json = e.json[:length] }()
+	if offset != "" {
+		e.json = sio.AppendString(append(e.json, ','), offset)
+	}
 	return e.message(n, sio.Event, sio.BinaryEvent, noAck)
 }
 
@@ -120,13 +124,20 @@ func encodeAck(n *Namespace, id int64, args []any) (*engine.Message, error) {
 	return e.message(n, sio.Ack, sio.BinaryAck, id)
 }
 
-// encodeControl builds a packet without arguments; payload is JSON or nil.
-func (srv *Server) encodeControl(t sio.Type, namespace string, payload []byte) *engine.Message {
+// encodeControl builds a packet without arguments; payload is JSON or nil. If the
+// codec fails, that is reported, and the result is nil. No lock is held.
+func (srv *Server) encodeControl(t sio.Type, namespace string, payload []byte) (m *engine.Message) {
 	text := sio.AppendHeader(make([]byte, 0, 64), t, namespace, 0, noAck)
-	m, err := srv.newMessage(append(text, payload...), nil)
-	if err != nil {
-		panic(err) // a codec that can't encode what every connection needs
+	text = append(text, payload...)
+	if srv.opts.Codec == nil {
+		return engine.NewMessage(text, nil)
 	}
+	srv.isolate(nil, "", func() {
+		var err error
+		if m, err = srv.newMessage(text, nil); err != nil {
+			srv.report(nil, err)
+		}
+	})
 	return m
 }
 

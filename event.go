@@ -115,11 +115,20 @@ func (k Key[T]) Set(s *Socket, v T) {
 // if nothing is, or something of another type.
 func (k Key[T]) Get(s *Socket) (v T, ok bool) {
 	s.conn.mu.Lock()
+	value := s.values[string(k)]
+	s.conn.mu.Unlock()
+	remote, is := value.(remoteValue)
+	if !is {
+		v, ok = value.(T)
+		return v, ok
+	}
+	// s has recovered from another server. No lock is held while T decodes itself.
+	if err := Args(remote).Decode(&v); err != nil {
+		return v, false
+	}
+	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
-	if remote, is := s.values[string(k)].(remoteValue); is { // s has recovered from another server
-		if err := Args(remote).Decode(&v); err != nil {
-			return v, false
-		}
+	if _, is := s.values[string(k)].(remoteValue); is {
 		s.values[string(k)] = v
 	}
 	v, ok = s.values[string(k)].(T)

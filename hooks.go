@@ -109,7 +109,12 @@ func (s *Socket) tellDisconnected(reason Reason) {
 func (c *conn) tellIn(p *sio.Packet, size int64) {
 	s := c.socket(p.Namespace)
 	packet := Packet{Type: packetTypes[p.Type], Event: string(p.Name), Bytes: size}
-	c.srv.tell(s, func() { c.srv.hooks.PacketIn(s, packet) })
+	protect(func() { c.srv.hooks.PacketIn(s, packet) }, func(value any) {
+		c.srv.report(s, c.srv.panicked("", value))
+		if value == errGoexit { // the goroutine is the reader's
+			c.session.Discard(engine.TransportError)
+		}
+	})
 }
 
 var packetTypes = [...]string{
@@ -130,22 +135,36 @@ type sent struct {
 	event string
 	m     *engine.Message
 	err   error // the engine's
+
+	replayed bool // event is not known yet
 }
 
-// tellOut tells of messages that were sent. The caller holds no lock.
+// tellControl tells of messages that were sent for the server, on whatever
+// goroutine. The caller holds no lock.
+func (c *conn) tellControl(all []sent) {
+	for _, one := range all {
+		c.srv.isolate(one.s, "", func() { c.tellOut(one) })
+	}
+}
+
+// tellOut tells of messages that were sent, on the goroutine that sends. The caller
+// holds no lock.
 func (c *conn) tellOut(all ...sent) {
 	h := &c.srv.hooks
 	for _, one := range all {
 		switch {
 		case one.err == nil && h.PacketOut != nil:
+			if one.replayed {
+				one.event = c.srv.eventOf(one.m)
+			}
 			packet := Packet{Type: packetTypes[one.t], Event: one.event}
 			for part := range one.m.Parts() {
 				packet.Bytes += int64(len(part))
 			}
 			queued := c.session.Queued()
-			c.srv.tell(one.s, func() { h.PacketOut(one.s, packet, queued) })
+			c.srv.guard(one.s, "", func() { h.PacketOut(one.s, packet, queued) })
 		case one.err == engine.ErrDropped && h.Drop != nil:
-			c.srv.tell(one.s, func() { h.Drop(one.s, DropVolatile, 1) })
+			c.srv.guard(one.s, "", func() { h.Drop(one.s, DropVolatile, 1) })
 		}
 	}
 }

@@ -191,12 +191,15 @@ func (n *Namespace) outgoing(event string, m *engine.Message, ack bool) *outgoin
 	return out
 }
 
-func (o *outgoing) tell(s *Socket) {
+// tell calls the observers, when the event is queued for all receivers.
+func (o *outgoing) tell(to ...*Socket) {
 	if o == nil {
 		return
 	}
-	for _, fn := range o.fns {
-		s.guard(o.message.Event, func() { (*fn)(s, o.message) })
+	for _, s := range to {
+		for _, fn := range o.fns {
+			s.guard(o.message.Event, func() { (*fn)(s, o.message) })
+		}
 	}
 }
 

@@ -245,6 +245,7 @@ func (s *seat) question(e Emitter, m *adapter.Message, event string, enc *encode
 	out := s.ns.outgoing(event, msg, true)
 	timeout := m.Timeout
 	setDefault(&timeout, s.ns.srv.opts.AckTimeout)
+	var told []*Socket
 	for _, socket := range sockets {
 		settle := func(args Args, err error) {
 			if err == context.DeadlineExceeded {
@@ -258,7 +259,7 @@ func (s *seat) question(e Emitter, m *adapter.Message, event string, enc *encode
 		}
 		_, err := socket.awaitAck(id, timeout, &pendingAck{settle: settle, done: socket.timeAck(event)})
 		if err == nil {
-			out.tell(socket)
+			told = append(told, socket)
 			err = socket.ask(msg, event, e.volatile)
 		}
 		if err != nil {
@@ -266,5 +267,6 @@ func (s *seat) question(e Emitter, m *adapter.Message, event string, enc *encode
 			settle(Args{}, err)
 		}
 	}
+	out.tell(told...)
 	return nil
 }

@@ -419,6 +419,6 @@ func (r *recovery) ended(rec *recoverable) {
 func (s *Socket) resend(m *engine.Message, log *[]sent) {
 	err := s.conn.session.Send(m, false)
 	if s.ns.srv.hooks.sends() {
-		*log = append(*log, sent{s, sio.Event, s.ns.srv.eventOf(m), m, err})
+		*log = append(*log, sent{s: s, t: sio.Event, m: m, err: err, replayed: true})
 	}
 }

@@ -162,19 +162,15 @@ func (r *recovery) position(offset string) (int64, bool) {
 	return at, err == nil && at >= 0 && at <= r.last && r.offset(at) == offset
 }
 
-// append gives an event its position and returns the message with its offset.
-// The caller holds mu until the message is in the queues.
-func (r *recovery) append(enc *encoder, n *Namespace, l logged) (_ *engine.Message, err error) {
-	if l.m, err = enc.eventWithOffset(n, r.offset(r.last+1)); err != nil {
-		return nil, err
-	}
+// append gives an event its position. The caller holds mu until the message is in
+// the queues.
+func (r *recovery) append(l logged) {
 	r.last++
 	l.at = time.Now()
 	r.log = append(r.log, l)
 	r.bytes += int64(l.m.Len())
 	r.trim(l.at)
 	r.sweepLater()
-	return l.m, nil
 }
 
 // trim drops what the bounds do not allow to be kept.

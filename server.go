@@ -58,7 +58,7 @@ func NewServer(opts *Options) *Server {
 	}
 	srv.origins = newOriginPolicy(srv.opts.Origins)
 	srv.origins.scripts = srv.opts.AllowEIO3
-	srv.files = clientFiles{fsys: srv.opts.ClientFS}
+	srv.files = clientFiles{srv: srv, fsys: srv.opts.ClientFS}
 	cfg := engine.Config{
 		Transports:     engine.Transport(srv.opts.Transports),
 		DisableUpgrade: srv.opts.DisableUpgrade,

@@ -187,7 +187,7 @@ func (s *Socket) Emit(event string, args ...any) error {
 func (s *Socket) send(m *engine.Message, t sio.Type, event string, volatile bool) error {
 	err := s.queue(m, volatile)
 	if s.ns.srv.hooks.sends() {
-		s.conn.tellOut(sent{s, t, event, m, err})
+		s.conn.tellOut(sent{s: s, t: t, event: event, m: m, err: err})
 	}
 	return sendError(err)
 }
@@ -197,7 +197,7 @@ func (s *Socket) send(m *engine.Message, t sio.Type, event string, volatile bool
 func (s *Socket) ask(m *engine.Message, event string, volatile bool) error {
 	err := s.queue(m, volatile)
 	if s.ns.srv.hooks.sends() {
-		s.conn.tellOut(sent{s, sio.Event, event, m, err})
+		s.conn.tellOut(sent{s: s, t: sio.Event, event: event, m: m, err: err})
 	}
 	if err == engine.ErrDropped {
 		return ErrDropped

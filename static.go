@@ -14,7 +14,10 @@ import (
 )
 
 // clientFiles serves the browser client beside the endpoint.
-type clientFiles struct{ fsys fs.FS }
+type clientFiles struct {
+	srv  *Server
+	fsys fs.FS
+}
 
 // serve answers a request for a file of the client. It reports whether it did.
 func (c clientFiles) serve(origins *originPolicy, w http.ResponseWriter, r *http.Request) bool {
@@ -41,13 +44,17 @@ func (c clientFiles) serve(origins *originPolicy, w http.ResponseWriter, r *http
 	return true
 }
 
-func (c clientFiles) read(name string) ([]byte, bool) {
+func (c clientFiles) read(name string) (content []byte, ok bool) {
 	if c.fsys == nil {
 		return browser.Client, name == "socket.io.js"
 	}
 	if !strings.HasPrefix(name, "socket.io.") {
 		return nil, false // nothing else of a directory that may hold more
 	}
-	content, err := fs.ReadFile(c.fsys, name)
-	return content, err == nil
+	c.srv.guard(nil, "", func() {
+		var err error
+		content, err = fs.ReadFile(c.fsys, name)
+		ok = err == nil
+	})
+	return content, ok
 }
