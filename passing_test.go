@@ -248,7 +248,7 @@ func TestPassingOnWhatLooksLikeAPlaceholder(t *testing.T) {
 	})
 	p.srv.On("ack", func(ack socketio.AckFunc) { p.given <- ack(<-p.results...) })
 	var seen int
-	p.srv.OnAnyOutgoing(func(_ *socketio.Socket, m *socketio.Message) { seen++ })
+	p.srv.OnAnyOutgoing(func(_ *socketio.Socket, m socketio.Message) { seen++ })
 	c, s := p.srv.joinSocket(t, webSocket)
 	p.socket = s
 
