@@ -318,6 +318,9 @@ func beginReceived(n *Namespace, m *adapter.Message) (_ *encoder, event string, 
 	if err == nil && enc.forJSON && len(m.Binary) > 0 && sio.HasPlain(p.Data) {
 		err = errPlaceholder
 	}
+	if err == nil {
+		err = n.srv.checkNumber(len(m.Binary))
+	}
 	if err != nil {
 		enc.release()
 		return nil, "", err

@@ -55,7 +55,7 @@ func beginEvent(n *Namespace, event string, args []any) (*encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := e.checkNumber(n.srv); err != nil {
+	if err := n.srv.checkNumber(len(e.bin)); err != nil {
 		e.release()
 		return nil, fmt.Errorf("socketio: event %q: %w", event, err)
 	}
@@ -118,7 +118,7 @@ func encodeAck(n *Namespace, id int64, args []any) (*engine.Message, error) {
 	if i, err := e.check(); err != nil {
 		return nil, fmt.Errorf("socketio: answer, argument %d: %w", i, err)
 	}
-	if err := cmp.Or(e.checkRepeated(n.srv), e.checkNumber(n.srv)); err != nil {
+	if err := cmp.Or(e.checkRepeated(n.srv), n.srv.checkNumber(len(e.bin))); err != nil {
 		return nil, fmt.Errorf("socketio: answer: %w", err)
 	}
 	return e.message(n, sio.Ack, sio.BinaryAck, id)
@@ -478,10 +478,10 @@ func (e *encoder) check() (arg int, err error) {
 }
 
 // checkNumber checks how many attachments clients are sent in one packet.
-func (e *encoder) checkNumber(srv *Server) error {
+func (srv *Server) checkNumber(attachments int) error {
 	most := max(srv.opts.MaxAttachments, sio.DefaultAttachments)
-	if len(e.bin) > most && srv.opts.Codec == nil {
-		return fmt.Errorf("%d attachments, where clients take %d: see Options.MaxAttachments", len(e.bin), most)
+	if attachments > most && srv.opts.Codec == nil {
+		return fmt.Errorf("%d attachments, where clients take %d: see Options.MaxAttachments", attachments, most)
 	}
 	return nil
 }

@@ -461,6 +461,11 @@ func TestDataOfOtherServersIsRefused(t *testing.T) {
 	}
 	wantEqual(t, "garbage", srv.Stats().Cluster.Garbage, 1)
 	c.wantNothing()
+	seat.host.Deliver(&adapter.Message{Kind: adapter.Broadcast, From: "other", Data: []byte(`["v"]`), Binary: make([][]byte, 11)})
+	if err := receive(t, srv.errors); !strings.Contains(err.Error(), "11 attachments") {
+		t.Errorf("told %v", err)
+	}
+	c.wantNothing()
 	seat.host.Deliver(&adapter.Message{Kind: adapter.Emit, From: "other", Data: data, Binary: [][]byte{avatar}})
 	args := receive(t, received)
 	var v, b any

@@ -174,3 +174,21 @@ func TestEmittersAreImmutable(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// Data that clients would take for binary data is refused before anything is sent.
+func TestEmittersRefuseWhatLooksLikeAPlaceholder(t *testing.T) {
+	t.Parallel()
+	mark := map[string]any{"_placeholder": true, "num": 0}
+	for name, e := range map[string]Emitter{
+		"classic": NewEmitter(nil, nil), "sharded": NewShardedEmitter(nil, nil), "streams": NewStreamsEmitter(nil, nil),
+	} {
+		for route, err := range map[string]error{
+			"Emit":           e.To("r").Emit(t.Context(), "e", mark, []byte{1}),
+			"ServerSideEmit": e.ServerSideEmit(t.Context(), "e", []any{[]byte{1}}, []any{mark}),
+		} {
+			if err == nil || !strings.Contains(err.Error(), "_placeholder") {
+				t.Errorf("%s: %s: %v", name, route, err)
+			}
+		}
+	}
+}
