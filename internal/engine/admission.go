@@ -97,7 +97,7 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	upgrade := strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 	version := queryValue(r, "EIO")
-	isV3 := version == "3" && srv.cfg.AllowEIO3
+	isV3 := (version == "3" || version == "") && srv.cfg.AllowEIO3 // old clients do not say it
 	_, scriptable := scriptIndex(r, isV3)
 	sid := queryValue(r, "sid")
 	switch {

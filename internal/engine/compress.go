@@ -37,19 +37,44 @@ func (c Compression) covers(size, threshold int) bool {
 func (m *Message) SetCompression(c Compression) { m.compression = c }
 
 // acceptsDeflate reports whether a client offers permessage-deflate in a form
-// that can be accepted: the server's window can't be limited (RFC 7692, section
-// 7.1.2.1).
-func acceptsDeflate(r *http.Request) bool {
+// that can be accepted, and whether it limits the server's window, which has to be
+// confirmed. No other limit than what deflate has anyway can be accepted (RFC 7692,
+// section 7.1.2.1).
+func acceptsDeflate(r *http.Request) (ok, limited bool) {
 	for _, line := range r.Header["Sec-Websocket-Extensions"] {
 		for offer := range strings.SplitSeq(line, ",") {
 			name, params, _ := strings.Cut(offer, ";")
-			if strings.TrimSpace(name) == "permessage-deflate" && !strings.Contains(params, "server_max_window_bits") {
-				return true
+			if strings.TrimSpace(name) != "permessage-deflate" {
+				continue
+			}
+			if ok, limited = acceptsWindow(params); ok {
+				return true, limited
 			}
 		}
 	}
-	return false
+	return false, false
 }
+
+func acceptsWindow(params string) (ok, limited bool) {
+	for param := range strings.SplitSeq(params, ";") {
+		name, bits, _ := strings.Cut(param, "=")
+		if strings.TrimSpace(name) != "server_max_window_bits" {
+			continue
+		}
+		if strings.Trim(bits, ` "`) != "15" {
+			return false, false
+		}
+		limited = true
+	}
+	return true, limited
+}
+
+// What gorilla answers if it accepts an offer of permessage-deflate, and what
+// confirms a limit of the server's window.
+const (
+	deflateAnswer = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+	windowAnswer  = "; server_max_window_bits=15"
+)
 
 // rsv1 marks a compressed frame (RFC 7692, section 7.2.1).
 const rsv1 = 0x40

@@ -128,6 +128,8 @@ func TestDeflateOffers(t *testing.T) {
 		{"permessage-deflate", true},
 		{"permessage-deflate; client_max_window_bits", true},
 		{"permessage-deflate; client_no_context_takeover; server_no_context_takeover", true},
+		{"permessage-deflate; server_max_window_bits=15", true},
+		{"permessage-deflate; server_max_window_bits=\"15\"; client_max_window_bits", true},
 		{"permessage-deflate; server_max_window_bits=10", false},
 		{"permessage-deflate; server_max_window_bits=10, permessage-deflate", true},
 		{"permessage-bzip2, permessage-deflate", true},
@@ -147,6 +149,9 @@ func TestDeflateOffers(t *testing.T) {
 			want := ""
 			if test.accepted {
 				want = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+				if strings.Contains(test.offer, "15") {
+					want += "; server_max_window_bits=15"
+				}
 			}
 			if got := resp.Header.Get("Sec-WebSocket-Extensions"); resp.StatusCode != 101 || got != want {
 				h.Errorf("answered %d with %q, want %q", resp.StatusCode, got, want)

@@ -69,7 +69,7 @@ func newSession(srv *Server, r *http.Request) *Session {
 		srv:     srv,
 		id:      newID(),
 		request: packRequest(r),
-		v3:      queryValue(r, "EIO") == "3",
+		v3:      queryValue(r, "EIO") != "4", // admission lets in no others
 		base64:  takesNoBinary(r),
 	}
 }

@@ -126,11 +126,16 @@ func TestV3Admission(t *testing.T) {
 		h.wantRefusal(h.do("GET", "EIO=3&transport=polling&j=0", ""), 400, badRequest)
 	})
 	specify(t, "lets no other version in", v3, func(h *harness) {
-		for _, version := range []string{"", "EIO=", "EIO=2", "EIO=03", "EIO=3.0", "EIO=5", "EIO=abc"} {
+		for _, version := range []string{"EIO=2", "EIO=03", "EIO=3.0", "EIO=5", "EIO=abc"} {
 			h.wantRefusal(h.do("GET", "transport=polling&"+version, ""), 400, badVersion)
 		}
 	})
 	specify(t, "says the same as later versions", v3, func(h *harness) {
+		for _, query := range []string{"transport=polling", "EIO=&transport=polling"} { // as microcontrollers ask
+			if r := h.do("GET", query, ""); r.status != 200 || !strings.Contains(r.body, `:0{"sid":`) || h.last().Protocol() != 3 {
+				h.Errorf("%s: answered %+v", query, r)
+			}
+		}
 		r := h.do("GET", "EIO=3&transport=polling", "")
 		id := h.last().ID()
 		want := `0{"sid":"` + id + `","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000}`

@@ -32,6 +32,7 @@ type wsConn struct {
 	first    *Message // what is sent with the handshake's response
 	upgraded bool     // the handshake is done: writes are frames
 	deflates bool     // permessage-deflate has been negotiated
+	limited  bool     // with a limit of the server's window
 	base64   bool     // a client of Engine.IO 3 that takes no binary here
 	closing  sync.Once
 	goodbye  *Message // the close frame to end with; nil means one without a status; guarded by session.mu
@@ -60,7 +61,9 @@ var upgrader = websocket.Upgrader{
 func (s *Session) upgrade(w http.ResponseWriter, r *http.Request, first *Message) (*wsConn, error) {
 	t := &wsConn{session: s, first: first, base64: takesNoBinary(r)}
 	u := upgrader
-	u.EnableCompression = s.srv.cfg.Compression > 0 && acceptsDeflate(r)
+	if s.srv.cfg.Compression > 0 {
+		u.EnableCompression, t.limited = acceptsDeflate(r)
+	}
 	ws, err := u.Upgrade(&hijacker{w, t, &u}, r, w.Header().Clone())
 	if err != nil {
 		if t.conn == nil {
@@ -131,8 +134,11 @@ func (t *wsConn) Write(p []byte) (int, error) {
 	if !t.upgraded {
 		t.deflates = bytes.Contains(p, []byte("\r\nSec-WebSocket-Extensions: permessage-deflate"))
 		head := p
+		if t.limited {
+			head = bytes.Replace(head, []byte(deflateAnswer), []byte(deflateAnswer+windowAnswer), 1)
+		}
 		if t.first != nil {
-			head = append(p[:len(p):len(p)], t.first.wire...)
+			head = append(head[:len(head):len(head)], t.first.wire...)
 		}
 		if _, err := t.writeBlocking(head); err != nil {
 			return 0, err
