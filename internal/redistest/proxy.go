@@ -10,10 +10,10 @@ import (
 // A Proxy stands between clients and a server, and can be frozen and cut.
 type Proxy struct {
 	listener net.Listener
-	target   string
 	running  sync.WaitGroup
 
 	mu     sync.Mutex // guards the following
+	target string
 	thawed *sync.Cond
 	frozen bool
 	closed bool
@@ -60,6 +60,13 @@ func (p *Proxy) Thaw() {
 	p.thawed.Broadcast()
 }
 
+// Retarget makes new connections lead elsewhere. Those that are open stay.
+func (p *Proxy) Retarget(target string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target = target
+}
+
 // Cut closes all connections.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
@@ -77,7 +84,10 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", p.target)
+		p.mu.Lock()
+		target := p.target
+		p.mu.Unlock()
+		server, err := net.Dial("tcp", target)
 		if err != nil || !p.keep(client, server) {
 			client.Close()
 			continue

@@ -3,6 +3,7 @@
 package redistest
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -23,17 +24,21 @@ type Server struct {
 	tb   testing.TB
 	port string
 	args []string
+	conf string // of a sentinel; it writes that itself
+	dir  string
 
 	mu   sync.Mutex // guards the following
 	hold io.Closer  // keeps the process alive
 	done chan struct{}
 	log  *bytes.Buffer
+
+	process int // 0 if it is not known
 }
 
 // Start starts a server that runs until the end of the test.
 func Start(tb testing.TB, args ...string) *Server {
 	tb.Helper()
-	s := &Server{tb: tb, args: args}
+	s := &Server{tb: tb, args: args, dir: tb.TempDir()}
 	tb.Cleanup(s.Kill)
 	var err error
 	for range 5 { // somebody else may take the port first
@@ -51,6 +56,12 @@ func Start(tb testing.TB, args ...string) *Server {
 // StartCluster starts a Redis Cluster, whose nodes have equal shares of the slots.
 func StartCluster(tb testing.TB, nodes int) []*Server {
 	tb.Helper()
+	return startCluster(tb, nodes, nodes)
+}
+
+// startCluster starts a cluster in which only the first of the nodes have slots.
+func startCluster(tb testing.TB, nodes, masters int) []*Server {
+	tb.Helper()
 	const slots = 16384
 	servers := make([]*Server, nodes)
 	for i := range servers {
@@ -58,8 +69,11 @@ func StartCluster(tb testing.TB, nodes int) []*Server {
 		if err != nil {
 			tb.Fatalf("redistest: %v", err)
 		}
-		servers[i] = Start(tb, "--cluster-enabled", "yes", "--cluster-port", bus)
-		servers[i].Do("CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(slots*i/nodes), strconv.Itoa(slots*(i+1)/nodes-1))
+		servers[i] = Start(tb, "--cluster-enabled", "yes", "--cluster-port", bus,
+			"--cluster-node-timeout", "2000", "--cluster-replica-validity-factor", "0", "--cluster-allow-replica-migration", "no")
+		if i < masters {
+			servers[i].Do("CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(slots*i/masters), strconv.Itoa(slots*(i+1)/masters-1))
+		}
 		if i > 0 {
 			servers[i].Do("CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
 			servers[0].Do("CLUSTER", "MEET", "127.0.0.1", servers[i].port, bus)
@@ -125,9 +139,12 @@ func (s *Server) start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	args := append([]string{
-		"-c", untilEOF, "sh", "redis-server", "--port", s.port, "--bind", "127.0.0.1", "--dir", s.tb.TempDir(),
-		"--save", "", "--appendonly", "no", "--loglevel", "warning",
+		"-c", untilEOF, "sh", "redis-server", "--port", s.port, "--bind", "127.0.0.1", "--dir", s.dir,
+		"--save", "", "--appendonly", "no", "--loglevel", "warning", "--repl-diskless-sync-delay", "0",
 	}, s.args...)
+	if s.conf != "" {
+		args = []string{"-c", untilEOF, "sh", "redis-server", s.conf, "--sentinel", "--port", s.port, "--bind", "127.0.0.1"}
+	}
 	cmd := exec.Command("sh", args...)
 	s.log = new(bytes.Buffer)
 	cmd.Stdout, cmd.Stderr = s.log, s.log
@@ -147,7 +164,7 @@ func (s *Server) start() error {
 	defer tick.Stop()
 	for end := time.Now().Add(patience); time.Now().Before(end); <-tick.C {
 		if reply := s.try("INFO", "server"); strings.Contains(reply, "tcp_port:"+s.port+"\r") {
-			s.hold, s.done = hold, done
+			s.hold, s.done, s.process = hold, done, 0
 			return nil
 		}
 	}
@@ -181,9 +198,39 @@ func (s *Server) try(words ...string) string {
 	for _, word := range words {
 		request = fmt.Appendf(request, "$%d\r\n%s\r\n", len(word), word)
 	}
-	if _, err := conn.Write(append(request, "QUIT\r\n"...)); err != nil {
+	if _, err := conn.Write(request); err != nil {
 		return ""
 	}
-	reply, _ := io.ReadAll(conn) // QUIT makes it end
-	return strings.TrimSuffix(string(reply), "+OK\r\n")
+	reply, err := readReply(bufio.NewReader(conn), nil)
+	if err != nil {
+		return ""
+	}
+	return string(reply)
+}
+
+// readReply appends one reply as it comes.
+func readReply(r *bufio.Reader, reply []byte) ([]byte, error) {
+	line, err := r.ReadBytes('\n')
+	if err != nil {
+		return nil, err
+	}
+	reply = append(reply, line...)
+	n, _ := strconv.Atoi(strings.TrimSpace(string(line[1:])))
+	switch line[0] {
+	case '$':
+		if n >= 0 {
+			text := make([]byte, n+len("\r\n"))
+			if _, err := io.ReadFull(r, text); err != nil {
+				return nil, err
+			}
+			reply = append(reply, text...)
+		}
+	case '*':
+		for range n {
+			if reply, err = readReply(r, reply); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return reply, nil
 }

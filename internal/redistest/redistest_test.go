@@ -75,3 +75,52 @@ func TestProxy(t *testing.T) {
 		t.Fatal("the connection lives")
 	}
 }
+
+func TestReplicatedCluster(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartReplicated(t, 3)
+	master, replica := c.Owner("key")
+	master.Do("SET", "key", "v")
+	c.Failover(replica)
+	if got, _ := c.Owner("key"); got != replica {
+		t.Error("the replica is not the owner after a planned failover")
+	}
+	c.AwaitReplicas()
+	to := c.Move("key")
+	if got := to.Do("GET", "key"); got != "$1\r\nv\r\n" {
+		t.Errorf("GET after the slot has moved: %q", got)
+	}
+}
+
+func TestSentinels(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartSentinels(t)
+	master, other := s.Master()
+	if s.Failover() != other {
+		t.Error("the replica is not the master")
+	}
+	if next, _ := s.Master(); next == master {
+		t.Error("the sentinels name the old master")
+	}
+}
+
+func TestFreeze(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	s.Freeze()
+	conn, err := net.Dial("tcp", s.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, "PING\r\n")
+	conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if _, err := conn.Read(make([]byte, 1)); err == nil {
+		t.Fatal("a frozen server answers")
+	}
+	s.Thaw()
+	conn.SetReadDeadline(time.Time{})
+	if _, err := io.ReadFull(conn, make([]byte, len("+PONG\r\n"))); err != nil {
+		t.Fatal(err)
+	}
+}
