@@ -27,6 +27,7 @@ type seat struct {
 	rooms  adapter.RoomWatcher // nil if the member listens for all rooms
 	ctx    context.Context     // of handlers of server-side events
 	cancel context.CancelFunc
+	status *clusterStatus
 
 	mu        sync.Mutex // guards the following
 	questions map[string]*question
@@ -42,6 +43,11 @@ type clusterCounters struct{ published, received, lost, garbage atomic.Uint64 }
 // ClusterStats counts messages between the servers of a cluster; each counts
 // once, whatever the number of those who receive it.
 type ClusterStats struct {
+	// Connected says that every namespace hears the other servers of the cluster and is
+	// heard by them. While it is false events and answers may not reach clients of
+	// other servers; the Logger has the reason.
+	Connected bool
+
 	Published uint64 // by this server
 	Received  uint64 // from other servers
 	Lost      uint64 // not sent, or known to be missed
@@ -49,7 +55,9 @@ type ClusterStats struct {
 }
 
 func (c *clusterCounters) stats() ClusterStats {
-	return ClusterStats{c.published.Load(), c.received.Load(), c.lost.Load(), c.garbage.Load()}
+	return ClusterStats{
+		Published: c.published.Load(), Received: c.received.Load(), Lost: c.lost.Load(), Garbage: c.garbage.Load(),
+	}
 }
 
 // join takes a namespace's place in the cluster, if there is one. The caller
@@ -60,6 +68,7 @@ func (srv *Server) join(n *Namespace) {
 	}
 	s := &seat{ns: n, seated: make(chan struct{}), questions: make(map[string]*question), heard: make(map[string]uint64)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.status = newClusterStatus(n)
 	s.member = srv.opts.Adapter.Join(n.name, s)
 	s.rooms, _ = s.member.(adapter.RoomWatcher)
 	n.seat = s
@@ -78,9 +87,14 @@ func (s *seat) leave() (done <-chan struct{}) {
 }
 
 // Ready waits until every namespace of the server hears the others of its
-// cluster and is heard by them, or until ctx ends, with ctx's error. A server that
-// is not part of one is ready at once.
+// cluster and is heard by them, or until ctx ends, with ctx's error and the reason
+// where it is known. A nil error says that it is so now: connections may be lost later,
+// so a readiness probe calls Ready every time. A server that is not part of a cluster is
+// ready at once. After Shutdown or Close has been called the error is [ErrClosed].
 func (srv *Server) Ready(ctx context.Context) error {
+	if srv.engine.Stopped() {
+		return ErrClosed
+	}
 	for n := range srv.Namespaces() {
 		if n.seat == nil {
 			continue
@@ -186,6 +200,9 @@ func (s *seat) Lost(n int, reason error) {
 	}
 	s.ns.srv.report(nil, reason)
 }
+
+// Status implements [adapter.Host].
+func (s *seat) Status(err error) { s.status.set(err) }
 
 // Garbage implements [adapter.Host].
 func (s *seat) Garbage(reason error) {

@@ -58,6 +58,13 @@ func (l *logbook) write(s *Socket, err error) {
 	l.to.Warn(shorten(err.Error(), maxLogText), attrs...)
 }
 
+// info logs good news.
+func (l *logbook) info(text string, attrs ...any) {
+	if l.to != nil {
+		l.to.Info(text, attrs...)
+	}
+}
+
 // allow reports whether one line more may be written, and how many have not been
 // since the last one.
 func (l *logbook) allow(kind int, now time.Time) (withheld int, ok bool) {

@@ -235,7 +235,11 @@ func (srv *Server) Stats() Stats {
 			DroppedClosed:   counts.Closed,
 		},
 	}
+	st.Cluster.Connected = srv.opts.Adapter != nil
 	for n := range srv.Namespaces() {
+		if n.seat != nil && !n.seat.status.connected() {
+			st.Cluster.Connected = false
+		}
 		sockets, rooms := n.index.count()
 		st.Sockets += sockets
 		st.Rooms += rooms

@@ -187,6 +187,7 @@ func (s *seat) stopReceiving() {
 	s.deaf = true
 	s.inbox = nil
 	s.cancel()
+	s.status.leave()
 }
 
 // drain handles the events that wait, until there is none.

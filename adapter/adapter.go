@@ -41,6 +41,11 @@ type Host interface {
 	// one not from others, as far as the adapter can know, and reports why. n is 0 if
 	// it is not known how many.
 	Lost(n int, reason error)
+	// Status says whether the member hears the other servers and is heard by them: err
+	// is nil if so, and otherwise says why not. It is called when that changes, and when
+	// the reason does; until the first call the member is connecting. It is not called
+	// when the member leaves.
+	Status(err error)
 	// Garbage counts what was received but makes no sense, and reports why.
 	Garbage(reason error)
 }
@@ -59,7 +64,11 @@ type RoomLister interface {
 type Member interface {
 	// ID is the name by which other servers know this seat.
 	ID() string
-	// Ready waits until this seat hears the other servers and is heard.
+	// Ready waits until this member hears the other servers and is heard by them:
+	// everything is subscribed, and what it publishes is neither refused nor lost. It
+	// returns nil at once while that holds, ctx's error, with the reason if one is
+	// known, when ctx ends first, and [ErrLeft] after Leave, also while the member is
+	// leaving.
 	Ready(ctx context.Context) error
 	// Publish sends m to the other servers, or to m.To alone. It does not wait
 	// for the bus, and keeps nothing of m. What one goroutine publishes arrives
@@ -68,7 +77,9 @@ type Member interface {
 	// format can't say it.
 	Publish(m *Message) error
 	// Peers returns the other servers that are believed alive and would answer
-	// what is published now.
+	// what is published now. A server that has lost its connection for a moment is one
+	// of them. If that can't be known, for connections are lost or the bus changes its
+	// topology, it fails: then a question waits for its context.
 	Peers(ctx context.Context) (Peers, error)
 	// Leave gives up the seat, without waiting. It may be called again. Like Join, it
 	// calls nothing of the host itself. The channel is closed when

@@ -109,7 +109,15 @@ func (n *Node) Join(namespace string, host adapter.Host) adapter.Member {
 	s := &busSeat{node: n, namespace: namespace, host: host, gone: make(chan struct{})}
 	s.id = fmt.Sprintf("node-%d-%08x", n.number, b.random.Uint32())
 	b.seats[namespace] = append(b.seats[namespace], s)
+	s.busy = true
+	go s.begin() // which becomes drain; Leave waits for it
 	return s
+}
+
+// begin tells the server that it is connected.
+func (s *busSeat) begin() {
+	s.host.Status(nil)
+	s.drain()
 }
 
 // A busSeat implements [adapter.Member].
@@ -135,7 +143,12 @@ type busSeat struct {
 func (s *busSeat) ID() string { return s.id }
 
 // Ready implements [adapter.Member].
-func (s *busSeat) Ready(ctx context.Context) error { return ctx.Err() }
+func (s *busSeat) Ready(ctx context.Context) error {
+	if s.hasLeft() {
+		return adapter.ErrLeft
+	}
+	return ctx.Err()
+}
 
 // Publish implements [adapter.Member].
 func (s *busSeat) Publish(m *adapter.Message) error {

@@ -29,6 +29,7 @@ type host struct {
 	read    int64 // the last Position, or that of a message
 	garbage int
 	lost    int
+	status  []error      // what the member was like, in turn
 	probes  map[int]bool // that were delivered; tests see nothing of them
 }
 
@@ -81,6 +82,13 @@ func (h *host) Lost(n int, _ error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.lost += n
+}
+
+// Status implements [adapter.Host].
+func (h *host) Status(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.status = append(h.status, err)
 }
 
 // Garbage implements [adapter.Host].

@@ -24,10 +24,8 @@ type recorder struct {
 	over    chan struct{} // closed when read has returned
 	changed chan struct{} // the connection has
 
-	mu        sync.Mutex    // guards the following
-	fault     error         // why the log can't be read
-	found     chan struct{} // closed when there is a fault, or the log can be read
-	interrupt func()        // ends the session
+	mu        sync.Mutex // guards the following
+	interrupt func()     // ends the session
 
 	// The reader's own.
 	base int64  // of the stream
@@ -45,44 +43,12 @@ func newRecorder(s *seat, j *journal) *recorder {
 		begun:   make(chan struct{}),
 		over:    make(chan struct{}),
 		changed: make(chan struct{}, 1),
-		found:   make(chan struct{}),
 	}
 	r.records.seat = s
 	r.sessions.recorder = r
 	s.inbox.order.logs = true
 	s.rec = r
 	return r
-}
-
-// Ready implements [adapter.Member].
-func (r *recorder) Ready(ctx context.Context) error {
-	if err := r.seat.Ready(ctx); err != nil {
-		return err
-	}
-	for {
-		r.mu.Lock()
-		fault, found := r.fault, r.found
-		r.mu.Unlock()
-		select {
-		case <-r.begun:
-			return nil
-		default:
-		}
-		if isHopeless(fault) {
-			return fmt.Errorf("socketio: nats: recovery needs JetStream: %w", fault)
-		}
-		select {
-		case <-r.begun:
-		case <-found:
-		case <-r.left:
-			return adapter.ErrLeft
-		case <-ctx.Done():
-			if fault != nil {
-				return fmt.Errorf("socketio: nats: %w, because of: %w", ctx.Err(), fault)
-			}
-			return ctx.Err()
-		}
-	}
 }
 
 // kick makes the reader begin anew, since the connection has changed.
@@ -135,7 +101,9 @@ func (r *recorder) read() {
 		if r.ctx.Err() != nil {
 			return
 		}
-		if r.note(err); err == nil {
+		if err != nil {
+			r.logged(err)
+		} else {
 			pause = firstPause
 		}
 		select {
@@ -148,13 +116,12 @@ func (r *recorder) read() {
 	}
 }
 
-// note keeps why the log can't be read; nil says that it can.
-func (r *recorder) note(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.fault = err
-	close(r.found)
-	r.found = make(chan struct{})
+// logged tells the host whether the log can be read.
+func (r *recorder) logged(err error) {
+	if isHopeless(err) {
+		err = fmt.Errorf("socketio: nats: recovery needs JetStream: %w", err)
+	}
+	r.note(logging, err)
 }
 
 const (
@@ -170,7 +137,7 @@ var (
 // session reads until that fails, or the connection has changed.
 func (r *recorder) session() error {
 	select {
-	case <-r.started: // the others know us before they read what we record
+	case <-r.outbox.opened: // the others know us before they read what we record
 	case <-r.ctx.Done():
 		return r.ctx.Err()
 	}
@@ -195,7 +162,7 @@ func (r *recorder) session() error {
 	}
 	defer r.journal.forget(stream, consumer)
 	defer messages.Stop()
-	r.note(nil)
+	r.logged(nil)
 
 	defer context.AfterFunc(ctx, messages.Stop)()
 

@@ -123,6 +123,7 @@ type Adapter struct {
 
 	online  atomic.Bool
 	dead    atomic.Bool   // the connection will not come back
+	over    chan struct{} // closed when it is dead
 	epoch   atomic.Uint64 // counts the times that the connection was made
 	pending atomic.Int64  // bytes that wait to be published
 
@@ -157,6 +158,7 @@ func newAdapter(conn *natsgo.Conn, opts Options, j *journal) *Adapter {
 		seats:   make(map[string]*seat),
 		all:     make(map[*seat]struct{}),
 		up:      make(chan struct{}),
+		over:    make(chan struct{}),
 		moving:  true,
 	}
 	a.changed(conn.Status())
@@ -181,14 +183,14 @@ func (a *Adapter) join(s *seat) {
 	defer a.mu.Unlock()
 	if a.closed {
 		s.leaving.Do(s.outbox.leave)
+		s.link.leave()
 		close(s.left)
-		close(s.started)
 		close(s.gone)
 		return
 	}
 	a.seats[s.token] = s
 	a.all[s] = struct{}{}
-	go s.start() // until the seat is ready or left; finish waits for it
+	s.attach(true)
 	if s.rec != nil {
 		go s.rec.read() // until the seat is left; finish waits for it
 	}
@@ -283,7 +285,9 @@ func (a *Adapter) changed(status natsgo.Status) (again bool) {
 	is, dead := status == natsgo.CONNECTED, status == natsgo.CLOSED
 	a.mu.Lock()
 	was := a.online.Swap(is)
-	a.dead.Store(dead)
+	if dead && !a.dead.Swap(true) {
+		close(a.over)
+	}
 	if wait := !is && !dead; wait == a.moving {
 		// nobody waits for anything else
 	} else if a.moving = wait; wait {
@@ -292,6 +296,15 @@ func (a *Adapter) changed(status natsgo.Status) (again bool) {
 		close(a.up)
 	}
 	a.mu.Unlock()
+	if !is {
+		reason := errAway
+		if dead {
+			reason = natsgo.ErrConnectionClosed
+		}
+		a.each(func(s *seat) { s.note(attached, reason) })
+	} else if !was {
+		a.each(func(s *seat) { s.attach(false) })
+	}
 	if is || dead {
 		a.epoch.Add(1)
 		a.each(func(s *seat) {

@@ -129,6 +129,8 @@ type host struct {
 
 	mu sync.Mutex
 	n  int // lost
+
+	states []error // what the seat was like, in turn
 }
 
 func newHost() *host {
@@ -150,6 +152,11 @@ func (h *host) Lost(n int, reason error) {
 	h.n += n
 	h.mu.Unlock()
 	h.lost <- reason
+}
+func (h *host) Status(reason error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.states = append(h.states, reason)
 }
 func (h *host) Garbage(reason error) { h.garbage <- reason }
 

@@ -23,6 +23,7 @@ type outbox struct {
 	queue  []letter
 	number uint64        // of the last message to all
 	open   bool          // the seat has subscribed: it hears the answers
+	opened chan struct{} // closed when it has
 	left   bool          // nothing more may be put in
 	busy   bool          // deliver runs
 	quiet  chan struct{} // closed when it ends; nil if nobody waits for that
@@ -92,8 +93,23 @@ func (o *outbox) last() uint64 {
 // begin lets what waits be sent.
 func (o *outbox) begin() {
 	o.mu.Lock()
-	o.open = true
-	o.mu.Unlock()
+	defer o.mu.Unlock()
+	select {
+	case <-o.opened:
+	default:
+		o.open = true
+		close(o.opened)
+	}
+}
+
+// begun waits for begin. The error is ctx's.
+func (o *outbox) begun(ctx context.Context) error {
+	select {
+	case <-o.opened:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (o *outbox) leave() {

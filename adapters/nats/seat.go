@@ -27,10 +27,9 @@ type seat struct {
 	inbox     inbox
 	peers     peers
 
-	ctx     context.Context // of start
+	ctx     context.Context // of what runs
 	cancel  context.CancelFunc
-	started chan struct{} // closed when start has returned: the others hear this seat and it hears them
-	failed  error         // or why not; read after that
+	link    link
 	subs    [2]atomic.Pointer[natsgo.Subscription]
 	dropped int       // messages to this seat alone that the connection had to drop; used by listen only
 	rec     *recorder // nil if there is no log
@@ -50,49 +49,21 @@ func newSeat(a *Adapter, namespace string, host adapter.Host) *seat {
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails
 	s := &seat{
-		a:       a,
-		id:      hex.EncodeToString(id[:]),
-		token:   token(namespace),
-		host:    host,
-		started: make(chan struct{}),
-		left:    make(chan struct{}),
-		gone:    make(chan struct{}),
+		a:     a,
+		id:    hex.EncodeToString(id[:]),
+		token: token(namespace),
+		host:  host,
+		left:  make(chan struct{}),
+		gone:  make(chan struct{}),
 	}
+	s.link.begin(a.journal != nil)
 	s.prefix = a.opts.Prefix + "." + s.token + "."
 	s.everybody = s.prefix + all
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.outbox = outbox{a: a, sender: s.id, lost: host.Lost}
+	s.outbox = outbox{a: a, sender: s.id, lost: host.Lost, opened: make(chan struct{})}
 	s.inbox = inbox{host: host, limit: a.opts.MaxPending, assemblies: make(map[string]*assembly)}
 	s.peers = peers{timeout: a.opts.HeartbeatTimeout, heard: make(map[string]*time.Time)}
 	return s
-}
-
-// start subscribes and greets the others.
-func (s *seat) start() {
-	defer close(s.started)
-	for i, recipient := range [...]string{all, s.id} {
-		sub, err := s.a.conn.ChanSubscribe(s.prefix+recipient, s.a.inbound)
-		if err != nil {
-			s.failed = fmt.Errorf("socketio: nats: subscribing: %w", err)
-			return
-		}
-		s.subs[i].Store(sub)
-	}
-	if s.failed = s.flush(); s.failed != nil {
-		return
-	}
-	s.outbox.begin()
-	s.greet()
-	if s.failed = s.outbox.settled(s.ctx); s.failed != nil {
-		return
-	}
-	if s.failed = s.flush(); s.failed != nil {
-		return
-	}
-	select {
-	case <-time.After(introductions):
-	case <-s.left:
-	}
 }
 
 // flush waits until the server has seen what the connection has sent, however
@@ -122,19 +93,6 @@ func (s *seat) flush() error {
 
 // ID implements [adapter.Member].
 func (s *seat) ID() string { return s.id }
-
-// Ready implements [adapter.Member].
-func (s *seat) Ready(ctx context.Context) error {
-	select {
-	case <-s.started:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if s.outbox.hasLeft() {
-		return adapter.ErrLeft
-	}
-	return s.failed
-}
 
 var errRecipient = errors.New("socketio: nats: an answer without a proper recipient")
 
@@ -177,6 +135,7 @@ func (s *seat) greet() { s.say(kindHello, all) }
 // beat tells the others that this seat is there, and forgets those that are not.
 func (s *seat) beat() {
 	s.say(kindAlive, all)
+	s.inspect()
 	s.peers.purge()
 	s.inbox.purge(s.a.opts.HeartbeatTimeout)
 	if sub := s.subs[1].Load(); sub != nil {
@@ -244,6 +203,7 @@ func (s *seat) Leave() <-chan struct{} {
 		}
 		s.a.mu.Unlock()
 		s.outbox.leave()
+		s.link.leave()
 		close(s.left)
 		go s.finish() // until gone is closed
 	})
@@ -256,7 +216,7 @@ func (s *seat) finish() {
 	defer cancel()
 	err := s.farewell(ctx)
 	s.cancel()
-	<-s.started
+	s.link.end()
 	if s.rec != nil {
 		s.rec.end(err)
 	}
@@ -281,10 +241,8 @@ func (s *seat) farewell(ctx context.Context) error {
 	if !s.a.online.Load() && s.outbox.empty() {
 		return nil
 	}
-	select {
-	case <-s.started:
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := s.outbox.begun(ctx); err != nil {
+		return err
 	}
 	if s.rec != nil {
 		if err := s.rec.settled(ctx); err != nil {

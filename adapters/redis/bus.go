@@ -2,7 +2,8 @@ package redis
 
 import (
 	"context"
-	"fmt"
+	"iter"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -20,25 +21,31 @@ const leaveTimeout = 3 * time.Second
 // table of what is to be heard.
 type bus struct {
 	client  rueidis.Client
+	nodes   nodes
 	sharded bool // channels are those of sharded Pub/Sub
 	backlog int  // bytes that may wait
 
 	ctx     context.Context // ends with close
 	stop    context.CancelFunc
 	start   sync.Once
-	running sync.WaitGroup // the publisher, the listener, and seats that are being given up
-	send    chan struct{}  // wakes the publisher
-	listen  chan struct{}  // wakes the listener
-	gaps    atomic.Int64   // in what the listener has heard
+	running sync.WaitGroup // all goroutines of the bus
+	out     *publisher
+	send    chan struct{} // wakes the publisher
+	listen  chan struct{} // wakes the listener
+	gaps    atomic.Int64  // in what the listener has heard
+	trouble atomic.Int64  // when there was some last, in nanoseconds
+	polling atomic.Bool   // servers are being counted
 
-	mu      sync.Mutex // guards the following, and what seats say it guards
-	closed  bool
-	queue   []command
-	waiting int // bytes that are queued or being written
-	seats   map[*seat]struct{}
-	topics  map[topic][]*seat
-	changed map[topic]struct{} // of topics, since the listener has looked
-	fault   error              // why the listener is not connected
+	mu       sync.Mutex // guards the following, and what seats say it guards
+	closed   bool
+	queue    []command
+	held     int // of the queue, from its begin, that can't be sent now
+	waiting  int // bytes that are queued or being written
+	seats    map[*seat]struct{}
+	topics   map[topic][]*seat
+	changed  map[topic]struct{} // of topics, since the listener has looked
+	probed   uint64             // the number of the last probe
+	watchers []func(force bool) // called when a master has changed, perhaps, or surely
 }
 
 // A topic is something to subscribe to.
@@ -48,14 +55,16 @@ type topic struct {
 }
 
 // A command is one that Redis gets in the order of the queue. The publisher calls
-// done, if there is one, with the reply. A command that fails is counted as lost;
-// one that is given up with its seat is not done.
+// done, if there is one, with the reply. A command that fails is counted as lost,
+// unless it is control; one that is given up with its seat is not done.
 type command struct {
-	seat *seat
-	cmd  rueidis.Completed
-	size int  // bytes, about
-	key  bool // has a key, or is of sharded Pub/Sub: in Redis Cluster, a node is responsible
-	done func(reply rueidis.RedisMessage, err error)
+	seat    *seat
+	cmd     rueidis.Completed
+	size    int  // bytes, about
+	key     bool // has a key, or is of sharded Pub/Sub: in Redis Cluster, a node is responsible
+	again   bool // may be sent again if it was not done
+	control bool // is no message
+	done    func(reply rueidis.RedisMessage, err error)
 }
 
 func newBus(client rueidis.Client, backlog int, sharded bool) *bus {
@@ -67,6 +76,8 @@ func newBus(client rueidis.Client, backlog int, sharded bool) *bus {
 		send: make(chan struct{}, 1), listen: make(chan struct{}, 1),
 		seats: map[*seat]struct{}{}, topics: map[topic][]*seat{}, changed: map[topic]struct{}{},
 	}
+	b.nodes.client, b.nodes.cluster = client, client.Mode() == rueidis.ClientModeCluster
+	b.out = &publisher{bus: b, lines: map[string]*line{}, retry: map[string]*attempt{}}
 	b.ctx, b.stop = context.WithCancel(context.Background())
 	return b
 }
@@ -76,6 +87,9 @@ type seat struct {
 	bus     *bus
 	host    adapter.Host
 	receive func(t topic, channel string, payload []byte)
+	counted string // the channel that every server of the namespace hears
+	own     topic  // what this one hears alone
+	leaving []byte // tells the others that this one leaves
 
 	tasks   sync.WaitGroup // what runs for the seat
 	gone    chan struct{}  // closed when nothing of the seat runs any more
@@ -84,38 +98,43 @@ type seat struct {
 	// These are guarded by bus.mu.
 	left    bool // it was given up
 	waiting int  // commands that are queued or being written
-	ready   chan struct{}
-	isReady bool // ready is closed
+	state   state
+	crowd   crowd
 
 	delivery sync.Mutex // held while one message is handled
 
 	gate sync.RWMutex // held while the host is called; guards the following
 	shut bool         // the host is not called any more
+
+	telling sync.Mutex // held while the host is told of the state; guards the following
+	told    error
 }
 
 // newSeat makes a seat, which is to be joined.
 func newSeat(b *bus, host adapter.Host) *seat {
-	return &seat{
-		bus: b, host: host,
-		gone: make(chan struct{}), drained: make(chan struct{}), ready: make(chan struct{}),
-	}
+	s := &seat{bus: b, host: host, told: errConnecting, gone: make(chan struct{}), drained: make(chan struct{})}
+	s.state.begin()
+	return s
 }
 
-// join takes the seat, which hears topics from then on. receive gets what comes, one
+// join takes the seat, which hears topics from then on: counted is the one that all
+// servers hear, own the one that this one hears alone. receive gets what comes, one
 // message at a time, with the topic that it came for; the payload is not to be
-// changed.
-func (s *seat) join(receive func(t topic, channel string, payload []byte), topics ...topic) {
+// changed. leaving is sent to all when the seat is given up.
+func (s *seat) join(receive func(t topic, channel string, payload []byte), leaving []byte, counted, own topic, topics ...topic) {
 	b := s.bus
-	s.receive = receive
+	s.receive, s.leaving, s.counted, s.own = receive, leaving, counted.name, own
+	topics = append(topics, counted, own)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
 		s.left, s.shut = true, true
 		close(s.gone)
+		s.state.leave()
 		return
 	}
 	b.start.Do(func() { // both end with close, which waits for them
-		b.running.Go((&publisher{bus: b}).run)
+		b.running.Go(b.out.run)
 		b.running.Go((&listener{bus: b}).run)
 	})
 	b.seats[s] = struct{}{}
@@ -125,56 +144,49 @@ func (s *seat) join(receive func(t topic, channel string, payload []byte), topic
 	wake(b.listen)
 }
 
-// Ready waits until the seat hears all that it wants to.
-func (s *seat) Ready(ctx context.Context) error {
-	s.bus.mu.Lock()
-	ready := s.ready
-	s.bus.mu.Unlock()
-	select {
-	case <-ready:
-		return nil
-	case <-s.gone:
-		return adapter.ErrLeft
-	case <-ctx.Done():
-	}
-	s.bus.mu.Lock()
-	fault := s.bus.fault
-	s.bus.mu.Unlock()
-	if fault != nil {
-		return fmt.Errorf("socketio: redis: %w, because of: %w", ctx.Err(), fault)
-	}
-	return fmt.Errorf("socketio: redis: %w", ctx.Err())
-}
-
 // enqueue sends a command, later. It does not wait.
 func (s *seat) enqueue(c command) error {
 	const overhead = 128 // of a command, in memory
-	c.seat, c.size = s, c.size+overhead
+	c.size += overhead
 	b := s.bus
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
 	case s.left:
 		return adapter.ErrLeft
-	case b.waiting > 0 && b.waiting+c.size > b.backlog: // one of any size passes
+	case b.waiting > 0 && b.waiting+c.size > b.backlog && !c.control: // one of any size passes
 		return adapter.ErrBacklog
+	}
+	s.append(c)
+	return nil
+}
+
+// append is called with the lock held.
+func (s *seat) append(c command) {
+	b := s.bus
+	c.seat = s
+	if c.again = c.key || b.nodes.cluster; c.again {
+		c.cmd = c.cmd.Pin() // else the client reuses its memory
 	}
 	s.waiting++
 	b.waiting += c.size
 	b.queue = append(b.queue, c)
 	wake(b.send)
-	return nil
 }
 
 // publish enqueues a message for a channel. The payload is Redis's from now on.
 func (s *seat) publish(channel string, payload []byte) error {
-	c := command{size: len(channel) + len(payload), key: s.bus.sharded}
-	if text := rueidis.BinaryString(payload); s.bus.sharded {
-		c.cmd = s.bus.client.B().Spublish().Channel(channel).Message(text).Build()
+	return s.enqueue(s.bus.message(channel, payload))
+}
+
+func (b *bus) message(channel string, payload []byte) command {
+	c := command{size: len(channel) + len(payload), key: b.sharded}
+	if text := rueidis.BinaryString(payload); b.sharded {
+		c.cmd = b.client.B().Spublish().Channel(channel).Message(text).Build()
 	} else {
-		c.cmd = s.bus.client.B().Publish().Channel(channel).Message(text).Build()
+		c.cmd = b.client.B().Publish().Channel(channel).Message(text).Build()
 	}
-	return s.enqueue(c)
+	return c
 }
 
 // listen hears a topic from now on, unlisten does not. Neither waits.
@@ -216,6 +228,22 @@ func (b *bus) want(t topic, s *seat) {
 	}
 }
 
+// allTopics returns everything that is to be heard.
+func (b *bus) allTopics() iter.Seq[topic] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Values(slices.Collect(maps.Keys(b.topics)))
+}
+
+// change makes the listener look at topics again.
+func (b *bus) change(topics iter.Seq[topic]) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for t := range topics {
+		b.changed[t] = struct{}{}
+	}
+}
+
 func (b *bus) unwant(t topic, s *seat) {
 	b.changed[t] = struct{}{}
 	seats := slices.DeleteFunc(slices.Clone(b.topics[t]), func(other *seat) bool { return other == s })
@@ -232,7 +260,13 @@ func (s *seat) Leave() <-chan struct{} {
 	if s.left {
 		return s.gone
 	}
+	if s.state.reason() == nil {
+		c := b.message(s.counted, s.leaving)
+		c.control = true
+		s.append(c)
+	}
 	s.left = true
+	s.state.leave()
 	delete(b.seats, s)
 	for t, seats := range b.topics {
 		if slices.Contains(seats, s) {
@@ -302,48 +336,6 @@ func (s *seat) lost(n int, reason error) {
 	if !s.shut {
 		s.host.Lost(n, reason)
 	}
-}
-
-// subscribers returns how many connections hear a channel. Redis Cluster counts
-// on each node.
-func (b *bus) subscribers(ctx context.Context, channel string) (sum int, err error) {
-	nodes := map[string]rueidis.Client{"": b.client}
-	if b.client.Mode() == rueidis.ClientModeCluster {
-		nodes = b.client.Nodes()
-	}
-	for _, node := range nodes {
-		var reply []rueidis.RedisMessage
-		if b.sharded {
-			reply, err = node.Do(ctx, node.B().PubsubShardnumsub().Channel(channel).Build()).ToArray()
-		} else {
-			reply, err = node.Do(ctx, node.B().PubsubNumsub().Channel(channel).Build()).ToArray()
-		}
-		if err != nil {
-			return 0, fmt.Errorf("socketio: redis: counting servers: %w", err)
-		}
-		if len(reply) == 2 {
-			n, err := reply[1].AsInt64()
-			if err != nil {
-				return 0, fmt.Errorf("socketio: redis: counting servers: %w", err)
-			}
-			sum += int(n)
-		}
-	}
-	return sum, nil
-}
-
-// peers counts the other servers that hear a channel.
-func (s *seat) peers(ctx context.Context, channel string) (adapter.Peers, error) {
-	n, err := s.bus.subscribers(ctx, channel)
-	if err != nil {
-		return adapter.Peers{}, err
-	}
-	s.bus.mu.Lock()
-	if s.isReady {
-		n-- // this one
-	}
-	s.bus.mu.Unlock()
-	return adapter.Peers{Count: max(n, 0)}, nil
 }
 
 func wake(c chan<- struct{}) {

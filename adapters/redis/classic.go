@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
@@ -52,7 +51,7 @@ type classicMember struct {
 	specific bool // answers are for the one that has asked
 	decoder  decoder
 
-	room, request, response, own topic
+	room, request, response topic
 }
 
 // A classic is what the servers and emitters of one namespace have in common.
@@ -78,9 +77,8 @@ func newClassicMember(b *bus, o Options, namespace string, host adapter.Host) *c
 	m.room = topic{name: glob.Replace(m.classic.events()) + "*", pattern: true}
 	m.request = topic{name: m.classic.requests()}
 	m.response = topic{name: m.classic.responses("")}
-	m.own = topic{name: m.classic.responses(m.uid)}
 	m.seat = newSeat(b, host)
-	m.join(m.receive, m.room, m.request, m.response, m.own)
+	m.join(m.receive, leavingClassic(m.uid), m.request, topic{name: m.classic.responses(m.uid)}, m.room, m.response)
 	return m
 }
 
@@ -96,11 +94,6 @@ var glob = strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`, `\`, 
 
 // ID implements [adapter.Member].
 func (m *classicMember) ID() string { return m.uid }
-
-// Peers implements [adapter.Member].
-func (m *classicMember) Peers(ctx context.Context) (adapter.Peers, error) {
-	return m.peers(ctx, m.request.name)
-}
 
 // Publish implements [adapter.Member].
 func (m *classicMember) Publish(msg *adapter.Message) error {
@@ -150,6 +143,10 @@ func (m *classicMember) receive(t topic, channel string, payload []byte) {
 	case m.room:
 		msg, err = m.event(channel, payload)
 	case m.request:
+		if isLeaving(payload) {
+			m.goes()
+			return
+		}
 		msg, err = m.decoder.classicRequest(payload)
 		if err == nil && msg != nil && msg.Kind == 0 {
 			m.answerRooms(msg)

@@ -100,7 +100,7 @@ func TestEmitter(t *testing.T) {
 				m.RoomChanged("r")
 				channel := channelsOf("b", "/chat").of("r")
 				eventually(t, "the room is heard", func() bool {
-					n, err := test.adapter.bus.subscribers(t.Context(), channel)
+					n, err := subscribersOf(t, test.adapter, channel), error(nil)
 					return n == 1 && err == nil
 				})
 			}

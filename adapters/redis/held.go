@@ -10,7 +10,7 @@ import (
 )
 
 // barrierTimeout bounds how long requests wait for the stream.
-const barrierTimeout = time.Second
+const barrierTimeout = 3 * time.Second
 
 // held are requests that came over Pub/Sub before the entries that were
 // appended to the stream before them may have been read: a server makes sockets
@@ -65,7 +65,11 @@ func (h *held) await() {
 	ctx, cancel := context.WithTimeout(h.member.bus.ctx, barrierTimeout)
 	defer cancel()
 	s := h.member.stream
-	newest, err := firstID(s.bus.client.Do(ctx, s.newest()))
+	reply, err := h.member.ask(ctx, s.newest())
+	if err != nil {
+		return
+	}
+	newest, err := firstEntry(reply)
 	if err != nil {
 		return
 	}

@@ -22,6 +22,8 @@ type fakeHost struct {
 	mu    sync.Mutex // guards the following
 	rooms []string
 	lost  int
+
+	states []error // what the seat was like, in turn
 }
 
 func newHost(rooms ...string) *fakeHost {
@@ -63,6 +65,13 @@ func (h *fakeHost) Lost(n int, reason error) {
 	h.lost += n
 	h.mu.Unlock()
 	h.losses <- reason
+}
+
+// Status keeps what the seat is like.
+func (h *fakeHost) Status(reason error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.states = append(h.states, reason)
 }
 
 func (h *fakeHost) Garbage(reason error) { h.garbage <- reason }
@@ -121,4 +130,26 @@ func event(name string, rooms ...string) *adapter.Message {
 func nameOf(m adapter.Message) string {
 	name, _, _ := strings.Cut(strings.TrimPrefix(string(m.Data), `["`), `"`)
 	return name
+}
+
+// subscribersOf returns how many connections hear a channel.
+func subscribersOf(t testing.TB, a *Adapter, channel string) int {
+	t.Helper()
+	b := a.bus
+	if b.nodes.cluster {
+		n, err := b.subscribersOf(t.Context(), channel, true)
+		if err != nil {
+			t.Error(err)
+		}
+		return n
+	}
+	reply, err := b.client.Do(t.Context(), b.countCommand(channel)).ToMessage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := countOf(reply)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

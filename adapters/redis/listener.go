@@ -1,111 +1,178 @@
 package redis
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
 	"github.com/redis/rueidis"
 )
 
-// subscribeChunk is how many channels one command asks for.
-const subscribeChunk = 256
+const (
+	// subscribeChunk is how many channels one command asks for.
+	subscribeChunk = 256
+	// checkEvery is how often the connections and the cluster are looked at.
+	checkEvery = time.Second
+)
 
 // errGap is why a seat may not have heard everything, if nobody says more.
 var errGap = errors.New("socketio: redis: the subscription was interrupted")
 
-// A listener keeps the bus subscribed to its topics. Its connection is its own,
-// because servers are counted by the connections that are subscribed. Channels of
-// sharded Pub/Sub in Redis Cluster need one for each node.
+// A listener keeps the bus subscribed to its topics. Its connections are its own,
+// because servers are counted by the connections that are subscribed. In Redis
+// Cluster, channels of sharded Pub/Sub are subscribed at the master of their slot,
+// and everything else at one of the masters, where Node servers count.
 type listener struct {
-	bus    *bus
-	spread bool // over the nodes of Redis Cluster
+	bus *bus
 
-	lines    map[string]rueidis.DedicatedClient // by node; "" is any
-	nodes    map[uint16]string                  // where a slot is, as far as Redis has told
-	heard    map[topic]string                   // what is subscribed, at which node
-	ended    chan error                         // why the first line broke
-	watchers sync.WaitGroup                     // of the lines
+	lines    map[string]*subscription // by address
+	home     string                   // the master for everything else
+	heard    map[topic]string         // what is subscribed, and where
+	failed   map[topic]error          // what could not be, and why
+	ended    chan ending
+	watchers sync.WaitGroup // of the lines
 
 	quit map[string]struct{} // what is being unsubscribed; guarded by bus.mu
 }
 
+// A subscription is a line on which messages come.
+type subscription struct {
+	*line
+	busy    atomic.Bool  // a message is being handled
+	last    atomic.Int64 // when one was, in nanoseconds
+	checked atomic.Bool  // right now
+}
+
+// quiet reports whether nothing was heard for a while, not even what is being
+// handled: the connection may be dead.
+func (s *subscription) quiet() bool {
+	return !s.busy.Load() && time.Since(time.Unix(0, s.last.Load())) >= checkEvery/2
+}
+
+// An ending says that a subscription has ended, or that one topic of it has.
+type ending struct {
+	of    *subscription
+	topic *topic
+	err   error
+}
+
 // run ends with the bus.
 func (l *listener) run() {
-	l.spread = l.bus.sharded && l.bus.client.Mode() == rueidis.ClientModeCluster
-	for retry := (backoff{}); ; {
-		begun := time.Now()
-		err := l.session()
+	l.lines, l.heard, l.failed = map[string]*subscription{}, map[topic]string{}, map[topic]error{}
+	l.ended = make(chan ending)
+	defer l.watchers.Wait()
+	defer func() {
 		for _, line := range l.lines {
-			line.Close()
+			line.close()
 		}
-		l.watchers.Wait()
-		if l.bus.ctx.Err() != nil {
-			return
+	}()
+	b := l.bus
+	l.look()
+	check := time.NewTicker(checkEvery)
+	defer check.Stop()
+	var retry backoff
+	again := time.NewTimer(0)
+	again.Stop()
+	defer again.Stop()
+	for waits := false; ; {
+		switch {
+		case len(l.failed) > 0 && !waits:
+			waits = true
+			again.Reset(retry.next())
+		case len(l.failed) == 0:
+			retry.rest()
 		}
-		l.bus.gap(err)
-		if time.Since(begun) > lastPause {
-			retry = backoff{}
-		}
-		if !retry.wait(l.bus.ctx) {
-			return
-		}
-	}
-}
-
-// session subscribes to everything, follows what changes, and returns when a
-// line breaks, or nil at the end of the bus.
-func (l *listener) session() error {
-	l.lines, l.nodes, l.heard = map[string]rueidis.DedicatedClient{}, map[uint16]string{}, map[topic]string{}
-	l.ended = make(chan error, 1)
-	l.bus.forget()
-	for {
-		add, drop, seats := l.changes()
-		if err := l.apply(drop, false); err != nil {
-			return err
-		}
-		if err := l.apply(add, true); err != nil {
-			return err
-		}
-		l.bus.hears(seats)
 		select {
-		case <-l.bus.listen:
-		case err := <-l.ended:
-			return err
-		case <-l.bus.ctx.Done():
-			return nil
+		case <-b.listen:
+			l.follow()
+		case <-again.C:
+			waits = false
+			b.change(maps.Keys(l.failed))
+			l.follow()
+		case e := <-l.ended:
+			l.end(e)
+		case <-check.C:
+			l.check()
+		case <-b.ctx.Done():
+			return
 		}
 	}
 }
 
-// changes returns what is to be subscribed and what no more, and the seats that
-// are ready when that is done.
-func (l *listener) changes() (add, drop []topic, seats []*seat) {
+// follow subscribes to what is wanted where it is to be heard, and ends the rest.
+func (l *listener) follow() {
+	add, drop := l.changes()
+	l.apply(drop, false) // if that fails the line is gone, and what was subscribed there with it
+	for t := range drop {
+		delete(l.failed, t)
+	}
+	l.apply(add, true)
+	l.bus.subscribed(l.failed)
+}
+
+// place returns where a topic is to be heard.
+func (l *listener) place(t topic) string {
+	b := l.bus
+	topology := b.nodes.topology()
+	switch {
+	case topology == nil:
+		return ""
+	case b.sharded:
+		return topology.owner(b.slot(t.name))
+	case !topology.isMaster(l.home):
+		l.home = b.nodes.anyMaster(topology, func(string) bool { return false })
+	}
+	return l.home
+}
+
+// slot returns the slot of a channel in Redis Cluster.
+func (b *bus) slot(channel string) uint16 {
+	cmd := b.client.B().Ssubscribe().Channel(channel).Build()
+	return cmd.Slot()
+}
+
+// changes returns what is to be subscribed and what no more.
+func (l *listener) changes() (add, drop map[topic]string) {
 	b := l.bus
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	changed := b.changed
+	b.changed = map[topic]struct{}{}
+	wanted := make(map[topic]bool, len(changed))
+	for t := range changed {
+		wanted[t] = len(b.topics[t]) > 0
+	}
 	l.quit = map[string]struct{}{}
-	for t := range b.changed {
-		_, hears := l.heard[t]
-		wanted := len(b.topics[t]) > 0
-		if wanted && !hears {
-			add = append(add, t)
+	b.mu.Unlock()
+	add, drop = map[topic]string{}, map[topic]string{}
+	for t := range changed {
+		at, hears := l.heard[t]
+		if !wanted[t] {
+			delete(l.failed, t)
+			if hears {
+				drop[t] = at
+			}
+			continue
 		}
-		if !wanted && hears {
-			drop = append(drop, t)
-			l.quit[t.name] = struct{}{}
+		to := l.place(t)
+		if hears && at != to {
+			drop[t] = at
+		}
+		if !hears || at != to {
+			add[t] = to
 		}
 	}
-	clear(b.changed)
-	for s := range b.seats {
-		if !s.isReady {
-			seats = append(seats, s)
-		}
+	b.mu.Lock()
+	for t := range drop {
+		l.quit[t.name] = struct{}{}
 	}
-	return add, drop, seats
+	b.mu.Unlock()
+	return add, drop
 }
 
 // A request subscribes to topics, or ends that.
@@ -115,51 +182,39 @@ type request struct {
 }
 
 // apply subscribes to topics, or ends that, and waits until Redis has done so.
-// What another node is responsible for is asked again there.
-func (l *listener) apply(topics []topic, subscribe bool) error {
-	for len(topics) > 0 {
-		nodes := map[string][]request{}
-		for _, r := range l.requests(topics, subscribe) {
-			node := l.nodes[r.cmd.Slot()]
-			if !subscribe {
-				node = l.heard[r.topics[0]]
-			}
-			nodes[node] = append(nodes[node], r)
-		}
-		topics = nil
-		for node, requests := range nodes {
-			moved, err := l.ask(node, requests, subscribe)
-			if err != nil {
-				return fmt.Errorf("socketio: redis: subscribing: %w", err)
-			}
-			topics = append(topics, moved...)
-		}
+func (l *listener) apply(topics map[topic]string, subscribe bool) {
+	nodes := map[string][]topic{}
+	for t, node := range topics {
+		nodes[node] = append(nodes[node], t)
 	}
-	return nil
+	for node, topics := range nodes {
+		l.ask(node, l.requests(topics, subscribe), subscribe)
+	}
 }
 
 // requests makes the commands for topics. In Redis Cluster a command for several
-// channels would have to be for one slot.
+// sharded channels would have to be for one slot.
 func (l *listener) requests(topics []topic, subscribe bool) (requests []request) {
 	size := subscribeChunk
-	if l.spread {
+	if l.bus.sharded && l.bus.nodes.cluster {
 		size = 1
 	}
 	patterns := slices.DeleteFunc(slices.Clone(topics), func(t topic) bool { return !t.pattern })
 	channels := slices.DeleteFunc(slices.Clone(topics), func(t topic) bool { return t.pattern })
 	for _, topics := range [][]topic{patterns, channels} {
 		for chunk := range slices.Chunk(topics, size) {
-			names := make([]string, len(chunk))
-			for i, t := range chunk {
-				names[i] = t.name
-			}
-			requests = append(requests, request{l.command(names, chunk[0].pattern, subscribe), chunk})
+			requests = append(requests, request{l.command(chunk, subscribe), chunk})
 		}
 	}
 	return requests
 }
 
-func (l *listener) command(names []string, pattern, subscribe bool) rueidis.Completed {
+func (l *listener) command(topics []topic, subscribe bool) rueidis.Completed {
+	names := make([]string, len(topics))
+	for i, t := range topics {
+		names[i] = t.name
+	}
+	pattern := topics[0].pattern
 	build := l.bus.client.B()
 	switch {
 	case pattern && subscribe:
@@ -177,79 +232,118 @@ func (l *listener) command(names []string, pattern, subscribe bool) rueidis.Comp
 	}
 }
 
-// ask sends requests to a node and returns what is to be asked elsewhere.
-func (l *listener) ask(node string, requests []request, subscribe bool) (moved []topic, err error) {
-	line, err := l.line(node)
+// ask sends requests to a node.
+func (l *listener) ask(node string, requests []request, subscribe bool) {
+	fail := func(topics []topic, err error) {
+		for _, t := range topics {
+			l.failed[t] = fmt.Errorf("socketio: redis: subscribing: %w", err)
+		}
+	}
+	line := l.lines[node]
+	if line == nil && subscribe {
+		var err error
+		if line, err = l.connect(node); err != nil {
+			for _, r := range requests {
+				fail(r.topics, err)
+			}
+			l.look()
+			return
+		}
+	}
+	if line == nil {
+		for _, r := range requests {
+			l.forget(r.topics)
+		}
+		return
+	}
+	commands := make([]rueidis.Completed, len(requests))
+	for i, r := range requests {
+		commands[i] = r.cmd
+	}
+	ctx, cancel := context.WithTimeout(l.bus.ctx, subscribeTimeout)
+	defer cancel()
+	var again []request // one by one
+	var broken error
+	for i, result := range line.DoMulti(ctx, commands...) {
+		r := requests[i]
+		reply, refused := rueidis.IsRedisErr(result.Error())
+		switch {
+		case refused && subscribe && len(r.topics) > 1: // another namespace's may be allowed
+			for _, t := range r.topics {
+				one := []topic{t}
+				again = append(again, request{l.command(one, true), one})
+			}
+		case refused && subscribe:
+			fail(r.topics, reply)
+			if _, moved := reply.IsMoved(); moved {
+				l.look()
+			}
+		case result.NonRedisError() != nil:
+			fail(r.topics, result.Error())
+			broken = result.Error()
+		case subscribe:
+			for _, t := range r.topics {
+				l.heard[t] = node
+				delete(l.failed, t)
+			}
+		default:
+			l.forget(r.topics)
+		}
+	}
+	if broken != nil {
+		l.end(ending{of: line, err: broken})
+		return
+	}
+	if len(again) > 0 {
+		l.ask(node, again, subscribe)
+	}
+}
+
+// subscribeTimeout bounds how long Redis may take to subscribe to everything. What
+// comes meanwhile is handled meanwhile.
+const subscribeTimeout = 30 * time.Second
+
+func (l *listener) forget(topics []topic) {
+	for _, t := range topics {
+		delete(l.heard, t)
+	}
+}
+
+// connect makes the line to a node.
+func (l *listener) connect(node string) (*subscription, error) {
+	conn, err := l.bus.dial(node)
 	if err != nil {
 		return nil, err
 	}
-	commands := make([]rueidis.Completed, len(requests))
-	slots := make([]uint16, len(requests))
-	for i, r := range requests {
-		commands[i], slots[i] = r.cmd, r.cmd.Slot()
-	}
-	for i, result := range line.DoMulti(l.bus.ctx, commands...) {
-		if reply, ok := rueidis.IsRedisErr(result.Error()); ok && subscribe {
-			if owner, ok := reply.IsMoved(); ok && owner != node {
-				l.nodes[slots[i]] = owner
-				moved = append(moved, requests[i].topics...)
-				continue
-			}
-		}
-		if err := result.Error(); err != nil {
-			return nil, err
-		}
-		for _, t := range requests[i].topics {
-			if delete(l.heard, t); subscribe {
-				l.heard[t] = node
-			}
-		}
-	}
-	return moved, nil
-}
-
-// line returns the connection to a node.
-func (l *listener) line(node string) (rueidis.DedicatedClient, error) {
-	if line := l.lines[node]; line != nil {
-		return line, nil
-	}
-	client := l.bus.client
-	if l.spread {
-		nodes := client.Nodes()
-		if client = nodes[node]; node == "" {
-			for _, client = range nodes { // any will tell which it should have been
-				break
-			}
-		}
-		if client == nil {
-			return nil, fmt.Errorf("node %q is not known yet", node)
-		}
-	}
-	line, _ := client.Dedicate()
-	l.lines[node] = line
-	ended := line.SetPubSubHooks(rueidis.PubSubHooks{
-		OnMessage: l.bus.dispatch,
-		OnSubscription: func(s rueidis.PubSubSubscription) {
-			if s.Kind == "sunsubscribe" && !l.asked(s.Channel) {
-				l.end(errGap) // the slot has moved to another node
+	s := &subscription{line: conn}
+	ended := conn.SetPubSubHooks(rueidis.PubSubHooks{
+		OnMessage: func(m rueidis.PubSubMessage) {
+			s.busy.Store(true)
+			l.bus.dispatch(m)
+			s.last.Store(time.Now().UnixNano())
+			s.busy.Store(false)
+		},
+		OnSubscription: func(sub rueidis.PubSubSubscription) {
+			if sub.Kind == "sunsubscribe" && !l.asked(sub.Channel) { // the slot has moved to another node
+				l.watchers.Go(func() { l.report(ending{of: s, topic: &topic{name: sub.Channel}, err: errGap}) })
 			}
 		},
 	})
+	l.lines[node] = s
 	l.watchers.Go(func() { // ends when the line is closed
 		err := <-ended
 		if err == nil {
 			err = errGap
 		}
-		l.end(err)
+		l.report(ending{of: s, err: err})
 	})
-	return line, nil
+	return s, nil
 }
 
-// end makes the session end, unless it does already.
-func (l *listener) end(err error) {
+func (l *listener) report(e ending) {
 	select {
-	case l.ended <- err:
-	default:
+	case l.ended <- e:
+	case <-l.bus.ctx.Done():
 	}
 }
 
@@ -258,6 +352,108 @@ func (l *listener) asked(name string) bool {
 	defer l.bus.mu.Unlock()
 	_, ok := l.quit[name]
 	return ok
+}
+
+// end forgets a line that has ended, or a topic that it does not hear any more.
+func (l *listener) end(e ending) {
+	lost := map[topic]struct{}{}
+	for t, node := range l.heard {
+		if l.lines[node] == e.of && (e.topic == nil || *e.topic == t) {
+			lost[t] = struct{}{}
+			l.failed[t] = e.err // and not at once: others have lost it, too
+			delete(l.heard, t)
+		}
+	}
+	for node, line := range l.lines {
+		if line == e.of && e.topic == nil {
+			delete(l.lines, node)
+			line.close()
+		}
+	}
+	if len(lost) > 0 {
+		l.bus.gap(lost, e.err)
+		if l.look(); errors.Is(e.err, errReplica) {
+			l.bus.reconnect(true)
+		}
+	}
+}
+
+// look looks at the cluster, and makes the listener follow what has changed.
+func (l *listener) look() {
+	b := l.bus
+	if !b.nodes.cluster || b.ctx.Err() != nil {
+		return
+	}
+	changed, err := b.nodes.refresh(b.ctx)
+	if err != nil || changed {
+		b.troubled()
+	}
+	if !changed {
+		return
+	}
+	b.change(maps.Keys(l.heard))
+	b.change(maps.Keys(l.failed))
+	wake(b.listen)
+	b.reconnect(false)
+}
+
+// check looks whether the connections are of use.
+func (l *listener) check() {
+	l.look()
+	b := l.bus
+	for _, s := range l.lines {
+		switch master := b.nodes.master(); {
+		case master != "" && s.addr != "" && master != s.addr:
+			l.end(ending{of: s, err: errMaster})
+		case !s.checked.Swap(true):
+			l.watchers.Go(func() { l.try(s) }) // ends by its timeout
+		}
+	}
+	if b.nodes.cluster {
+		l.prune()
+	} else {
+		b.reconnect(false)
+	}
+	for _, s := range b.unheard() {
+		for node, line := range l.lines {
+			if line.quiet() && l.hears(node, s) {
+				l.end(ending{of: line, err: errUnheard})
+			}
+		}
+	}
+	b.probe()
+	b.poll()
+}
+
+// try looks whether a line is of use.
+func (l *listener) try(s *subscription) {
+	ctx, cancel := context.WithTimeout(l.bus.ctx, lineTimeout)
+	defer cancel()
+	err := l.bus.check(ctx, s.line)
+	s.checked.Store(false)
+	if err != nil && (ctx.Err() == nil || s.quiet()) { // else it is what is heard that takes long
+		l.report(ending{of: s, err: err})
+	}
+}
+
+// hears reports whether a node is where the seat's own topic is heard.
+func (l *listener) hears(node string, s *seat) bool {
+	at, ok := l.heard[s.own]
+	return ok && at == node
+}
+
+// prune closes the lines on which nothing is heard any more.
+func (l *listener) prune() {
+	used := map[string]bool{}
+	for _, node := range l.heard {
+		used[node] = true
+	}
+	for node, line := range l.lines {
+		if !used[node] {
+			delete(l.lines, node)
+			line.close()
+		}
+	}
 }
 
 // dispatch hands a message to the seats that want it: a room of one namespace may
@@ -271,46 +467,10 @@ func (b *bus) dispatch(m rueidis.PubSubMessage) {
 	seats := b.topics[t]
 	b.mu.Unlock()
 	for _, s := range seats {
+		if s.own == t && s.echo(m.Message) {
+			continue
+		}
 		// Nobody writes to it, as seats promise: a copy would be for nothing.
 		s.deliver(t, m.Channel, unsafe.Slice(unsafe.StringData(m.Message), len(m.Message)))
-	}
-}
-
-// forget makes all topics new.
-func (b *bus) forget() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for t := range b.topics {
-		b.changed[t] = struct{}{}
-	}
-}
-
-// hears makes seats ready.
-func (b *bus) hears(seats []*seat) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.fault = nil
-	for _, s := range seats {
-		s.isReady = true
-		close(s.ready)
-	}
-}
-
-// gap notes that nothing is heard, and tells the seats that did hear.
-func (b *bus) gap(reason error) {
-	var deaf []*seat
-	b.gaps.Add(1)
-	b.mu.Lock()
-	b.fault = reason
-	for s := range b.seats {
-		if s.isReady {
-			s.isReady = false
-			s.ready = make(chan struct{})
-			deaf = append(deaf, s)
-		}
-	}
-	b.mu.Unlock()
-	for _, s := range deaf {
-		s.lost(0, reason)
 	}
 }

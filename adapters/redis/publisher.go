@@ -2,121 +2,334 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/rueidis"
 )
 
 const (
-	// A batch is sent with one write and awaited as a whole.
+	// A batch is sent with one write to each node, and awaited as a whole.
 	batchCommands = 512
 	batchBytes    = 1 << 20
+	// batchScan is how many commands are looked at for those that can be sent now.
+	batchScan = 1 << 14
 
 	// A connection is tried before it is trusted with a batch, which can't be sent
-	// twice, if it was idle for so long or the other one has broken.
+	// twice, if it was idle for so long or a subscribed one has broken.
 	idle = time.Second
 )
 
-// A publisher sends what is queued, in order. Its connection is its own: a client
-// spreads commands over several, and their order would be lost.
+// A publisher sends what is queued, in order. Its connections are its own: a client
+// spreads commands over several, and their order would be lost. In Redis Cluster it
+// has one to each master that it sends something to; what is for a node that can't be
+// reached waits, and does not hold up the rest.
 type publisher struct {
-	bus  *bus
-	conn rueidis.DedicatedClient
-	keep func() bool // keeps the end of the bus from closing conn
-	used time.Time   // when conn was last known to work
-	gaps int64       // how many there were then
+	bus   *bus
+	home  string // the master for what any of them takes
+	gaps  int64  // how many there were when the lines were last tried
+	made  int64  // lines so far
+	retry map[string]*attempt
 
-	batch    []command
-	commands []rueidis.Completed
+	mu    sync.Mutex // guards the following
+	lines map[string]*line
+}
+
+// An attempt says when a node that could not be reached, or did not do what it was
+// told, is tried again.
+type attempt struct {
+	backoff
+	until time.Time
 }
 
 // run ends with the bus.
 func (p *publisher) run() {
-	defer p.disconnect()
-	for p.bus.awaitCommands() && p.connect() {
-		p.batch = p.bus.take(p.batch[:0])
-		if !p.execute(p.batch) {
-			p.disconnect()
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, line := range p.lines {
+			line.close()
 		}
-		clear(p.batch)
+	}()
+	var batch []command
+	for p.bus.awaitCommands(p.pause()) {
+		batch = p.bus.take(batch[:0], p.ready)
+		p.execute(batch)
+		clear(batch)
 	}
 }
 
-// connect waits for a connection that works, and reports whether there is one:
-// not after the end.
-func (p *publisher) connect() bool {
-	var retry backoff
-	for {
-		gaps := p.bus.gaps.Load()
-		if p.conn == nil {
-			p.conn, _ = p.bus.client.Dedicate()
-			p.keep = context.AfterFunc(p.bus.ctx, p.conn.Close) // the end does not wait for a silent peer
-		} else if time.Since(p.used) < idle && p.gaps == gaps {
-			return true
-		}
-		// A context that can be cancelled would make rueidis start two goroutines.
-		if err := p.conn.Do(context.Background(), p.bus.client.B().Ping().Build()).Error(); err == nil {
-			p.used, p.gaps = time.Now(), gaps
-			return true
-		}
-		p.disconnect()
-		if !retry.wait(p.bus.ctx) {
-			return false
-		}
+// node returns the address of the node for a command.
+func (p *publisher) node(c *command) string {
+	topology := p.bus.nodes.topology()
+	switch {
+	case topology == nil:
+		return ""
+	case c.key:
+		return topology.owner(c.cmd.Slot())
+	case !topology.isMaster(p.home) || p.waits(p.home):
+		p.home = p.bus.nodes.anyMaster(topology, p.waits)
 	}
+	return p.home
 }
 
-func (p *publisher) disconnect() {
-	if p.conn != nil {
-		p.keep()
-		p.conn.Close()
-		p.conn = nil
-	}
+// ready reports whether a command can be sent now.
+func (p *publisher) ready(c *command) bool { return !p.waits(p.node(c)) }
+
+func (p *publisher) waits(node string) bool {
+	a := p.retry[node]
+	return a != nil && time.Now().Before(a.until)
 }
 
-// execute sends a batch, and reports whether the connection still works.
-func (p *publisher) execute(batch []command) (works bool) {
-	cluster := p.bus.client.Mode() == rueidis.ClientModeCluster
-	works = true
-	for len(batch) > 0 {
-		// In Redis Cluster it is the client that knows the node for a key.
-		routed := cluster && batch[0].key
-		n := 1
-		for n < len(batch) && (cluster && batch[n].key) == routed {
-			n++
+// pause returns how long nothing can be sent to some node, or 0.
+func (p *publisher) pause() (least time.Duration) {
+	for _, a := range p.retry {
+		if d := time.Until(a.until); d > 0 && (least == 0 || d < least) {
+			least = d
 		}
-		var results []rueidis.RedisResult
-		p.commands = p.commands[:0]
-		for _, c := range batch[:n] {
-			p.commands = append(p.commands, c.cmd)
-		}
-		if routed {
-			results = p.bus.client.DoMulti(p.bus.ctx, p.commands...)
+	}
+	return least
+}
+
+// later puts off what is for a node.
+func (p *publisher) later(node string) {
+	a := p.retry[node]
+	if a == nil {
+		a = new(attempt)
+		p.retry[node] = a
+	}
+	a.rest()
+	a.until = time.Now().Add(a.next())
+	p.bus.troubled()
+}
+
+// connect returns a line to a node that works.
+func (p *publisher) connect(node string) (*line, error) {
+	p.mu.Lock()
+	l := p.lines[node]
+	p.mu.Unlock()
+	gaps := p.bus.gaps.Load()
+	if l != nil && (time.Since(l.used) >= idle || p.gaps != gaps) {
+		ctx, cancel := context.WithTimeout(context.Background(), replyTimeout) // bounds a read: no goroutine waits for it
+		err := p.bus.check(ctx, l)
+		cancel()
+		if err != nil {
+			p.disconnect(node, l)
+			l = nil
 		} else {
-			results = p.conn.DoMulti(context.Background(), p.commands...)
-			works = works && results[n-1].NonRedisError() == nil
+			l.used = time.Now()
 		}
-		clear(p.commands)
-		p.bus.settle(batch[:n], results)
-		batch = batch[n:]
 	}
-	p.used = time.Now()
-	return works
+	p.gaps = gaps
+	if l != nil {
+		return l, nil
+	}
+	l, err := p.bus.dial(node)
+	if err != nil {
+		return nil, err
+	}
+	p.made++
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lines[node] = l
+	return l, nil
 }
 
-// awaitCommands waits until something is queued, and reports whether there is:
-// not after the end.
-func (b *bus) awaitCommands() bool {
+// master returns the line outside Redis Cluster.
+func (p *publisher) master() *line {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lines[""]
+}
+
+func (p *publisher) disconnect(node string, l *line) {
+	p.mu.Lock()
+	if p.lines[node] == l {
+		delete(p.lines, node)
+	}
+	p.mu.Unlock()
+	l.close()
+}
+
+// reconnect closes the lines that lead to what is no master any more, also while
+// they are used: what is under way there may not be answered for long.
+func (p *publisher) reconnect() {
+	topology, master := p.bus.nodes.topology(), p.bus.nodes.master()
+	p.mu.Lock()
+	var old []*line
+	for node, l := range p.lines {
+		if topology != nil && !topology.isMaster(node) || topology == nil && master != "" && l.addr != "" && l.addr != master {
+			delete(p.lines, node)
+			old = append(old, l)
+		}
+	}
+	p.mu.Unlock()
+	for _, l := range old {
+		l.close()
+	}
+}
+
+// A share is what of a batch is for one node.
+type share struct {
+	node     string
+	commands []command
+	results  []rueidis.RedisResult
+	err      error // nothing was sent
+}
+
+// execute sends a batch. What was certainly not done waits for another attempt.
+func (p *publisher) execute(batch []command) {
+	var shares []*share
+	for _, c := range batch {
+		node := p.node(&c)
+		i := slices.IndexFunc(shares, func(s *share) bool { return s.node == node })
+		if i < 0 {
+			i = len(shares)
+			shares = append(shares, &share{node: node})
+		}
+		shares[i].commands = append(shares[i].commands, c)
+	}
+	if len(shares) == 1 {
+		p.send(shares[0])
+	} else {
+		var all sync.WaitGroup
+		for _, s := range shares {
+			l, err := p.connect(s.node)
+			if s.err = err; err == nil {
+				all.Go(func() { p.write(s, l) })
+			}
+		}
+		all.Wait()
+	}
+	var again []command
+	for _, s := range shares {
+		again = append(again, p.finish(s)...)
+	}
+	if len(again) > 0 {
+		p.bus.putBack(again)
+	}
+}
+
+func (p *publisher) send(s *share) {
+	l, err := p.connect(s.node)
+	if s.err = err; err == nil {
+		p.write(s, l)
+	}
+}
+
+func (p *publisher) write(s *share, l *line) {
+	commands := make([]rueidis.Completed, len(s.commands))
+	for i, c := range s.commands {
+		commands[i] = c.cmd
+	}
+	s.results = l.DoMulti(context.Background(), commands...) // reconnect and the client's timeout end it
+	works := true
+	for i := range s.results {
+		works = works && s.results[i].NonRedisError() == nil && !isReadOnly(s.results[i].Error())
+	}
+	if !works {
+		p.disconnect(s.node, l)
+		return
+	}
+	l.used = time.Now()
+}
+
+// finish settles what was done, and returns what was not.
+func (p *publisher) finish(s *share) (again []command) {
+	if s.err != nil {
+		p.later(s.node)
+		p.refresh()
+		return s.commands
+	}
+	done, results := s.commands[:0], s.results[:0]
+	moved := false
+	for i, c := range s.commands {
+		result := s.results[i]
+		reply, refused := rueidis.IsRedisErr(result.Error())
+		if refused && c.again {
+			if addr, ok := reply.IsAsk(); ok {
+				result = p.asking(addr, &c)
+				reply, refused = rueidis.IsRedisErr(result.Error())
+			}
+		}
+		if refused && c.again && isUndone(reply) {
+			moved = true
+			again = append(again, c)
+			continue
+		}
+		done, results = append(done, c), append(results, result)
+	}
+	if moved {
+		p.later(s.node)
+		p.refresh()
+	} else if len(done) > 0 && results[len(results)-1].NonRedisError() == nil {
+		delete(p.retry, s.node)
+	}
+	p.bus.settle(done, results)
+	return again
+}
+
+// asking sends a command to a node that is about to be responsible for its key.
+func (p *publisher) asking(addr string, c *command) rueidis.RedisResult {
+	l, err := p.connect(addr)
+	if err != nil {
+		return rueidis.NewErrorResult(err)
+	}
+	return l.DoMulti(context.Background(), p.bus.client.B().Asking().Build(), c.cmd)[1]
+}
+
+func (p *publisher) refresh() {
+	if !p.bus.nodes.cluster || p.bus.ctx.Err() != nil {
+		return
+	}
+	if changed, err := p.bus.nodes.refresh(p.bus.ctx); err != nil || changed {
+		p.bus.troubled()
+		if changed {
+			p.reconnect()
+		}
+	}
+}
+
+// isUndone reports whether an error says that a command was not done, and may be on
+// another node or later.
+func isUndone(err *rueidis.RedisError) bool {
+	_, moved := err.IsMoved()
+	return moved || err.IsClusterDown() || err.IsTryAgain() || err.IsLoading() || isReadOnly(err)
+}
+
+func isReadOnly(err error) bool {
+	var reply *rueidis.RedisError
+	return errors.As(err, &reply) && (strings.HasPrefix(reply.Error(), "READONLY") || strings.HasPrefix(reply.Error(), "MASTERDOWN"))
+}
+
+// awaitCommands waits until something is queued, or for a pause if there is one, and
+// reports whether to go on: not after the end.
+func (b *bus) awaitCommands(pause time.Duration) bool {
+	var over <-chan time.Time
+	if pause > 0 {
+		timer := time.NewTimer(pause)
+		defer timer.Stop()
+		over = timer.C
+	}
 	for {
 		b.mu.Lock()
 		n := len(b.queue)
+		held := b.held
 		b.mu.Unlock()
-		if n > 0 {
+		if b.ctx.Err() != nil {
+			return false
+		}
+		if n > held || held > 0 && pause == 0 {
 			return true
 		}
 		select {
 		case <-b.send:
+			return b.ctx.Err() == nil
+		case <-over:
+			return true
 		case <-b.ctx.Done():
 			return false
 		}
@@ -124,20 +337,36 @@ func (b *bus) awaitCommands() bool {
 }
 
 // take appends the next commands that are to be sent.
-func (b *bus) take(batch []command) []command {
+func (b *bus) take(batch []command, ready func(c *command) bool) []command {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	n, size := 0, 0
-	for n < min(len(b.queue), batchCommands) && size < batchBytes {
-		size += b.queue[n].size
-		n++
+	n, size, held := 0, 0, 0
+	for ; n < min(len(b.queue), batchScan) && len(batch) < batchCommands && size < batchBytes; n++ {
+		if c := &b.queue[n]; ready(c) {
+			size += c.size
+			batch = append(batch, *c)
+		} else {
+			b.queue[held] = *c
+			held++
+		}
 	}
-	batch = append(batch, b.queue[:n]...)
-	clear(b.queue[:n])
-	if b.queue = b.queue[n:]; len(b.queue) == 0 {
+	copy(b.queue[n-held:n], b.queue[:held])
+	clear(b.queue[:n-held])
+	if b.queue = b.queue[n-held:]; len(b.queue) == 0 {
 		b.queue = nil
 	}
+	if b.held = held; len(batch) == 0 {
+		b.held = len(b.queue)
+	}
 	return batch
+}
+
+// putBack puts commands before all others.
+func (b *bus) putBack(commands []command) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.queue = slices.Concat(commands, b.queue)
+	b.held += len(commands)
 }
 
 // settle counts what was sent, and reports what was not, once to each seat.
@@ -152,7 +381,7 @@ func (b *bus) settle(batch []command, results []rueidis.RedisResult) {
 		if c.done != nil {
 			c.done(reply, err)
 		}
-		if err != nil && !rueidis.IsRedisNil(err) { // nil is an answer
+		if err != nil && !rueidis.IsRedisNil(err) && !c.control { // nil is an answer
 			if losses == nil {
 				losses = make(map[*seat]loss)
 			}
@@ -169,16 +398,19 @@ func (b *bus) settle(batch []command, results []rueidis.RedisResult) {
 	}
 }
 
-// drop gives up what a seat has queued, and returns how many commands that is.
+// drop gives up what a seat has queued, and returns how many messages that is.
 func (b *bus) drop(s *seat) (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.held = 0
 	b.queue = slices.DeleteFunc(b.queue, func(c command) bool {
 		if c.seat != s {
 			return false
 		}
 		b.settled(c)
-		n++
+		if !c.control {
+			n++
+		}
 		return true
 	})
 	return n

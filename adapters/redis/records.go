@@ -35,6 +35,7 @@ type records struct {
 	busy     bool      // watch runs
 	gaps     int       // that are not in the stream yet
 	marking  bool      // an entry is under way for them
+	marked   time.Time // when one was refused last
 }
 
 type record struct {
@@ -60,6 +61,7 @@ func (m *streamsMember) Record(msg *adapter.Message) error {
 		if err != nil {
 			r.fail(number)
 		}
+		m.written(err)
 	}
 	if err := m.enqueue(c); err != nil {
 		return err
@@ -182,24 +184,25 @@ func (r *records) give(list []record) {
 
 // mark appends an entry for gaps. The caller holds mu.
 func (r *records) mark() {
-	if r.gaps == 0 || r.marking {
+	if r.gaps == 0 || r.marking || time.Since(r.marked) < recordTimeout {
 		return
 	}
 	gaps, e := r.gaps, r.member.entry()
 	c := e.append(r.member.bus.client, typeNothing, "{}", gapField, "1")
-	c.done = func(_ rueidis.RedisMessage, err error) {
+	c.control, c.done = true, func(_ rueidis.RedisMessage, err error) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.marking = false
-		if err == nil {
-			r.gaps -= gaps
+		if r.marking = false; err != nil {
+			r.marked = time.Now()
+			return
 		}
+		r.gaps -= gaps
 	}
 	r.marking = r.member.enqueue(c) == nil
 }
 
-// marked reports whether the stream knows of all gaps.
-func (r *records) marked() bool {
+// complete reports whether the stream knows of all gaps.
+func (r *records) complete() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.gaps == 0

@@ -200,7 +200,7 @@ func TestRecordedEventsWithoutRedis(t *testing.T) {
 	proxy.Thaw()
 	eventually(t, "the gap is known everywhere", func() bool {
 		_, err := b.Since(t.Context(), before)
-		return errors.Is(err, adapter.ErrForgotten) && a.(*streamsMember).records.marked()
+		return errors.Is(err, adapter.ErrForgotten) && a.(*streamsMember).records.complete()
 	})
 	eventually(t, "events are recorded again", func() bool {
 		if err := a.Record(event("after")); err != nil {

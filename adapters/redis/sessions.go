@@ -65,35 +65,42 @@ func (m *streamsMember) Save(s *adapter.Session, ttl time.Duration) error {
 // Take implements [adapter.Recorder]. It stands in the queue, behind what this
 // server has saved.
 func (m *streamsMember) Take(ctx context.Context, pid string) (*adapter.Session, error) {
+	key := m.sessionPrefix + pid
+	reply, err := m.ask(ctx, m.bus.client.B().Getdel().Key(key).Build())
+	switch {
+	case rueidis.IsRedisNil(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("socketio: redis: taking a session: %w", err)
+	}
+	value, err := reply.ToString()
+	if err != nil {
+		return nil, fmt.Errorf("socketio: redis: taking a session: %w", err)
+	}
+	return decodeSession(value)
+}
+
+// ask sends a command with a key, behind everything that is queued, and waits for the
+// reply. Other connections of the client may lead to a master that is one no more.
+func (s *seat) ask(ctx context.Context, cmd rueidis.Completed) (rueidis.RedisMessage, error) {
 	type answer struct {
-		value string
+		reply rueidis.RedisMessage
 		err   error
 	}
 	answered := make(chan answer, 1)
-	cmd := m.bus.client.B().Getdel().Key(m.sessionPrefix + pid).Build()
-	err := m.enqueue(command{cmd: cmd, size: len(pid), key: true, done: func(reply rueidis.RedisMessage, err error) {
-		value := ""
-		if err == nil {
-			value, err = reply.ToString()
-		}
-		answered <- answer{value, err}
+	err := s.enqueue(command{cmd: cmd, key: true, control: true, done: func(reply rueidis.RedisMessage, err error) {
+		answered <- answer{reply, err}
 	}})
 	if err != nil {
-		return nil, err
+		return rueidis.RedisMessage{}, err
 	}
 	select {
 	case a := <-answered:
-		switch {
-		case rueidis.IsRedisNil(a.err):
-			return nil, nil
-		case a.err != nil:
-			return nil, fmt.Errorf("socketio: redis: taking a session: %w", a.err)
-		}
-		return decodeSession(a.value)
-	case <-m.gone:
-		return nil, adapter.ErrLeft
+		return a.reply, a.err
+	case <-s.gone:
+		return rueidis.RedisMessage{}, adapter.ErrLeft
 	case <-ctx.Done():
-		return nil, fmt.Errorf("socketio: redis: taking a session: %w", ctx.Err())
+		return rueidis.RedisMessage{}, ctx.Err()
 	}
 }
 
@@ -134,12 +141,16 @@ func decodeSession(value string) (*adapter.Session, error) {
 // Since implements [adapter.Recorder]. Like a session in Node, it fails if the
 // entry that the position names was dropped.
 func (m *streamsMember) Since(ctx context.Context, position int64) (list []*adapter.Message, err error) {
-	if !m.records.marked() {
+	if !m.records.complete() {
 		return nil, fmt.Errorf("socketio: redis: events are not in the stream: %w", adapter.ErrForgotten)
 	}
 	s := m.stream
 	for from := entryAt(position); ; {
-		page, err := s.bus.client.Do(ctx, s.bus.client.B().Xrange().Key(s.key).Start("("+from.String()).End("+").Count(sincePage).Build()).AsXRange()
+		reply, err := m.ask(ctx, s.bus.client.B().Xrange().Key(s.key).Start("("+from.String()).End("+").Count(sincePage).Build())
+		if err != nil {
+			return nil, fmt.Errorf("socketio: redis: reading %s: %w", s.key, err)
+		}
+		page, err := reply.AsXRange()
 		if err != nil {
 			return nil, fmt.Errorf("socketio: redis: reading %s: %w", s.key, err)
 		}
@@ -163,7 +174,11 @@ func (m *streamsMember) Since(ctx context.Context, position int64) (list []*adap
 		}
 	}
 	// Nothing behind the position was dropped while it was read, if it is there yet.
-	oldest, err := firstID(s.bus.client.Do(ctx, s.oldest()))
+	reply, err := m.ask(ctx, s.oldest())
+	if err != nil {
+		return nil, fmt.Errorf("socketio: redis: reading %s: %w", s.key, err)
+	}
+	oldest, err := firstEntry(reply)
 	switch {
 	case err != nil:
 		return nil, err

@@ -2,7 +2,6 @@ package redis
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -110,7 +109,7 @@ type shardedMember struct {
 	uid, nsp string
 	channels channels
 	mode     SubscriptionMode
-	own      ends
+	self     ends
 	decoder  decoder
 
 	mu      sync.Mutex          // guards the following
@@ -125,12 +124,12 @@ func newShardedMember(b *bus, o ShardedOptions, namespace string, host adapter.H
 	m := &shardedMember{
 		uid: uid, nsp: namespace,
 		channels: channelsOf(o.ChannelPrefix, namespace), mode: o.SubscriptionMode,
-		own:     endsOf(uid, namespace),
+		self:    endsOf(uid, namespace),
 		decoder: decoder{uid: uid, nsp: namespace, wants: host.Wants},
 		changed: map[string]struct{}{},
 	}
 	m.seat = newSeat(b, host)
-	m.join(m.receive, topic{name: m.channels.main()}, topic{name: m.channels.of(uid)})
+	m.join(m.receive, leavingEnvelope(uid, namespace, false), topic{name: m.channels.main()}, topic{name: m.channels.of(uid)})
 	return m
 }
 
@@ -179,13 +178,12 @@ func newWriter(m *adapter.Message, pack bool) *writer {
 	return &writer{pack: pack, b: make([]byte, 0, size)}
 }
 
-// Peers implements [adapter.Member].
-func (m *shardedMember) Peers(ctx context.Context) (adapter.Peers, error) {
-	return m.peers(ctx, m.channels.main())
-}
-
 func (m *shardedMember) receive(t topic, _ string, payload []byte) {
-	if m.own.end(payload) {
+	switch {
+	case m.self.end(payload):
+		return
+	case t.name == m.counted && isLeaving(payload):
+		m.goes()
 		return
 	}
 	msg, err := m.decoder.envelope(payload)

@@ -32,7 +32,7 @@ type stream struct {
 	opened  chan struct{} // closed when the first position is known
 
 	// The reader's own.
-	conn   rueidis.DedicatedClient
+	conn   *line
 	last   entryID   // that was read
 	behind bool      // there was more to read than one answer could hold
 	told   time.Time // when the seats were told last how far it is
@@ -40,9 +40,12 @@ type stream struct {
 	mu      sync.Mutex // guards the following
 	members map[string]*streamsMember
 	fault   error   // why nothing can be read
+	line    *line   // on which it is read
 	at      entryID // the entry that is being delivered, or was last
 	reached entryID // everything up to it has been delivered
 	waiters []waiter
+
+	noting sync.Mutex // held while members are told of fault
 }
 
 func newStream(b *bus, key string, o StreamsOptions) *stream {
@@ -99,24 +102,6 @@ func (s *stream) all() []*streamsMember {
 	return slices.Collect(maps.Values(s.members))
 }
 
-// ready waits until everything that is appended from now on will be read, or
-// gone is closed.
-func (s *stream) ready(ctx context.Context, gone <-chan struct{}) error {
-	select {
-	case <-s.opened:
-		return nil
-	case <-gone:
-		return errClosed
-	case <-ctx.Done():
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.fault != nil {
-		return fmt.Errorf("socketio: redis: %w, because of: %w", ctx.Err(), s.fault)
-	}
-	return fmt.Errorf("socketio: redis: %w", ctx.Err())
-}
-
 // read ends with the bus.
 func (s *stream) read() {
 	for retry := (backoff{}); ; {
@@ -125,9 +110,7 @@ func (s *stream) read() {
 		if s.bus.ctx.Err() != nil {
 			return
 		}
-		s.mu.Lock()
-		s.fault = err
-		s.mu.Unlock()
+		s.note(err)
 		if time.Since(begun) > lastPause {
 			retry = backoff{}
 		}
@@ -139,20 +122,83 @@ func (s *stream) read() {
 
 // session connects and reads on until that fails.
 func (s *stream) session() error {
-	s.conn, _ = s.bus.client.Dedicate()
-	stop := context.AfterFunc(s.bus.ctx, s.conn.Close) // the end does not wait for a silent peer
-	defer func() {
-		stop()
-		s.conn.Close()
-	}()
+	line, err := s.bus.dial(s.owner())
+	if err != nil {
+		return err
+	}
+	defer line.close()
+	s.conn = line
+	s.setLine(line)
+	defer s.setLine(nil)
 	if err := s.position(); err != nil {
 		return err
 	}
+	s.note(nil)
 	for {
 		if err := s.step(); err != nil {
 			return err
 		}
 	}
+}
+
+// owner returns the node that has the stream, in Redis Cluster.
+func (s *stream) owner() string {
+	if t := s.bus.nodes.topology(); t != nil {
+		return t.owner(s.bus.slot(s.key))
+	}
+	return ""
+}
+
+func (s *stream) setLine(l *line) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.line = l
+}
+
+// reconnect makes reading begin anew if it leads to what is no master any more: what
+// is under way there may not be answered for long.
+func (s *stream) reconnect(force bool) {
+	s.mu.Lock()
+	l := s.line
+	s.mu.Unlock()
+	if l == nil {
+		return
+	}
+	owner := s.owner()
+	if !s.bus.nodes.cluster {
+		owner = s.bus.nodes.master()
+	}
+	if force || owner != "" && l.addr != "" && l.addr != owner {
+		l.close()
+	}
+}
+
+// note notes why nothing can be read, or that it can.
+func (s *stream) note(err error) {
+	s.mu.Lock()
+	s.fault = err
+	s.mu.Unlock()
+	for _, m := range s.all() {
+		m.readable()
+	}
+}
+
+// readable tells a member whether its stream can be read.
+func (m *streamsMember) readable() {
+	s := m.stream
+	s.noting.Lock()
+	defer s.noting.Unlock()
+	s.mu.Lock()
+	err := s.fault
+	s.mu.Unlock()
+	select {
+	case <-m.begun:
+	default:
+		if err == nil {
+			return // it will be, when the host knows where the stream is
+		}
+	}
+	m.note(reading, err)
 }
 
 // position finds where to read on.
@@ -232,9 +278,14 @@ func (s *stream) step() error {
 	defer cancel()
 	read := s.bus.client.B().Xread().Count(int64(o.ReadCount)).Block(max(o.BlockTime.Milliseconds(), 1)).
 		Streams().Key(s.key).Id(s.last.String()).Build()
-	commands := []rueidis.Completed{read}
+	var commands []rueidis.Completed
 	if s.behind {
-		commands = []rueidis.Completed{s.oldest(), read}
+		commands = append(commands, s.oldest())
+	}
+	at := len(commands)
+	commands = append(commands, read)
+	if !s.bus.nodes.cluster && !s.behind {
+		commands = append(commands, s.bus.client.B().Role().Build())
 	}
 	replies := s.conn.DoMulti(ctx, commands...)
 	if s.behind {
@@ -244,9 +295,15 @@ func (s *stream) step() error {
 		}
 		s.missed(oldest, s.last)
 	}
-	streams, err := replies[len(replies)-1].AsXRead()
+	streams, err := replies[at].AsXRead()
 	if err != nil && !rueidis.IsRedisNil(err) {
 		return fmt.Errorf("socketio: redis: reading %s: %w", s.key, err)
+	}
+	if at+1 < len(replies) {
+		role, err := replies[at+1].ToMessage()
+		if err := s.bus.checkMaster(s.conn, role, err); err != nil {
+			return err // what was read is read again
+		}
 	}
 	entries := streams[s.key]
 	// Who is overtaken by what Redis drops finds a stream that is full.
@@ -323,7 +380,15 @@ func (id entryID) compare(other entryID) int {
 }
 
 // firstID returns the ID of the only entry, or the zero ID if there is none.
-func firstID(reply rueidis.RedisResult) (entryID, error) {
+func firstID(result rueidis.RedisResult) (entryID, error) {
+	reply, err := result.ToMessage()
+	if err != nil {
+		return entryID{}, fmt.Errorf("socketio: redis: reading a stream: %w", err)
+	}
+	return firstEntry(reply)
+}
+
+func firstEntry(reply rueidis.RedisMessage) (entryID, error) {
 	entries, err := reply.AsXRange()
 	switch {
 	case err != nil:

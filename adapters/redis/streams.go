@@ -1,11 +1,11 @@
 package redis
 
 import (
-	"context"
 	"encoding/base64"
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf16"
 
@@ -127,7 +127,7 @@ func (s *streams) join(namespace string, host adapter.Host) adapter.Member {
 	m := &streamsMember{
 		uid: uid, nsp: namespace, channels: channelsOf(s.options.ChannelPrefix, namespace),
 		begun: make(chan struct{}), sessionPrefix: s.options.SessionKeyPrefix,
-		maxLen: strconv.Itoa(s.options.MaxLen), own: endsOf(uid, namespace),
+		maxLen: strconv.Itoa(s.options.MaxLen), self: endsOf(uid, namespace),
 		decoder: decoder{uid: uid, nsp: namespace, wants: host.Wants},
 	}
 	m.seat = newSeat(s.bus, host)
@@ -141,18 +141,30 @@ func (s *streams) join(namespace string, host adapter.Host) adapter.Member {
 	if m.stream == nil {
 		m.stream = newStream(s.bus, key, s.options)
 		s.byKey[key] = m.stream
+		s.bus.watch(m.stream.reconnect)
 		s.bus.run(m.stream.read)
 	}
 	m.stream.add(m)
-	m.join(m.receive, topic{name: m.channels.main()}, topic{name: m.channels.of(uid)})
+	m.state.missing[reading], m.state.missing[writing] = errConnecting, errConnecting
+	m.refused.Store(true) // as long as it is not known
+	m.join(m.receive, leavingEnvelope(uid, namespace, true), topic{name: m.channels.main()}, topic{name: m.channels.of(uid)})
 	m.run(func() { // ends when the stream can be read, or with the seat
 		select {
 		case <-m.stream.opened:
 			m.inTurn(m.begin)
+			m.readable()
+			m.tryWriting()
 		case <-m.held.over:
 		}
 	})
 	return m
+}
+
+// watch makes f be called when a master may have changed.
+func (b *bus) watch(f func(force bool)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.watchers = append(b.watchers, f)
 }
 
 // run starts f, which ends with the bus, unless that has been closed.
@@ -171,13 +183,16 @@ type streamsMember struct {
 	channels channels
 	stream   *stream
 	maxLen   string
-	own      ends
+	self     ends
 
 	sessionPrefix string
 
 	held    held
 	records records
 	begun   chan struct{} // closed when the host knows where the stream is
+
+	refused atomic.Bool // the stream can't be written
+	trying  atomic.Bool // tryWriting runs
 
 	start entryID // where the stream was; guarded by stream.mu
 
@@ -191,29 +206,6 @@ var _ adapter.Recorder = (*streamsMember)(nil)
 
 // ID implements [adapter.Member].
 func (m *streamsMember) ID() string { return m.uid }
-
-// Ready implements [adapter.Member].
-func (m *streamsMember) Ready(ctx context.Context) error {
-	if err := m.seat.Ready(ctx); err != nil {
-		return err
-	}
-	if err := m.stream.ready(ctx, m.gone); err != nil {
-		return err
-	}
-	select {
-	case <-m.begun:
-		return nil
-	case <-m.gone:
-		return adapter.ErrLeft
-	case <-ctx.Done():
-		return fmt.Errorf("socketio: redis: %w", ctx.Err())
-	}
-}
-
-// Peers implements [adapter.Member].
-func (m *streamsMember) Peers(ctx context.Context) (adapter.Peers, error) {
-	return m.peers(ctx, m.channels.main())
-}
 
 // Leave implements [adapter.Member].
 func (m *streamsMember) Leave() <-chan struct{} {
@@ -233,6 +225,7 @@ func (m *streamsMember) Publish(msg *adapter.Message) error {
 		if err != nil {
 			return err
 		}
+		c.done = func(_ rueidis.RedisMessage, err error) { m.written(err) }
 		return m.enqueue(c)
 	}
 	channel := m.channels.main()
@@ -247,6 +240,56 @@ func (m *streamsMember) Publish(msg *adapter.Message) error {
 		return w.err
 	}
 	return m.publish(channel, w.b)
+}
+
+// written takes account of whether Redis has taken an entry.
+func (m *streamsMember) written(err error) {
+	_, refused := rueidis.IsRedisErr(err)
+	switch {
+	case refused:
+		m.refused.Store(true)
+		m.note(writing, fmt.Errorf("socketio: redis: writing to %s: %w", m.stream.key, err))
+		if !m.trying.Load() {
+			m.run(m.tryWriting)
+		}
+	case err == nil && m.refused.Swap(false):
+		m.note(writing, nil)
+	}
+}
+
+// tryWriting appends entries that mean nothing until Redis takes one.
+func (m *streamsMember) tryWriting() {
+	if m.trying.Swap(true) {
+		return
+	}
+	defer m.trying.Store(false)
+	for retry := (backoff{}); m.refused.Load(); {
+		if retry.attempts > 0 {
+			timer := time.NewTimer(retry.next())
+			select {
+			case <-timer.C:
+			case <-m.held.over:
+				timer.Stop()
+				return
+			}
+		}
+		retry.attempts = max(retry.attempts, 3)
+		e := m.entry()
+		c := e.append(m.bus.client, typeNothing, "{}")
+		done := make(chan struct{})
+		c.control, c.done = true, func(_ rueidis.RedisMessage, err error) {
+			m.written(err)
+			close(done)
+		}
+		if m.enqueue(c) != nil {
+			return
+		}
+		select {
+		case <-done:
+		case <-m.held.over:
+			return
+		}
+	}
 }
 
 // durable reports whether a message goes to the stream: all but requests, which
@@ -305,8 +348,10 @@ func (e *entry) append(client rueidis.Client, kind int64, data string, more ...s
 // receive handles what came over Pub/Sub.
 func (m *streamsMember) receive(t topic, _ string, payload []byte) {
 	switch {
-	case m.own.end(payload):
-	case t.name == m.channels.main():
+	case m.self.end(payload):
+	case t.name == m.counted && isLeaving(payload):
+		m.goes()
+	case t.name == m.counted:
 		m.held.add(payload)
 	default: // answers wait for nothing
 		m.handle(m.decoder.envelope(payload))

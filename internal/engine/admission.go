@@ -140,7 +140,7 @@ func (srv *Server) serveSession(w http.ResponseWriter, r *http.Request, sid stri
 
 // serveHandshake opens a session.
 func (srv *Server) serveHandshake(w http.ResponseWriter, r *http.Request, transport Transport) {
-	if srv.isStopped() || !srv.handshakes.TryAcquire(1) {
+	if srv.Stopped() || !srv.handshakes.TryAcquire(1) {
 		w.Header().Set("Retry-After", "1")
 		refuse(w, http.StatusServiceUnavailable, forbidden, "Server busy")
 		return

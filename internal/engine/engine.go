@@ -172,7 +172,8 @@ func (srv *Server) Len() int {
 // Slow counts the sessions that were closed because they did not read.
 func (srv *Server) Slow() uint64 { return srv.slow.Load() }
 
-func (srv *Server) isStopped() bool {
+// Stopped reports whether Stop was called.
+func (srv *Server) Stopped() bool {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	return srv.stopped

@@ -1,0 +1,243 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+
+	"github.com/socketio-go/socketio/adapter"
+)
+
+// A condition is one of those under which a seat hears the others and is heard.
+type condition int
+
+const (
+	attached   condition = iota // subscribed, and allowed to publish
+	logging                     // the log can be read
+	conditions                  // how many there are
+)
+
+var (
+	errAttaching = errors.New("socketio: nats: not connected yet")
+	errAway      = errors.New("socketio: nats: the connection is lost")
+)
+
+// A link is what of the conditions holds.
+type link struct {
+	mu      sync.Mutex // guards the following
+	missing [conditions]error
+	changed chan struct{} // closed when that changes, or when the seat is left
+	left    bool
+	seen    error // the last error of the connection that was looked at
+	busy    bool  // somebody attaches
+	again   bool  // and is to begin anew
+	tasks   sync.WaitGroup
+
+	telling sync.Mutex // held while the host is told; guards the following
+	told    error
+}
+
+func (l *link) begin(log bool) {
+	l.changed = make(chan struct{})
+	l.missing[attached], l.told = errAttaching, errAttaching
+	if log {
+		l.missing[logging] = errAttaching
+	}
+}
+
+// reason returns why the seat is not ready, or nil. The caller holds mu.
+func (l *link) reason() error {
+	var first error
+	for _, err := range l.missing {
+		if err != nil && (first == nil || first == errAttaching) {
+			first = err
+		}
+	}
+	return first
+}
+
+// note notes whether a condition holds, and tells the host of it.
+func (s *seat) note(c condition, err error) {
+	l := &s.link
+	l.mu.Lock()
+	if l.missing[c] = err; !l.left {
+		close(l.changed)
+		l.changed = make(chan struct{})
+	}
+	l.mu.Unlock()
+
+	l.telling.Lock()
+	defer l.telling.Unlock()
+	l.mu.Lock()
+	reason, left := l.reason(), l.left
+	l.mu.Unlock()
+	if left || reason == errAttaching || reason == l.told || reason != nil && l.told != nil && reason.Error() == l.told.Error() {
+		return
+	}
+	l.told = reason
+	s.host.Status(reason)
+}
+
+// leave ends what waits for the link.
+func (l *link) leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.left = true
+	close(l.changed)
+}
+
+// end waits until nothing runs any more. The seat has been left, and its ctx has
+// ended.
+func (l *link) end() {
+	l.tasks.Wait()
+	l.telling.Lock() // waits for what the host is told
+	defer l.telling.Unlock()
+}
+
+// Ready implements [adapter.Member].
+func (s *seat) Ready(ctx context.Context) error {
+	l := &s.link
+	for {
+		l.mu.Lock()
+		changed, reason, left := l.changed, l.reason(), l.left
+		l.mu.Unlock()
+		switch {
+		case left:
+			return adapter.ErrLeft
+		case reason == nil:
+			return nil
+		case s.a.dead.Load():
+			return fmt.Errorf("socketio: nats: %w", natsgo.ErrConnectionClosed)
+		case isHopeless(reason):
+			return reason
+		}
+		select {
+		case <-changed:
+		case <-s.a.over:
+		case <-ctx.Done():
+			if reason == errAttaching {
+				return fmt.Errorf("socketio: nats: %w", ctx.Err())
+			}
+			return fmt.Errorf("socketio: nats: %w, because of: %w", ctx.Err(), reason)
+		}
+	}
+}
+
+// attach makes a goroutine look whether the seat is subscribed and may publish: since
+// the connection was made anew, or, with anew, after subscribing once more.
+func (s *seat) attach(anew bool) {
+	l := &s.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.left:
+	case l.busy:
+		l.again = true
+	default:
+		l.busy = true
+		l.tasks.Go(func() { s.attaching(anew) }) // ends when it is known, or with the seat
+	}
+}
+
+func (s *seat) attaching(anew bool) {
+	l := &s.link
+	for {
+		err := s.tryAttaching(anew)
+		if s.ctx.Err() != nil {
+			return
+		}
+		l.mu.Lock()
+		again := l.again
+		l.busy, l.again = again, false
+		l.mu.Unlock()
+		if !again {
+			s.note(attached, err)
+			if err == nil && !s.a.online.Load() { // since just now
+				s.note(attached, errAway)
+			}
+			return
+		}
+	}
+}
+
+// tryAttaching returns why the others don't hear this seat, or it them.
+func (s *seat) tryAttaching(anew bool) error {
+	if err := s.flush(); err != nil {
+		return err
+	}
+	var before error // a connection that was made anew has forgotten it
+	if anew {
+		before = s.a.conn.LastError()
+		for i, recipient := range [...]string{all, s.id} {
+			if old := s.subs[i].Load(); old != nil {
+				_ = old.Unsubscribe() // it was refused
+			}
+			sub, err := s.a.conn.ChanSubscribe(s.prefix+recipient, s.a.inbound)
+			if err != nil {
+				return fmt.Errorf("socketio: nats: subscribing: %w", err)
+			}
+			s.subs[i].Store(sub)
+		}
+	}
+	if err := s.flush(); err != nil {
+		return err
+	}
+	subscribed := s.refused(before)
+	s.outbox.begin()
+	s.greet()
+	if err := s.outbox.settled(s.ctx); err != nil {
+		return err
+	}
+	if err := s.flush(); err != nil {
+		return err
+	}
+	if subscribed != nil {
+		return subscribed
+	}
+	if err := s.refused(before); err != nil {
+		return err
+	}
+	select { // the others introduce themselves
+	case <-time.After(introductions):
+	case <-s.left:
+	}
+	if !s.a.online.Load() {
+		return errAway
+	}
+	return nil
+}
+
+// refused returns the last error of the connection if it is about the subjects of the
+// seat and not the one of before. The server sends such errors before it answers to a
+// flush.
+func (s *seat) refused(before error) error {
+	err := s.a.conn.LastError()
+	if err == before || !errors.Is(err, natsgo.ErrPermissionViolation) || !strings.Contains(err.Error(), `"`+s.prefix) {
+		return nil
+	}
+	s.link.mu.Lock()
+	s.link.seen = err
+	s.link.mu.Unlock()
+	return fmt.Errorf("socketio: nats: %w", err)
+}
+
+// inspect looks from time to time whether the seat is refused, or still is.
+func (s *seat) inspect() {
+	l := &s.link
+	l.mu.Lock()
+	seen, missing := l.seen, l.missing[attached]
+	l.mu.Unlock()
+	switch {
+	case missing != nil && missing != errAttaching && s.a.online.Load():
+		s.attach(true)
+	case missing == nil:
+		if err := s.refused(seen); err != nil {
+			s.note(attached, err)
+		}
+	}
+}

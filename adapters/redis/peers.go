@@ -1,0 +1,263 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/socketio-go/socketio/adapter"
+)
+
+const (
+	// A server that is not counted any more is believed gone after this time: it
+	// may just have lost its connection. After trouble it takes longer.
+	goneTimeout = 3 * time.Second
+	// countAtOnce bounds the namespaces whose servers are counted every second.
+	countAtOnce = 8
+)
+
+var errUncertain = errors.New("socketio: redis: connections have been lost, and it is not known yet which servers are there")
+
+// A crowd is what is known of how many servers hear a namespace. It is guarded by
+// bus.mu.
+type crowd struct {
+	known     bool
+	most      int       // believed to be there
+	fewer     time.Time // since when less are counted, if they are
+	left      int       // that have said so lately
+	leftAt    time.Time
+	countedAt time.Time
+}
+
+// count takes account of a count, and returns how many to believe in.
+func (c *crowd) count(n int, now time.Time, trouble bool) int {
+	if now.Sub(c.leftAt) > goneTimeout {
+		c.left = 0
+	}
+	switch {
+	case !c.known || n >= c.most:
+		c.known, c.most, c.fewer = true, n, time.Time{}
+	case c.most-n <= c.left:
+		c.left -= c.most - n
+		c.most, c.fewer = n, time.Time{}
+	case c.fewer.IsZero():
+		c.fewer = now
+	case trouble:
+	case now.Sub(c.fewer) >= goneTimeout:
+		c.most, c.fewer = n, time.Time{}
+	}
+	return c.most
+}
+
+// goes notes that a server has said that it leaves.
+func (s *seat) goes() {
+	s.bus.mu.Lock()
+	defer s.bus.mu.Unlock()
+	now := time.Now()
+	if c := &s.crowd; now.Sub(c.leftAt) > goneTimeout {
+		c.left = 0
+	}
+	s.crowd.left++
+	s.crowd.leftAt = now
+}
+
+// Peers implements [adapter.Member].
+func (s *seat) Peers(ctx context.Context) (adapter.Peers, error) {
+	b := s.bus
+	b.mu.Lock()
+	left, first := s.left, !s.crowd.known
+	b.mu.Unlock()
+	if left {
+		return adapter.Peers{}, adapter.ErrLeft
+	}
+	if first && b.gaps.Load() > 0 && b.inTrouble() {
+		return adapter.Peers{}, errUncertain
+	}
+	n, err := s.count(ctx, true)
+	if err != nil {
+		return adapter.Peers{}, err
+	}
+	return adapter.Peers{Count: n}, nil
+}
+
+// count counts the other servers. In Redis Cluster it looks first where they may be, if
+// look is set.
+func (s *seat) count(ctx context.Context, look bool) (int, error) {
+	b := s.bus
+	n, err := s.subscribers(ctx, s.counted, look)
+	if err != nil {
+		if ctx.Err() == nil {
+			b.troubled()
+		}
+		return 0, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s.state.missing[listening] == nil {
+		n-- // this one
+	}
+	now := time.Now()
+	s.crowd.countedAt = now
+	return s.crowd.count(max(n, 0), now, b.inTrouble()), nil
+}
+
+// poll counts the servers of some namespaces, so that it is known how many there were
+// when connections are lost.
+func (b *bus) poll() {
+	var list []*seat
+	b.mu.Lock()
+	for s := range b.seats {
+		if s.state.reason() == nil {
+			list = append(list, s)
+		}
+	}
+	slices.SortFunc(list, func(a, b *seat) int { return a.crowd.countedAt.Compare(b.crowd.countedAt) })
+	list = list[:min(len(list), countAtOnce)]
+	b.mu.Unlock()
+	if len(list) == 0 || b.polling.Swap(true) {
+		return
+	}
+	b.running.Go(func() { // ends with ctx
+		defer b.polling.Store(false)
+		ctx, cancel := context.WithTimeout(b.ctx, replyTimeout)
+		defer cancel()
+		for _, s := range list {
+			if _, err := s.count(ctx, false); err != nil {
+				return
+			}
+		}
+	})
+}
+
+// subscribers returns how many connections hear a channel. Outside Redis Cluster the
+// connection that publishes is asked, so it counts who gets what was published before.
+func (s *seat) subscribers(ctx context.Context, channel string, look bool) (int, error) {
+	b := s.bus
+	if b.nodes.cluster {
+		return b.subscribersOf(ctx, channel, look)
+	}
+	type answer struct {
+		n   int
+		err error
+	}
+	answered := make(chan answer, 1)
+	var a answer
+	var made int64
+	// The publisher calls these one after the other. What it knows is its own.
+	count := command{cmd: b.countCommand(channel), control: true, done: func(reply rueidis.RedisMessage, err error) {
+		made = b.out.made
+		if a.err = err; err == nil {
+			a.n, a.err = countOf(reply)
+		}
+	}}
+	role := command{cmd: b.client.B().Role().Build(), control: true, done: func(reply rueidis.RedisMessage, err error) {
+		line := b.out.master()
+		switch {
+		case a.err != nil:
+		case b.out.made != made || line == nil:
+			a.err = errUncertain
+		default:
+			a.err = b.checkMaster(line, reply, err)
+		}
+		answered <- a
+	}}
+	for _, c := range []command{count, role} {
+		if err := s.enqueue(c); err != nil {
+			return 0, err
+		}
+	}
+	select {
+	case a := <-answered:
+		if a.err != nil {
+			return 0, fmt.Errorf("socketio: redis: counting servers: %w", a.err)
+		}
+		return a.n, nil
+	case <-s.gone:
+		return 0, adapter.ErrLeft
+	case <-ctx.Done():
+		return 0, fmt.Errorf("socketio: redis: counting servers: %w", ctx.Err())
+	}
+}
+
+func (b *bus) countCommand(channel string) rueidis.Completed {
+	if b.sharded {
+		return b.client.B().PubsubShardnumsub().Channel(channel).Build()
+	}
+	return b.client.B().PubsubNumsub().Channel(channel).Build()
+}
+
+func countOf(reply rueidis.RedisMessage) (int, error) {
+	values, err := reply.ToArray()
+	if err != nil || len(values) < 2 {
+		return 0, err
+	}
+	n, err := values[1].AsInt64()
+	return int(n), err
+}
+
+// subscribersOf asks the nodes of Redis Cluster where a channel may be heard: those
+// of its shard, or all of them.
+func (b *bus) subscribersOf(ctx context.Context, channel string, look bool) (sum int, err error) {
+	if look {
+		changed, err := b.nodes.refresh(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if changed {
+			b.troubled()
+			b.change(b.allTopics())
+			wake(b.listen)
+		}
+	}
+	topology := b.nodes.topology()
+	if topology == nil || !topology.ok {
+		return 0, errClusterDown
+	}
+	var addrs []string
+	if b.sharded {
+		if s := topology.shardOf(b.slot(channel)); s != nil {
+			addrs = s.nodes
+		} else {
+			return 0, errNoOwner
+		}
+	} else {
+		for _, s := range topology.shards {
+			addrs = append(addrs, s.nodes...)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, replyTimeout)
+	defer cancel()
+	type answer struct {
+		n   int
+		err error
+	}
+	answers := make(chan answer, len(addrs))
+	known := b.client.Nodes()
+	for _, addr := range addrs { // they end with ctx
+		node := known[addr]
+		if node == nil {
+			b.poke(ctx)
+			return 0, fmt.Errorf("socketio: redis: counting servers: the client does not know the node %s yet", addr)
+		}
+		go func() {
+			reply, err := node.Do(ctx, b.countCommand(channel)).ToMessage()
+			n := 0
+			if err == nil {
+				n, err = countOf(reply)
+			}
+			answers <- answer{n, err}
+		}()
+	}
+	for range addrs {
+		a := <-answers
+		sum += a.n
+		if a.err != nil {
+			err = fmt.Errorf("socketio: redis: counting servers: %w", a.err)
+		}
+	}
+	return sum, err
+}

@@ -1,0 +1,303 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/socketio-go/socketio/adapter"
+)
+
+// A condition is one of those under which a seat hears the others and is heard.
+type condition int
+
+const (
+	listening  condition = iota // everything is subscribed that is wanted
+	echoing                     // what it publishes comes back
+	reading                     // the stream is read
+	writing                     // it can be written
+	conditions                  // how many there are
+)
+
+var (
+	errConnecting = errors.New("socketio: redis: not connected yet")
+	errUnheard    = errors.New("socketio: redis: what is published is not heard")
+)
+
+// A state is what of the conditions holds. It is guarded by bus.mu.
+type state struct {
+	missing [conditions]error // why one does not hold, or nil
+	ready   chan struct{}     // closed when all of them hold, or when the seat is given up
+	closed  bool
+
+	probe  uint64    // the number of the one that was sent last; 0 if it has come back
+	asked  bool      // it is queued or on its way
+	sent   time.Time // when Redis had it
+	probed time.Time // when the last one was made
+}
+
+func (st *state) begin() {
+	st.missing[listening], st.missing[echoing] = errConnecting, errConnecting
+	st.ready = make(chan struct{})
+}
+
+func (st *state) leave() {
+	if !st.closed {
+		st.closed = true
+		close(st.ready)
+	}
+}
+
+// reason returns why the seat is not ready, or nil.
+func (st *state) reason() error {
+	var first error
+	for _, err := range st.missing {
+		switch {
+		case err == nil:
+		case first == nil, errors.Is(first, errConnecting):
+			first = err
+		}
+	}
+	return first
+}
+
+// set notes whether a condition holds.
+func (st *state) set(c condition, err error) {
+	st.missing[c] = err
+	switch ready := st.reason() == nil; {
+	case ready && !st.closed:
+		st.closed = true
+		close(st.ready)
+	case !ready && st.closed:
+		st.closed = false
+		st.ready = make(chan struct{})
+	}
+}
+
+// note notes whether a condition of a seat holds, and tells its host of it.
+func (s *seat) note(c condition, err error) {
+	s.bus.mu.Lock()
+	if !s.left {
+		s.state.set(c, err)
+	}
+	s.bus.mu.Unlock()
+	s.tell()
+}
+
+// tell tells the host whether the seat is ready, if that has changed. It may be
+// called at any time, without a lock.
+func (s *seat) tell() {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	s.bus.mu.Lock()
+	reason, left := s.state.reason(), s.left
+	s.bus.mu.Unlock()
+	if left || reason == errConnecting || reason == s.told || reason != nil && s.told != nil && reason.Error() == s.told.Error() {
+		return
+	}
+	s.told = reason
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	if !s.shut {
+		s.host.Status(reason)
+	}
+}
+
+// Ready waits until the seat hears all that it wants to, and is heard.
+func (s *seat) Ready(ctx context.Context) error {
+	for {
+		s.bus.mu.Lock()
+		ready, reason, left := s.state.ready, s.state.reason(), s.left
+		s.bus.mu.Unlock()
+		switch {
+		case left:
+			return adapter.ErrLeft
+		case reason == nil:
+			return nil
+		}
+		select {
+		case <-ready:
+		case <-ctx.Done():
+			if errors.Is(reason, errConnecting) {
+				return fmt.Errorf("socketio: redis: %w", ctx.Err())
+			}
+			return fmt.Errorf("socketio: redis: %w, because of: %w", ctx.Err(), reason)
+		}
+	}
+}
+
+// subscribed notes which seats hear what they want, but for what has failed.
+func (b *bus) subscribed(failed map[topic]error) {
+	var told []*seat
+	probe := false
+	b.mu.Lock()
+	reasons := map[*seat]error{}
+	for t, err := range failed {
+		for _, s := range b.topics[t] {
+			reasons[s] = err
+		}
+	}
+	for s := range b.seats {
+		now, was := reasons[s], s.state.missing[listening]
+		if now == nil && was == nil {
+			continue
+		}
+		if now == nil {
+			s.state.set(echoing, errConnecting)
+			s.state.probe, s.state.probed = 0, time.Time{}
+			probe = true
+		}
+		s.state.set(listening, now)
+		told = append(told, s)
+	}
+	b.mu.Unlock()
+	for _, s := range told {
+		s.tell()
+	}
+	if probe {
+		b.probe()
+	}
+}
+
+// gap notes what is not heard any more, and tells the seats that did hear it.
+func (b *bus) gap(topics map[topic]struct{}, reason error) {
+	b.gaps.Add(1)
+	b.troubled()
+	b.mu.Lock()
+	deaf := map[*seat]bool{} // whether it did
+	for t := range topics {
+		for _, s := range b.topics[t] {
+			if _, ok := deaf[s]; !ok {
+				deaf[s] = s.state.missing[listening] == nil && s.state.missing[echoing] == nil
+				s.state.set(listening, reason)
+			}
+		}
+	}
+	b.mu.Unlock()
+	for s, was := range deaf {
+		if was {
+			s.lost(0, reason)
+		}
+		s.tell()
+	}
+}
+
+// troubled notes that servers may not hear each other now.
+func (b *bus) troubled() { b.trouble.Store(time.Now().UnixNano()) }
+
+// troubleTimeout is how long after the last trouble servers may take to hear each
+// other again.
+const troubleTimeout = 3*lastPause + dialTimeout
+
+func (b *bus) inTrouble() bool { return time.Since(time.Unix(0, b.trouble.Load())) < troubleTimeout }
+
+// reconnect makes connections begin anew that lead to what is no master any more: all
+// of them if force is set.
+func (b *bus) reconnect(force bool) {
+	b.out.reconnect()
+	b.mu.Lock()
+	watchers := b.watchers
+	b.mu.Unlock()
+	for _, watch := range watchers {
+		watch(force)
+	}
+	wake(b.send)
+}
+
+// Probes are messages to the seat itself. They prove that it is heard where it
+// hears.
+const (
+	probePrefix  = "probe "
+	probeTimeout = 3 * time.Second
+)
+
+// probe sends probes: for all seats that are not proved to be heard, and for the
+// one of the others whose turn it is.
+func (b *bus) probe() {
+	now := time.Now()
+	b.mu.Lock()
+	var list []*seat
+	var next *seat
+	for s := range b.seats {
+		switch st := &s.state; {
+		case st.missing[listening] != nil || st.asked:
+		case st.missing[echoing] != nil:
+			if now.Sub(st.probed) >= checkEvery/2 {
+				list = append(list, s)
+			}
+		case next == nil || st.probed.Before(next.state.probed):
+			next = s
+		}
+	}
+	if next != nil && now.Sub(next.state.probed) >= checkEvery/2 {
+		list = append(list, next)
+	}
+	for _, s := range list {
+		b.probed++
+		s.state.probe, s.state.asked, s.state.sent, s.state.probed = b.probed, true, time.Time{}, now
+	}
+	b.mu.Unlock()
+	for _, s := range list {
+		s.sendProbe()
+	}
+}
+
+func (s *seat) sendProbe() {
+	b := s.bus
+	b.mu.Lock()
+	number := s.state.probe
+	b.mu.Unlock()
+	c := b.message(s.own.name, []byte(probePrefix+strconv.FormatUint(number, 10)))
+	c.control = true
+	c.done = func(_ rueidis.RedisMessage, err error) {
+		b.mu.Lock()
+		s.state.asked, s.state.sent = false, time.Now()
+		b.mu.Unlock()
+		if _, refused := rueidis.IsRedisErr(err); refused {
+			s.note(echoing, fmt.Errorf("socketio: redis: publishing: %w", err))
+		}
+	}
+	if s.enqueue(c) != nil {
+		b.mu.Lock()
+		s.state.asked = false
+		b.mu.Unlock()
+	}
+}
+
+// echo reports whether a message to the seat's own channel is a probe.
+func (s *seat) echo(message string) bool {
+	text, ok := strings.CutPrefix(message, probePrefix)
+	if !ok {
+		return false
+	}
+	number, err := strconv.ParseUint(text, 10, 64)
+	s.bus.mu.Lock()
+	ours := err == nil && number == s.state.probe && number > 0
+	if ours {
+		s.state.probe = 0
+	}
+	s.bus.mu.Unlock()
+	if ours {
+		s.note(echoing, nil)
+	}
+	return true
+}
+
+// unheard returns the seats whose probe has not come back.
+func (b *bus) unheard() (list []*seat) {
+	b.mu.Lock()
+	for s := range b.seats {
+		st := &s.state
+		if st.missing[listening] == nil && st.probe > 0 && !st.asked && time.Since(st.sent) > probeTimeout &&
+			(st.missing[echoing] == nil || errors.Is(st.missing[echoing], errConnecting)) {
+			list = append(list, s)
+		}
+	}
+	b.mu.Unlock()
+	return list
+}
