@@ -17,11 +17,10 @@ import (
 type conn struct {
 	srv     *Server
 	session *engine.Session
-	opened  time.Time
+	opened  time.Duration // the uptime at that moment
 
 	partial      *partial     // the event whose attachments are being read; the reader's
 	partialBeats atomic.Int32 // 0 if there is none, else 1 and the heartbeats since
-	replayed     int64        // bytes that resumed sockets have missed; the reader's
 
 	mu         sync.Mutex // guards the following, and parts of the sockets
 	sockets    []*Socket  // connecting or connected, few
@@ -30,8 +29,11 @@ type conn struct {
 	expired    bool          // ConnectTimeout is over
 	timer      *time.Timer   // ConnectTimeout; nil once a socket has connected
 	awaited    int32         // answers that EmitWithAck waits for
-	waiting    int           // events in the inboxes
+	waiting    int32         // events in the inboxes
 	bytes      int64         // what these hold
+	auths      int64         // bytes that unfinished sockets keep of their auth
+	replayed   int64         // bytes that resumed sockets have missed
+	departed   *[]string     // namespaces that the server has made the client leave, the oldest first; nil if none
 	space      chan struct{} // closed when there is room in the inboxes; nil unless the reader waits
 }
 
@@ -50,7 +52,7 @@ type partial struct {
 }
 
 func newConn(srv *Server, session *engine.Session) *conn {
-	c := &conn{srv: srv, session: session, opened: time.Now()}
+	c := &conn{srv: srv, session: session, opened: uptime()}
 	c.mu.Lock()
 	c.timer = time.AfterFunc(srv.opts.ConnectTimeout, c.expire)
 	c.mu.Unlock()
@@ -59,6 +61,11 @@ func newConn(srv *Server, session *engine.Session) *conn {
 	}
 	return c
 }
+
+// uptime is the time since the process began: a moment in 8 bytes.
+func uptime() time.Duration { return time.Since(processStart) }
+
+var processStart = time.Now()
 
 // packets holds decoded packets for reuse.
 var packets = sync.Pool{New: func() any { return new(sio.Packet) }}
@@ -156,13 +163,13 @@ func (c *conn) handle(turn *engine.Turn, p *sio.Packet, bin [][]byte, size int64
 		if s := c.socket(p.Namespace); s != nil {
 			s.leave(ReasonClient, false)
 		} else {
-			c.fail(engine.ForcedClose, errNotJoined)
+			c.stray(p.Namespace)
 		}
 	case sio.Event, sio.BinaryEvent:
 		c.event(turn, p, bin)
 	case sio.Ack, sio.BinaryAck:
 		if s := c.socket(p.Namespace); s == nil {
-			c.fail(engine.ForcedClose, errNotJoined)
+			c.stray(p.Namespace)
 		} else if p.Data != nil || bin != nil {
 			c.answered(turn, s, p, bin)
 		}
@@ -213,7 +220,7 @@ func (c *conn) event(turn *engine.Turn, p *sio.Packet, bin [][]byte) {
 	s := c.find(p.Namespace)
 	if s == nil {
 		c.mu.Unlock()
-		c.fail(engine.ForcedClose, errNotJoined)
+		c.stray(p.Namespace)
 		return
 	}
 	if p.Name == nil || c.ended {
@@ -315,7 +322,7 @@ func (c *conn) Full() bool {
 // hasSpaceLocked reports whether the inboxes may take an event of that size. Empty
 // ones take any.
 func (c *conn) hasSpaceLocked(size int64) bool {
-	return c.waiting == 0 || c.waiting < c.maxInboxLocked() && c.bytes+size <= c.srv.opts.MaxEvent
+	return c.waiting == 0 || int(c.waiting) < c.maxInboxLocked() && c.bytes+size <= c.srv.opts.MaxEvent
 }
 
 // maxInboxLocked returns how many events may wait. There are more while a

@@ -2,7 +2,6 @@ package socketio
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -11,59 +10,121 @@ import (
 )
 
 // connect begins to join a namespace. The place is taken at once, so that a
-// second CONNECT finds it taken; the rest runs on a goroutine of its own.
+// second CONNECT finds it taken; the rest, which may wait, runs on a goroutine of
+// its own, so that only that namespace waits.
 func (c *conn) connect(p *sio.Packet) {
 	ns := c.srv.acquire(p.Namespace)
 	if ns == nil {
-		c.tellControl(c.refuse(string(p.Namespace), &Error{Message: "Invalid namespace"}))
+		c.turnDown(string(p.Namespace), "Invalid namespace")
 		return
 	}
-	c.mu.Lock()
-	if c.ended || c.find(p.Namespace) != nil || len(c.sockets) >= c.srv.opts.MaxNamespaces || int(c.unfinished) >= 2*c.srv.opts.MaxNamespaces {
-		twice := c.find(p.Namespace) != nil
-		c.mu.Unlock()
-		c.srv.release(ns)
-		if twice {
-			c.fail(engine.ForcedClose, errConnectedTwice)
-		} else {
-			c.tellControl(c.refuse(ns.name, &Error{Message: "Too many namespaces"}))
-		}
-		return
-	}
-	c.mu.Unlock()
 	s := &Socket{id: c.socketID(ns), ns: ns, conn: c, busy: true}
 	if p.Data != nil {
 		s.auth = retain([][]byte{p.Data}, nil)
 	}
+	s.state.Store(connecting)
 	if ns.recovery != nil {
-		claim := p.Data
-		if c.v2() {
-			claim = nil // it has been told nothing to come back with
-		}
-		if why := ns.recovery.resume(s, claim); why != "" {
-			c.srv.report(nil, fmt.Errorf("socketio: session not recovered: %s", why))
+		s.rec = &recoverable{record: record{pid: newSocketID()}, over: make(chan struct{})}
+		if p.Data != nil && !c.v2() { // v2 clients have been told nothing to come back with
+			s.state.Store(resuming)
 		}
 	}
 	c.mu.Lock()
+	twice := c.find(p.Namespace) != nil
+	why := c.admitLocked(s)
+	if c.ended || twice || why != "" {
+		ended := c.ended
+		c.mu.Unlock()
+		c.srv.release(ns)
+		switch {
+		case ended:
+		case twice:
+			c.fail(engine.ForcedClose, errConnectedTwice)
+		default:
+			c.turnDown(ns.name, why)
+		}
+		return
+	}
 	timeout := c.srv.opts.ConnectTimeout
 	if c.timer != nil { // the first namespace: counted from the beginning
-		timeout -= time.Since(c.opened)
+		timeout -= uptime() - c.opened
 	}
 	s.deadline = time.AfterFunc(timeout, func() { s.refuse(failure{err: errMiddlewareTimeout}) })
+	c.rejoinedLocked(ns.name)
 	c.sockets = append(c.sockets, s)
 	c.unfinished++
+	c.auths += s.authSize()
 	c.srv.engine.Go(s.connect)
-	ended := c.ended
 	c.mu.Unlock()
-	if ended { // since we looked
-		s.leave(ReasonTransport, true)
+}
+
+// admitLocked says why the connection can't have one socket more, or "".
+func (c *conn) admitLocked(s *Socket) (why string) {
+	limits := &c.srv.opts
+	switch {
+	case len(c.sockets) >= limits.MaxNamespaces, int(c.unfinished) >= 2*limits.MaxNamespaces:
+		return "Too many namespaces"
+	case c.auths+s.authSize() > max(limits.MaxEvent, limits.MaxPayload):
+		return "Too much auth"
+	}
+	return ""
+}
+
+// authSize is what the client's auth is counted as, in bytes.
+func (s *Socket) authSize() int64 { return int64(len(s.auth.Raw(0))) }
+
+// turnDown answers a CONNECT that no socket was made for.
+func (c *conn) turnDown(namespace, why string) {
+	if len(namespace) <= maxNamespaceName {
+		c.mu.Lock()
+		c.departedLocked(namespace)
+		c.mu.Unlock()
+	}
+	c.tellControl(c.refuse(namespace, &Error{Message: why}))
+}
+
+// departedLocked notes that the server has made the client leave a namespace, or
+// has refused it there: packets for it may be on their way, which are dropped
+// until it is joined again. The oldest of too many is forgotten.
+func (c *conn) departedLocked(namespace string) {
+	c.rejoinedLocked(namespace)
+	if c.departed == nil {
+		c.departed = new([]string)
+	}
+	if len(*c.departed) >= c.srv.opts.MaxNamespaces {
+		*c.departed = slices.Delete(*c.departed, 0, 1)
+	}
+	*c.departed = append(*c.departed, namespace)
+}
+
+// rejoinedLocked is the opposite of departedLocked.
+func (c *conn) rejoinedLocked(namespace string) {
+	if c.departed == nil {
+		return
+	}
+	if i := slices.Index(*c.departed, namespace); i >= 0 {
+		*c.departed = slices.Delete(*c.departed, i, i+1)
+	}
+	if len(*c.departed) == 0 {
+		c.departed = nil
+	}
+}
+
+// stray deals with a packet for a namespace that is not joined. It is dropped if
+// the client may not have known that when it sent it, else it is a violation.
+func (c *conn) stray(namespace []byte) {
+	c.mu.Lock()
+	known := c.departed != nil && slices.Contains(*c.departed, string(namespace))
+	c.mu.Unlock()
+	if !known {
+		c.fail(engine.ForcedClose, errNotJoined)
 	}
 }
 
 var errMiddlewareTimeout = errors.New("socketio: middleware did not return within ConnectTimeout")
 
-// connect is the goroutine that runs the middleware, then OnConnect, then the
-// handlers of what came meanwhile.
+// connect is the goroutine that looks for the session that a client lays claim to,
+// runs the middleware, then OnConnect, then the handlers of what came meanwhile.
 func (s *Socket) connect() {
 	began := time.Now()
 	entered := false
@@ -84,7 +145,13 @@ func (s *Socket) connect() {
 
 // admit runs the middleware, then OnConnect.
 func (s *Socket) admit(began time.Time, entered *bool) {
+	if s.state.Load() == resuming {
+		s.resume()
+	}
 	middleware, onConnect, _ := s.ns.hooks()
+	if s.state.Load() != connecting { // it has left
+		middleware = nil
+	}
 	if s.Recovered() && (!s.waitForPredecessor() || s.ns.recovery.opts.SkipMiddleware) {
 		middleware = nil
 	}
@@ -112,22 +179,26 @@ func (s *Socket) admit(began time.Time, entered *bool) {
 // gone or the time is over.
 func (s *Socket) enter() bool {
 	var log []sent
-	ok := s.enterSending(&log)
+	ok, overrun := s.enterSending(&log)
 	s.conn.tellControl(log)
+	if overrun {
+		s.turnAway()
+	}
 	if ok {
 		s.ns.seat.roomsChanged(s.id)
 	}
 	return ok
 }
 
-// enterSending is enter, and keeps in log what the hooks are to be told.
-func (s *Socket) enterSending(log *[]sent) bool {
+// enterSending is enter, and keeps in log what the hooks are to be told. It reports
+// whether what a recovering client has missed can't be sent any more.
+func (s *Socket) enterSending(log *[]sent) (ok, overrun bool) {
 	c := s.conn
 	answer := c.srv.encodeControl(sio.Connect, s.ns.name, s.connectPayload())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s.state.Load() != connecting {
-		return false
+		return false, false
 	}
 	s.stopDeadlineLocked()
 	if c.timer != nil {
@@ -138,8 +209,7 @@ func (s *Socket) enterSending(log *[]sent) bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if !r.enter(s, log) {
-			c.srv.engine.Go(s.turnAway)
-			return false
+			return false, true
 		}
 	}
 	added := s.ns.index.add(s, func() {
@@ -149,13 +219,16 @@ func (s *Socket) enterSending(log *[]sent) bool {
 	if s.rec != nil {
 		s.rec.arrived()
 	}
-	return added
+	return added, false
 }
 
 // turnAway closes the connection of a socket that can't have what it has missed:
-// the log was overrun while the middleware ran. The client comes back, and gets
-// a new session.
-func (s *Socket) turnAway() { s.conn.session.Discard(engine.TransportError) }
+// the log was overrun while the middleware ran. No handler runs for it, as OnConnect
+// never did. The client comes back, and gets a new session.
+func (s *Socket) turnAway() {
+	s.leave(ReasonError, true)
+	s.conn.session.Discard(engine.TransportError)
+}
 
 // refuse ends a socket that is connecting, for a reason that the client hears
 // if it is an *Error.
@@ -167,7 +240,7 @@ func (s *Socket) refuse(failed failure) {
 	}
 	refusal := c.encodeRefusal(s.ns.name, public)
 	c.mu.Lock()
-	if s.state.Load() != connecting {
+	if s.state.Load() > connecting {
 		c.mu.Unlock()
 		return
 	}
@@ -243,7 +316,7 @@ func (s *Socket) leave(reason Reason, drop bool) bool {
 		was = now
 	}
 	s.leaveLocked(reason)
-	if drop || was == connecting {
+	if drop || was <= connecting {
 		s.dropInboxLocked()
 	}
 	var log []sent
@@ -268,7 +341,7 @@ func (s *Socket) leave(reason Reason, drop bool) bool {
 // encodeLast returns what a client is sent when the server ends a socket of it.
 func (s *Socket) encodeLast(state uint32) (sio.Type, *engine.Message) {
 	switch state {
-	case connecting:
+	case resuming, connecting:
 		return sio.ConnectError, s.conn.encodeRefusal(s.ns.name, &Error{Message: "Connection refused"})
 	case connected:
 		return sio.Disconnect, s.conn.srv.encodeControl(sio.Disconnect, s.ns.name, nil)
@@ -284,6 +357,9 @@ func (s *Socket) leaveLocked(reason Reason) {
 	s.stopDeadlineLocked()
 	if i := slices.Index(c.sockets, s); i >= 0 {
 		c.sockets = slices.Delete(c.sockets, i, i+1)
+	}
+	if reason == ReasonServer {
+		c.departedLocked(s.ns.name)
 	}
 	c.freeLocked()
 }

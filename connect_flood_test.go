@@ -44,7 +44,9 @@ func TestConnectFlood(t *testing.T) {
 			wantEqual(t, "another client's echo", healthy.ask(`["echo",1]`), `[1]`)
 			close(release)
 			synctest.Wait()
-			wantEqual(t, "how often middleware ran", asked.Load(), 1)
+			if n := asked.Load(); n > 1 { // none, if the socket has left before
+				t.Errorf("middleware ran %d times", n)
+			}
 			wantEqual(t, "how often OnConnect and OnDisconnect ran", connected.Load(), 0)
 			wantEqual(t, "sockets", srv.Stats().Sockets, 1)
 			wantEqual(t, "bad packets", srv.Stats().BadPackets, 1)

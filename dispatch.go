@@ -154,6 +154,7 @@ func (s *Socket) next() (task, bool) {
 	if s.state.Load() == left && !s.finished {
 		s.finished = true
 		c.unfinished--
+		c.auths -= s.authSize()
 	}
 	return task{}, false
 }

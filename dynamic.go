@@ -1,6 +1,9 @@
 package socketio
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // A template is what a namespace made by OfMatch keeps: the predicate, and the
 // children that exist because of it.
@@ -19,27 +22,47 @@ type template struct {
 //
 // match may be called concurrently and should be quick. The templates are
 // asked in the order of their creation.
+//
+// OfMatch panics if Of has created a namespace before whose name satisfies match:
+// the template's middleware and handlers would not hold for it. Call OfMatch
+// first, or have match leave that name out. The namespace "/" is no child of any
+// template.
 func (srv *Server) OfMatch(match func(name string) bool) *Namespace {
 	checkNotNil("OfMatch", match == nil)
 	n := newNamespace(srv, "")
 	n.template = &template{match: match, children: make(map[string]*Namespace)}
 	srv.mu.Lock()
-	defer srv.mu.Unlock()
 	srv.templates = append(slices.Clip(srv.templates), n)
+	var existing []string
+	for name, other := range srv.namespaces {
+		if other.parent == nil && name != "/" {
+			existing = append(existing, name)
+		}
+	}
+	srv.mu.Unlock()
+	for _, name := range existing {
+		if n.matches(name) {
+			srv.mu.Lock()
+			srv.templates = slices.DeleteFunc(slices.Clone(srv.templates), func(t *Namespace) bool { return t == n })
+			srv.mu.Unlock()
+			panic(fmt.Sprintf("socketio: OfMatch: the namespace %q exists already, without the template's middleware: call OfMatch before Of(%q), or have match leave it out", name, name))
+		}
+	}
 	return n
 }
 
-// templateOf returns the template that wants a namespace of that name, or nil.
-func (srv *Server) templateOf(name string) *Namespace {
+// templateOf returns the template that wants a namespace of that name, or nil, and
+// how many templates there were.
+func (srv *Server) templateOf(name string) (template *Namespace, among int) {
 	srv.mu.RLock()
 	templates := srv.templates
 	srv.mu.RUnlock()
 	for _, t := range templates {
 		if t.matches(name) {
-			return t
+			return t, len(templates)
 		}
 	}
-	return nil
+	return nil, len(templates)
 }
 
 func (n *Namespace) matches(name string) (ok bool) {
@@ -59,7 +82,7 @@ func (srv *Server) acquire(name []byte) *Namespace {
 	if len(name) > maxNamespaceName || len(name) == 0 || name[0] != '/' {
 		return nil
 	}
-	parent := srv.templateOf(string(name))
+	parent, _ := srv.templateOf(string(name))
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	if n = srv.namespaces[string(name)]; n == nil {

@@ -98,7 +98,7 @@ func TestTemplatesAreAskedInOrder(t *testing.T) {
 	srv := serve(t, nil)
 	static := srv.Of("/static")
 	for _, text := range []string{"first", "second"} {
-		n := srv.OfMatch(func(name string) bool { return text == "second" || name == "/both" })
+		n := srv.OfMatch(func(name string) bool { return name != "/static" && text == "second" || name == "/both" })
 		n.OnConnect(func(s *socketio.Socket) { s.Emit(text) })
 		wantEqual(t, "name of a template", n.Name(), "")
 	}
@@ -538,4 +538,63 @@ func TestWhoIsInATemplate(t *testing.T) {
 	}
 	wantEqual(t, "sockets", srv.Stats().Sockets, 0)
 	wantEqual(t, "namespaces", srv.names(), "")
+}
+
+// A namespace that Of has made is either a child of the template that matches it,
+// or OfMatch refuses to make one whose middleware would not hold for it.
+func TestOfAndOfMatch(t *testing.T) {
+	t.Parallel()
+	matches := func(names ...string) func(string) bool {
+		return func(name string) bool { return slices.Contains(names, name) }
+	}
+	for _, test := range []struct {
+		name   string
+		before []string // with Of
+		match  func(string) bool
+		panics bool
+	}{
+		{"nothing before", nil, matches("/a"), false},
+		{"another namespace", []string{"/b"}, matches("/a"), false},
+		{"one that matches", []string{"/b", "/a"}, matches("/a"), true},
+		{"one that matches, without the slash", []string{"a"}, matches("/a"), true},
+		{"the default namespace", []string{"/"}, func(string) bool { return true }, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			srv := serve(t, nil)
+			for _, name := range test.before {
+				srv.Of(name)
+			}
+			panicked := func() (text any) {
+				defer func() { text = recover() }()
+				srv.OfMatch(test.match).Use(func(context.Context, *socketio.Socket) error { return socketio.Errorf("no") })
+				return nil
+			}()
+			wantEqual(t, "panics", panicked != nil, test.panics)
+			if text, _ := panicked.(string); test.panics && !strings.Contains(text, `"/a" exists already`) {
+				t.Errorf("panics with %v", panicked)
+			}
+			if test.panics {
+				return
+			}
+			srv.Of("/a") // becomes a child: the template's middleware holds
+			c := srv.open(t, webSocket)
+			c.write("40/a,")
+			c.want(`44/a,{"message":"no"}`)
+		})
+	}
+
+	// Neither order of calls that race lets a namespace escape.
+	for range 200 {
+		srv := socketio.NewServer(nil)
+		done := make(chan bool, 1)
+		go func() {
+			defer func() { done <- recover() != nil }()
+			srv.OfMatch(matches("/a"))
+		}()
+		child := srv.Of("/a").IsChild()
+		if refused := <-done; child == refused {
+			t.Fatalf("it is a child: %t, and refused: %t", child, refused)
+		}
+		srv.Close()
+	}
 }

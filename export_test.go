@@ -91,3 +91,6 @@ const (
 )
 
 func WithDefaults(o *Options) Options { return o.withDefaults() }
+
+// IsChild reports whether n was made from a template.
+func (n *Namespace) IsChild() bool { return n.parent != nil }

@@ -108,6 +108,9 @@ func (s *Socket) tellDisconnected(reason Reason) {
 // tellIn tells of a packet that has come. Somebody wants to know.
 func (c *conn) tellIn(p *sio.Packet, size int64) {
 	s := c.socket(p.Namespace)
+	if s != nil && s.state.Load() == resuming {
+		s = nil // its id and values are not known yet
+	}
 	packet := Packet{Type: packetTypes[p.Type], Event: string(p.Name), Bytes: size}
 	protect(func() { c.srv.hooks.PacketIn(s, packet) }, func(value any) {
 		c.srv.report(s, c.srv.panicked("", value))

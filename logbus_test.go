@@ -22,11 +22,12 @@ type logBus struct {
 	first    int64              // what is before has been forgotten
 	sessions map[string]*adapter.Session
 	seats    []*logSeat
-	down     bool  // nothing is taken
-	fails    int   // which of the next calls of Since
-	late     bool  // who joins does not learn where the log is
-	hung     bool  // sessions are not found, nor is it known that there are none
-	gap      int64 // what was not taken is behind this position
+	down     bool          // nothing is taken
+	fails    int           // which of the next calls of Since
+	late     bool          // who joins does not learn where the log is
+	hung     bool          // sessions are not found, nor is it known that there are none
+	takes    chan struct{} // if not nil, Take waits until it is closed
+	gap      int64         // what was not taken is behind this position
 }
 
 func newLogBus() *logBus {
@@ -195,6 +196,14 @@ func (s *logSeat) Take(ctx context.Context, pid string) (*adapter.Session, error
 		<-ctx.Done()
 		s.bus.mu.Lock()
 		return nil, ctx.Err()
+	}
+	if takes := s.bus.takes; takes != nil {
+		s.bus.mu.Unlock()
+		select {
+		case <-takes:
+		case <-ctx.Done():
+		}
+		s.bus.mu.Lock()
 	}
 	session := s.bus.sessions[pid]
 	delete(s.bus.sessions, pid)

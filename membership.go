@@ -62,9 +62,9 @@ func (n *Namespace) remove(s *Socket, keep bool) (left []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.returning, s)
+	r.gone.Broadcast()
 	if r.live[s.rec.pid] == s {
 		delete(r.live, s.rec.pid)
-		r.gone.Broadcast()
 		s.rec.until = r.last
 	}
 	switch {

@@ -247,16 +247,19 @@ func onlyOf(m *adapter.Message) string {
 func (r *recovery) resumeRecorded(s *Socket, c *claim) (why string) {
 	ctx, cancel := context.WithTimeout(s.ns.seat.ctx, restoreTimeout)
 	defer cancel()
-	lost, events, why := r.take(ctx, s, c)
+	session, lost, events, why := r.take(ctx, s, c)
+	if why == "" {
+		why = r.inheritRecorded(s, session, lost, events)
+	}
 	if why != "" {
+		r.mu.Lock()
 		s.rec.remember(c.Offset)
+		r.mu.Unlock()
 		return why
 	}
-	r.mu.Lock()
-	r.inherit(s, lost)
-	s.rec.missed = &backlog{events: events}
-	r.returning[s] = struct{}{}
-	r.mu.Unlock()
+	if !s.Recovered() { // it has left
+		return ""
+	}
 	s.ns.seat.roomsChanged(lost.trail.rooms()...)
 	position := lost.trail.since
 	if n := len(events); n > 0 {
@@ -272,29 +275,59 @@ func (r *recovery) resumeRecorded(s *Socket, c *claim) (why string) {
 	return ""
 }
 
+// inheritRecorded hands a session over to a socket, or gives it back to the bus if
+// the socket has left meanwhile and its client may come once more.
+func (r *recovery) inheritRecorded(s *Socket, session *adapter.Session, lost *lostSession, events []recorded) (why string) {
+	size := int64(0)
+	for _, l := range events {
+		if l.isFor(lost.sid, l.position, &lost.trail) {
+			size += int64(l.m.Len())
+		}
+	}
+	c := s.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.state.Load() != resuming {
+		if mayRecover(s.reason) {
+			_ = r.recorder.Save(session, r.opts.Window) // else it is lost, as if Save had failed before
+		}
+		return ""
+	}
+	if c.replayed+size > c.srv.opts.MaxQueue/2 {
+		return "too many missed events"
+	}
+	c.replayed += size
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.inherit(s, lost)
+	s.rec.missed = &backlog{events: events}
+	r.returning[s] = struct{}{}
+	return ""
+}
+
 // take takes a session from the bus, and checks a client's claim to it.
-func (r *recovery) take(ctx context.Context, s *Socket, c *claim) (lost *lostSession, events []recorded, why string) {
+func (r *recovery) take(ctx context.Context, s *Socket, c *claim) (session *adapter.Session, lost *lostSession, events []recorded, why string) {
 	if err := r.recorder.Ready(ctx); err != nil {
-		return nil, nil, "the cluster can't be reached: " + err.Error()
+		return nil, nil, nil, "the cluster can't be reached: " + err.Error()
 	}
 	session, err := r.recorder.Take(ctx, c.PID)
 	if err != nil {
-		return nil, nil, err.Error()
+		return nil, nil, nil, err.Error()
 	}
 	if session == nil || session.PID != c.PID || len(session.ID) == 0 {
-		return nil, nil, "unknown or expired session"
+		return nil, nil, nil, "unknown or expired session"
 	}
 	if lost, err = r.decode(session); err != nil {
-		return nil, nil, err.Error()
+		return nil, nil, nil, err.Error()
 	}
 	switch {
 	case session.State != nil && (c.Offset == nil || *c.Offset == lost.alien && lost.alien != ""):
 	case c.Offset == nil:
-		return nil, nil, "no offset"
+		return nil, nil, nil, "no offset"
 	default:
 		at, ok := r.recorder.Position(*c.Offset)
 		if !ok {
-			return nil, nil, "unknown offset"
+			return nil, nil, nil, "unknown offset"
 		}
 		lost.trail.since = max(lost.trail.since, at)
 	}
@@ -302,22 +335,12 @@ func (r *recovery) take(ctx context.Context, s *Socket, c *claim) (lost *lostSes
 		lost.trail.since = max(lost.trail.since, lost.until) // the rest was for others
 	}
 	if lost.trail.since < lost.trail.forgotten {
-		return nil, nil, "its rooms at that time are not known any more"
+		return nil, nil, nil, "its rooms at that time are not known any more"
 	}
 	if events, err = r.since(ctx, s.ns, lost.trail.since); err != nil {
-		return nil, nil, err.Error()
+		return nil, nil, nil, err.Error()
 	}
-	size := int64(0)
-	for _, l := range events {
-		if l.isFor(lost.sid, l.position, &lost.trail) {
-			size += int64(l.m.Len())
-		}
-	}
-	if s.conn.replayed+size > s.ns.srv.opts.MaxQueue/2 {
-		return nil, nil, "too many missed events"
-	}
-	s.conn.replayed += size
-	return lost, events, ""
+	return session, lost, events, ""
 }
 
 // A sessionState is what a session keeps for servers of this implementation.

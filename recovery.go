@@ -3,6 +3,7 @@ package socketio
 import (
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -70,7 +71,7 @@ type recovery struct {
 	sessions map[string]*lostSession // by private id
 	order    []*lostSession          // the oldest first
 	live     map[string]*Socket      // connected, by private id
-	gone     sync.Cond               // one of live has gone
+	gone     sync.Cond               // one of live has gone, or one that waits for that
 	sweeper  *time.Timer             // runs while anything is kept
 	stopped  bool
 
@@ -232,31 +233,37 @@ type claim struct {
 	Offset *string `json:"offset"`
 }
 
+// resume has s resume the session that its client lays claim to, if there is one.
+func (s *Socket) resume() {
+	why := s.ns.recovery.resume(s)
+	s.conn.mu.Lock()
+	s.state.CompareAndSwap(resuming, connecting)
+	s.conn.mu.Unlock()
+	if why != "" {
+		s.ns.srv.report(nil, fmt.Errorf("socketio: session not recovered: %s", why))
+	}
+}
+
 // resume finds the session that a connecting socket lays claim to, consumes it
-// and makes the socket its heir. It returns why that is not possible. A
-// predecessor that does not know yet that it was cut off is ended first.
-func (r *recovery) resume(s *Socket, auth []byte) (why string) {
-	s.rec = &recoverable{record: record{pid: newSocketID()}, over: make(chan struct{})}
+// and hands it over to the socket, unless that has left meanwhile. It returns why
+// that is not possible. A predecessor that does not know yet that it was cut off is
+// ended first.
+func (r *recovery) resume(s *Socket) (why string) {
 	var c claim
-	if len(auth) == 0 || json.Unmarshal(auth, &c) != nil || c.PID == "" {
+	if json.Unmarshal(s.auth.Raw(0), &c) != nil || c.PID == "" {
 		return "" // a new client
 	}
-	r.mu.Lock()
-	old := r.live[c.PID]
-	r.mu.Unlock()
-	if old != nil {
-		old.leave(ReasonTransport, false) // or somebody else is about to
-		old.conn.session.Discard(engine.TransportClose)
-	}
-	r.mu.Lock()
-	for old != nil && r.live[c.PID] == old {
-		r.gone.Wait()
-	}
+	r.endPredecessor(s, c.PID)
 	if r.recorder != nil {
-		r.mu.Unlock()
 		return r.resumeRecorded(s, &c)
 	}
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	r.mu.Lock()
 	defer r.mu.Unlock()
+	if s.state.Load() != resuming {
+		return ""
+	}
 	lost := r.sessions[c.PID]
 	if why = r.claimed(lost, c.Offset); why == "" {
 		why = r.affordable(s.conn, lost)
@@ -269,6 +276,24 @@ func (r *recovery) resume(s *Socket, auth []byte) (why string) {
 	}
 	s.rec.remember(c.Offset)
 	return why
+}
+
+// endPredecessor disconnects the socket that still has the session that s lays claim
+// to, and waits until the session can be resumed, or s has left.
+func (r *recovery) endPredecessor(s *Socket, pid string) {
+	r.mu.Lock()
+	old := r.live[pid]
+	r.mu.Unlock()
+	if old == nil {
+		return
+	}
+	old.leave(ReasonTransport, false) // or another goroutine is about to
+	old.conn.session.Discard(engine.TransportClose)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for r.live[pid] == old && s.state.Load() == resuming {
+		r.gone.Wait()
+	}
 }
 
 // remember notes the offset of a client that could not recover.
@@ -305,7 +330,7 @@ func (r *recovery) claimed(lost *lostSession, offset *string) (why string) {
 }
 
 // affordable checks that what a session has missed is kept, and does not
-// overflow the queue of the connection that resumes it.
+// overflow the queue of the connection that resumes it, whose mu the caller holds.
 func (r *recovery) affordable(c *conn, lost *lostSession) (why string) {
 	_, _, size, ok := r.missed(lost.sid, &lost.trail)
 	if !ok || c.replayed+size > c.srv.opts.MaxQueue/2 {
@@ -315,7 +340,8 @@ func (r *recovery) affordable(c *conn, lost *lostSession) (why string) {
 	return ""
 }
 
-// inherit makes a socket the heir of a session.
+// inherit hands a session over to a socket. The caller holds mu and that of the
+// connection.
 func (r *recovery) inherit(s *Socket, lost *lostSession) {
 	s.id, s.values = lost.sid, lost.values
 	s.rec.record, s.rec.resumed, s.rec.before = lost.record, true, lost.over

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -471,4 +472,66 @@ func TestRecoveryAndMiddleware(t *testing.T) {
 		c.wantClosed()
 		c.wantFresh()
 	})
+}
+
+// No handler runs for a recovering socket whose log was overrun while its
+// middleware ran: OnConnect never did.
+func TestLogOverrunDuringMiddleware(t *testing.T) {
+	t.Parallel()
+	for _, transport := range []string{webSocket, polling} {
+		for _, when := range []string{"before", "meanwhile"} {
+			t.Run(transport+", "+when, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					srv := serveInMemory(t, &socketio.Options{Recovery: &socketio.Recovery{MaxPackets: 3}})
+					in, on := make(chan struct{}, 2), make(chan struct{})
+					slow := false
+					srv.Use(func(context.Context, *socketio.Socket) error {
+						if slow {
+							in <- struct{}{}
+							<-on
+						}
+						return nil
+					})
+					var connected atomic.Int32
+					srv.OnConnect(func(*socketio.Socket) { connected.Add(1) })
+					srv.OnDisconnect(func(*socketio.Socket, socketio.Reason) { connected.Add(-1) })
+					srv.On("x", func() {
+						if connected.Load() != 2 { // the other one's, and its own
+							t.Error("a handler runs before OnConnect")
+						}
+					})
+					srv.join(t, webSocket)
+					c := srv.arrive(t, transport)
+					srv.Emit("one")
+					c.wantEvents("one")
+					c.leave()
+					synctest.Wait()
+					slow = true
+					c.client = srv.open(t, transport)
+					c.write("40" + c.claim())
+					if when == "before" {
+						c.write(`42["x"]`, `42["x"]`, `42["x"]`)
+					}
+					<-in
+					for range 10 {
+						srv.Emit("more")
+					}
+					close(on)
+					if when == "meanwhile" {
+						for range 20 {
+							if c.wire.write(`42["x"]`) != nil {
+								break
+							}
+						}
+					}
+					synctest.Wait()
+					slow = false
+					c.wantFresh()
+					c.write(`42["x"]`)
+					c.wantNothing()
+				})
+			})
+		}
+	}
 }

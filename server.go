@@ -119,7 +119,8 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Of returns the namespace called name, creating it on first use. Clients can
 // join it from then on. A missing leading slash is added. It panics if no client
 // could join a namespace of that name: when it contains a comma or is longer
-// than 255 bytes.
+// than 255 bytes. A namespace that a template of [Server.OfMatch] matches becomes a
+// child of it.
 func (srv *Server) Of(name string) *Namespace {
 	if !strings.HasPrefix(name, "/") {
 		name = "/" + name
@@ -127,8 +128,13 @@ func (srv *Server) Of(name string) *Namespace {
 	if len(name) > maxNamespaceName || strings.Contains(name, ",") {
 		panic(fmt.Sprintf("socketio: Of(%q): a namespace has at most %d bytes and no comma", name, maxNamespaceName))
 	}
-	parent := srv.templateOf(name)
+	parent, among := srv.templateOf(name)
 	srv.mu.Lock()
+	for among != len(srv.templates) { // one has come meanwhile
+		srv.mu.Unlock()
+		parent, among = srv.templateOf(name)
+		srv.mu.Lock()
+	}
 	defer srv.mu.Unlock()
 	n := srv.namespaces[name]
 	switch {

@@ -44,7 +44,8 @@ type Socket struct {
 
 // The states of a socket.
 const (
-	connecting uint32 = iota // middleware runs
+	resuming   uint32 = iota // a session is looked for that may give it another id; nobody else knows it yet
+	connecting               // middleware runs
 	connected
 	left
 )
