@@ -69,12 +69,18 @@ func (e Emitter) emitWithCallback(event string, args []any, fn func([]Reply, err
 // askAll sends the event in every namespace that the emitter stands for.
 func (e Emitter) askAll(ctx context.Context, event string, args []any) (*collection, error) {
 	c := &collection{changed: make(chan struct{}, 1)}
+	enc, err := beginEvent(e.ns, event, args)
+	if err != nil {
+		return nil, err
+	}
+	defer enc.release()
 	members := e.ns.members()
 	if len(members) == 0 || e.empty() {
-		return c, e.ns.checkArgs(event, args)
+		_, err := enc.event(e.ns, noAck)
+		return c, err
 	}
 	for _, n := range members {
-		if err := e.ask(ctx, n, c, event, args); err != nil {
+		if err := e.ask(ctx, n, c, event, enc); err != nil {
 			_, _ = c.abandon(err) // none of the answers is of use
 			return nil, err
 		}
@@ -83,14 +89,13 @@ func (e Emitter) askAll(ctx context.Context, event string, args []any) (*collect
 }
 
 // ask sends the event in one namespace, as one packet for all receivers.
-func (e Emitter) ask(ctx context.Context, n *Namespace, c *collection, event string, args []any) error {
-	enc, err := beginEvent(n, event, args)
-	if err != nil {
-		return err
-	}
-	defer enc.release()
+func (e Emitter) ask(ctx context.Context, n *Namespace, c *collection, event string, enc *encoder) error {
 	if n.seat != nil && e.only == nil && !e.here {
 		c.askOthers(ctx, n.seat, e, enc)
+	}
+	list := e.collect(nil, n)
+	if len(list) == 0 {
+		return nil
 	}
 	id := firstBroadcastAck + n.acks.Add(1)
 	m, err := enc.event(n, id)
@@ -98,11 +103,9 @@ func (e Emitter) ask(ctx context.Context, n *Namespace, c *collection, event str
 		return err
 	}
 	m.SetCompression(e.compress)
-	one := e
-	one.ns = n
 	out := n.outgoing(event, m, true)
 	var told []*Socket
-	for _, s := range one.local() {
+	for _, s := range list {
 		i := c.expect(s, id)
 		settle := func(args Args, err error) { c.settle(i, args, err) }
 		_, err := s.awaitAck(id, 0, &pendingAck{settle: settle, done: s.timeAck(event)})

@@ -73,6 +73,9 @@ func (srv *Server) join(n *Namespace) {
 	s.rooms, _ = s.member.(adapter.RoomWatcher)
 	n.seat = s
 	if recorder, ok := s.member.(adapter.Recorder); ok && n.recovery != nil {
+		if n.parent != nil {
+			n.recovery = newRecovery(srv.opts.Recovery)
+		}
 		n.recovery.recorder = recorder
 		n.recovery.returning = make(map[*Socket]struct{})
 		n.recovery.ending = make(map[string]<-chan struct{})

@@ -29,7 +29,7 @@ type template struct {
 // template.
 func (srv *Server) OfMatch(match func(name string) bool) *Namespace {
 	checkNotNil("OfMatch", match == nil)
-	n := newNamespace(srv, "")
+	n := newNamespace(srv, "", nil)
 	n.template = &template{match: match, children: make(map[string]*Namespace)}
 	srv.mu.Lock()
 	srv.templates = append(slices.Clip(srv.templates), n)
@@ -135,8 +135,7 @@ func isClosed(c <-chan struct{}) bool {
 
 // addChild makes a namespace of a template. The caller holds mu.
 func (srv *Server) addChild(parent *Namespace, name string) *Namespace {
-	n := newNamespace(srv, name)
-	n.parent = parent
+	n := newNamespace(srv, name, parent)
 	srv.namespaces[name] = n
 	parent.template.children[name] = n
 	srv.join(n)

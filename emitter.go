@@ -123,36 +123,63 @@ func (e Emitter) Emit(event string, args ...any) error {
 	case found:
 		return e.emitWithCallback(event, args, fn)
 	}
-	members := e.ns.members()
-	if len(members) == 0 || e.empty() {
-		return e.ns.checkArgs(event, args)
+	return e.emitAll(event, args)
+}
+
+// emitAll encodes the arguments and sends the event in every namespace that the
+// emitter stands for.
+func (e Emitter) emitAll(event string, args []any) error {
+	enc, err := beginEvent(e.ns, event, args)
+	if err != nil {
+		return err
+	}
+	defer enc.release()
+	if e.ns.template == nil && !e.empty() {
+		return e.emit(e.ns, event, enc)
+	}
+	if e.empty() || e.ns.srv.opts.Codec != nil { // which may refuse it, though there is no receiver
+		if _, err := enc.event(e.ns, noAck); err != nil || e.empty() {
+			return err
+		}
 	}
 	var unpublished error
-	for _, n := range members {
-		err := e.emit(n, event, args)
-		switch {
-		case errors.Is(err, ErrUnpublished):
-			unpublished = err
-		case err != nil:
+	if !e.sharesLog(e.ns) || e.ns.srv.opts.Adapter != nil {
+		for _, n := range e.ns.members() {
+			err := e.emit(n, event, enc)
+			switch {
+			case errors.Is(err, ErrUnpublished):
+				unpublished = err
+			case err != nil:
+				return err
+			}
+		}
+	}
+	if e.sharesLog(e.ns) {
+		if err := e.deliverLogged(e.ns, 0, event, enc); err != nil {
 			return err
 		}
 	}
 	return unpublished
 }
 
+// sharesLog reports whether e is of a template, and n has the log that the
+// template has for all of its children: they are delivered to together. A codec, which
+// is not called under the log's lock, makes a packet of its own for each of them.
+func (e Emitter) sharesLog(n *Namespace) bool {
+	return e.ns.template != nil && n.recovery != nil && n.recovery == e.ns.recovery && n.srv.opts.Codec == nil
+}
+
 // emit sends an event in one namespace.
-func (e Emitter) emit(n *Namespace, event string, args []any) error {
-	enc, err := beginEvent(n, event, args)
-	if err != nil {
-		return err
-	}
-	defer enc.release()
+func (e Emitter) emit(n *Namespace, event string, enc *encoder) error {
 	if n.recovery.records() && !e.volatile && !e.here {
 		return e.record(n, event, enc)
 	}
 	var unpublished error
 	if n.seat != nil && e.only == nil && !e.here {
 		unpublished = n.seat.broadcast(e, enc)
+	}
+	if e.sharesLog(n) {
+		return unpublished
 	}
 	if err := e.deliver(n, event, enc); err != nil {
 		return err
@@ -165,45 +192,64 @@ func (e Emitter) deliver(n *Namespace, event string, enc *encoder) error {
 	if n.recovery != nil {
 		return e.deliverLogged(n, 0, event, enc)
 	}
+	if e.only != nil && !e.only.Connected() {
+		return ErrClosed
+	}
+	out := fanouts.Get().(*fanout)
+	defer out.release()
+	out.sockets = e.collect(out.sockets, n)
+	if len(out.sockets) == 0 {
+		return nil
+	}
 	m, err := enc.event(n, noAck)
 	if err != nil {
 		return err
 	}
 	m.SetCompression(e.compress)
-	if e.only != nil && !e.only.Connected() {
-		return ErrClosed
-	}
-	out := n.outgoing(event, m, false)
-	if e.only != nil {
-		err := e.only.send(m, sio.Event, event, e.volatile)
-		out.tell(e.only)
-		return err
-	}
-	e.broadcast(n, event, m, out)
-	return nil
-}
-
-// broadcast queues m for every receiver in one namespace.
-func (e Emitter) broadcast(n *Namespace, event string, m *engine.Message, out *outgoing) {
-	list := receivers.Get().(*[]*Socket)
-	*list = e.collect((*list)[:0], n)
-	var log []sent
-	for _, s := range *list {
-		err := s.queue(m, e.volatile) // who has left or is slow is not the emitter's concern
+	observers := n.outgoing(event, m, false)
+	for _, s := range out.sockets {
+		err = s.queue(m, e.volatile)
 		if n.srv.hooks.sends() {
-			log = append(log, sent{s: s, t: sio.Event, event: event, m: m, err: err})
+			out.log = append(out.log, sent{s: s, t: sio.Event, event: event, m: m, err: err})
 		}
 	}
-	out.tell(*list...)
-	for _, one := range log {
+	observers.tell(out.sockets...)
+	for _, one := range out.log {
 		one.s.conn.tellOut(one)
 	}
-	clear(*list)
-	receivers.Put(list)
+	if e.only == nil {
+		return nil // that a receiver has left or is slow is not the emitter's concern
+	}
+	return sendError(err)
 }
 
-// receivers holds the lists of sockets that broadcasts work through.
-var receivers = sync.Pool{New: func() any { return new([]*Socket) }}
+// A fanout is an event on its way to its receivers, in one namespace or in several
+// children of a template.
+type fanout struct {
+	sockets []*Socket
+	parts   []fanoutPart
+	offset  bool   // the messages have an offset behind their arguments
+	log     []sent // what the hooks are to be told
+}
+
+// A fanoutPart is the message for one namespace. Its receivers are those behind the
+// receivers of the part before, up to end.
+type fanoutPart struct {
+	n   *Namespace
+	m   *engine.Message
+	end int
+}
+
+// fanouts holds them for reuse.
+var fanouts = sync.Pool{New: func() any { return new(fanout) }}
+
+func (f *fanout) release() {
+	clear(f.sockets)
+	clear(f.parts)
+	clear(f.log)
+	f.sockets, f.parts, f.log = f.sockets[:0], f.parts[:0], f.log[:0]
+	fanouts.Put(f)
+}
 
 // local returns the matching sockets of this server.
 func (e Emitter) local() []*Socket {
@@ -233,35 +279,36 @@ func (e Emitter) collect(dst []*Socket, n *Namespace) []*Socket {
 	return n.index.collect(dst, e.rooms, e.except, e.sender)
 }
 
-// deliverLogged sends an event that receivers can be sent again. It has a
-// position already if it comes from a recorder.
+// deliverLogged sends an event that receivers can be sent again: in one namespace, or
+// in all children of a template that share its log. It has a position already if it
+// comes from a recorder.
 func (e Emitter) deliverLogged(n *Namespace, position int64, event string, enc *encoder) error {
-	list := receivers.Get().(*[]*Socket)
-	var log []sent
-	m, offset, err := n.recovery.emitEncoded(e, n, position, enc, list, &log)
-	if m == nil {
-		receivers.Put(list)
-		return err
+	out := fanouts.Get().(*fanout)
+	defer out.release()
+	err := n.recovery.emitEncoded(e, n, position, enc, out)
+	begin := 0
+	for _, p := range out.parts {
+		p.tell(event, out.offset, out.sockets[begin:p.end])
+		begin = p.end
 	}
-	n.tellLogged(event, m, offset, *list, log)
-	clear(*list)
-	receivers.Put(list)
-	return err
-}
-
-// tellLogged tells observers of an event that was sent, which they see without
-// its offset, and the hooks of what became of it.
-func (n *Namespace) tellLogged(event string, m *engine.Message, offset bool, to []*Socket, log []sent) {
-	if out := n.outgoing(event, m, false); out != nil {
-		if raw := out.message.Args.raw; offset {
-			out.message.Args.raw = raw[:len(raw)-1]
-		}
-		out.tell(to...)
-	}
-	for _, one := range log {
+	for _, one := range out.log {
 		one.event = event
 		one.s.conn.tellOut(one)
 	}
+	return err
+}
+
+// tell tells observers of an event that was sent, which they see without its
+// offset.
+func (p *fanoutPart) tell(event string, offset bool, to []*Socket) {
+	out := p.n.outgoing(event, p.m, false)
+	if out == nil {
+		return
+	}
+	if raw := out.message.Args.raw; offset {
+		out.message.Args.raw = raw[:len(raw)-1]
+	}
+	out.tell(to...)
 }
 
 // An encodedEvent is an event with an offset.
@@ -275,24 +322,34 @@ var errMoved = errors.New("socketio: an event for another position")
 
 // emitEncoded is emit, with the event encoded by the codec before the lock is
 // taken, for the offset that comes next: again, if another event is faster.
-func (r *recovery) emitEncoded(e Emitter, n *Namespace, position int64, enc *encoder, list *[]*Socket, log *[]sent) (m *engine.Message, offset bool, err error) {
+func (r *recovery) emitEncoded(e Emitter, n *Namespace, position int64, enc *encoder, out *fanout) (err error) {
 	if n.srv.opts.Codec == nil {
-		return r.emit(e, n, position, enc, nil, list, log)
+		return r.emit(e, n, position, enc, nil, out)
 	}
 	for err = errMoved; err == errMoved; {
-		encoded := &encodedEvent{offset: r.nextOffset(e, position, enc)}
-		if encoded.m, err = enc.eventWithOffset(n, encoded.offset); err == nil {
-			m, offset, err = r.emit(e, n, position, enc, encoded, list, log)
+		offset, wanted := r.nextOffset(e, n, position, enc)
+		if !wanted {
+			return nil
+		}
+		encoded := &encodedEvent{offset: offset}
+		if encoded.m, err = enc.eventWithOffset(n, offset); err == nil {
+			err = r.emit(e, n, position, enc, encoded, out)
 		}
 	}
-	return m, offset, err
+	return err
 }
 
-func (r *recovery) nextOffset(e Emitter, position int64, enc *encoder) string {
+// nextOffset returns the offset that the next event of n goes out with, and whether
+// n needs it at all.
+func (r *recovery) nextOffset(e Emitter, n *Namespace, position int64, enc *encoder) (offset string, wanted bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.offsetLocked(e, position, enc)
+	return r.offsetLocked(e, position, enc), e.only != nil || r.wants(n)
 }
+
+// wants reports whether an event of n has a receiver here, or may get one. The caller
+// holds mu.
+func (r *recovery) wants(n *Namespace) bool { return r.recorder != nil || r.tracked(n) > 0 }
 
 // offsetLocked returns the offset that the next event goes out with; empty if it
 // needs none.
@@ -309,59 +366,94 @@ func (r *recovery) offsetLocked(e Emitter, position int64, enc *encoder) string 
 }
 
 // emit logs an event, unless that is not wanted or has happened, and queues it for its
-// receivers, which it leaves in list, and what became of it in log if the hooks
-// want to know. It reports whether the message has an offset.
-func (r *recovery) emit(e Emitter, n *Namespace, position int64, enc *encoder, encoded *encodedEvent, list *[]*Socket, log *[]sent) (m *engine.Message, offset bool, err error) {
+// receivers. What it has done is left in out. The event of one namespace may be
+// encoded already.
+func (r *recovery) emit(e Emitter, n *Namespace, position int64, enc *encoder, encoded *encodedEvent, out *fanout) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	wanted := r.offsetLocked(e, position, enc)
-	if encoded != nil && encoded.offset != wanted {
-		return nil, false, errMoved
+	if e.only != nil && e.only.state.Load() != connected {
+		return ErrClosed
 	}
-	*list = (*list)[:0]
-	l := logged{only: e.onlyID, rooms: e.rooms, except: e.except}
-	if e.only != nil {
-		if e.only.state.Load() != connected {
-			return nil, false, ErrClosed
-		}
-		l.only = e.only.id
+	if !r.wants(n) {
+		return nil
 	}
-	if e.sender != nil {
-		l.sender = e.sender.id
+	offset := r.offsetLocked(e, position, enc)
+	if encoded != nil && encoded.offset != offset {
+		return errMoved
 	}
-	if encoded != nil {
-		m = encoded.m
-	} else if m, err = enc.eventWithOffset(n, wanted); err != nil {
-		return nil, false, err
-	}
-	offset = wanted != ""
-	switch {
-	case position > 0:
+	out.offset = offset != ""
+	if position > 0 {
 		r.advanceLocked(position)
-	case r.recorder == nil && !e.volatile:
-		l.m = m
-		r.append(l)
+	}
+	if err := e.addressAll(n, position, enc, offset, encoded, out); err != nil {
+		return err
+	}
+	if position == 0 && r.recorder == nil && !e.volatile {
+		r.append(e, n, enc, offset, out)
 		position = r.last
 	}
-	m.SetCompression(e.compress)
-	r.overhear(e, m, position)
-	*list = e.collect(*list, n)
+	return r.queue(e, position, out)
+}
+
+// addressAll is address for a namespace, or for all children of a template that have
+// a socket.
+func (e Emitter) addressAll(n *Namespace, position int64, enc *encoder, offset string, encoded *encodedEvent, out *fanout) error {
+	if n.template == nil {
+		return e.address(n, position, enc, offset, encoded, false, out)
+	}
+	for child := range n.recovery.present {
+		if err := e.address(child, position, enc, offset, nil, true, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// address finds the receivers in one namespace and makes their message, which is not
+// needed where the event is shared and nobody receives it. The caller holds the
+// recovery's mu.
+func (e Emitter) address(n *Namespace, position int64, enc *encoder, offset string, encoded *encodedEvent, shared bool, out *fanout) (err error) {
+	end := len(out.sockets)
+	out.sockets = e.collect(out.sockets, n)
+	r := n.recovery
 	if r.recorder != nil && position > 0 {
-		*list = slices.DeleteFunc(*list, func(s *Socket) bool { return s.rec.has(position) })
+		rest := slices.DeleteFunc(out.sockets[end:], func(s *Socket) bool { return s.rec.has(position) })
+		out.sockets = out.sockets[:end+len(rest)]
 	}
-	for _, s := range *list {
-		if position > 0 {
-			s.rec.sent = position
-		} else if r.recorder != nil && !e.volatile && !e.here {
-			s.rec.sent = r.last + 1 // its client's offset will not say that it has this
-		}
-		fail := s.queue(m, e.volatile)
-		if n.srv.hooks.sends() {
-			*log = append(*log, sent{s: s, t: sio.Event, m: m, err: fail})
-		}
-		if e.only != nil {
-			err = sendError(fail)
-		} // else who has left or is slow is not the emitter's concern
+	if shared && len(out.sockets) == end {
+		return nil
 	}
-	return m, offset, err
+	var m *engine.Message
+	if encoded != nil {
+		m = encoded.m
+	} else if m, err = enc.eventWithOffset(n, offset); err != nil {
+		return err
+	}
+	m.SetCompression(e.compress)
+	out.parts = append(out.parts, fanoutPart{n, m, len(out.sockets)})
+	return nil
+}
+
+// queue queues the messages for their receivers. The caller holds mu.
+func (r *recovery) queue(e Emitter, position int64, out *fanout) (err error) {
+	begin := 0
+	for _, p := range out.parts {
+		r.overhear(e, p.m, position)
+		for _, s := range out.sockets[begin:p.end] {
+			if position > 0 {
+				s.rec.sent = position
+			} else if r.recorder != nil && !e.volatile && !e.here {
+				s.rec.sent = r.last + 1 // its client's offset will not say that it has this
+			}
+			fail := s.queue(p.m, e.volatile)
+			if p.n.srv.hooks.sends() {
+				out.log = append(out.log, sent{s: s, t: sio.Event, m: p.m, err: fail})
+			}
+			if e.only != nil {
+				err = sendError(fail)
+			} // else that a receiver has left or is slow is not the emitter's concern
+		}
+		begin = p.end
+	}
+	return err
 }

@@ -229,15 +229,14 @@ func (e *encoder) release() {
 	encoders.Put(e)
 }
 
-// message puts the packet together.
+// message puts the packet together. It may be called again, for another namespace.
 func (e *encoder) message(n *Namespace, text, binary sio.Type, id int64) (*engine.Message, error) {
-	e.json = append(e.json, ']')
 	t := text
 	if len(e.bin) > 0 {
 		t = binary
 	}
-	e.text = sio.AppendHeader(e.text, t, n.name, len(e.bin), id)
-	e.text = append(e.text, e.json...)
+	e.text = sio.AppendHeader(e.text[:0], t, n.name, len(e.bin), id)
+	e.text = append(append(e.text, e.json...), ']')
 	return n.srv.newMessage(e.text, e.bin)
 }
 

@@ -103,9 +103,3 @@ func (e Emitter) each(fn func(*Socket)) {
 		fn(s)
 	}
 }
-
-// checkArgs says what can't be sent when there is nobody to send it to.
-func (n *Namespace) checkArgs(event string, args []any) error {
-	_, err := encodeEvent(n, noAck, event, args)
-	return err
-}

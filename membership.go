@@ -62,11 +62,7 @@ func (n *Namespace) remove(s *Socket, keep bool) (left []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.returning, s)
-	r.gone.Broadcast()
-	if r.live[s.rec.pid] == s {
-		delete(r.live, s.rec.pid)
-		s.rec.until = r.last
-	}
+	r.depart(s)
 	switch {
 	case keep && r.recorder != nil:
 		r.saveRecorded(s, encoded)
@@ -75,5 +71,9 @@ func (n *Namespace) remove(s *Socket, keep bool) (left []string) {
 	}
 	left = n.index.remove(s)
 	s.rec.arrived()
+	if s.rec.needs { // after its session does
+		s.rec.needs = false
+		r.track(n, -1)
+	}
 	return left
 }

@@ -28,6 +28,8 @@ type Namespace struct {
 
 	serverSide handlers // of events that other servers send
 
+	needsLog int // sockets and sessions that the log is kept for; guarded by the recovery's mu
+
 	users  int  // sockets, also those connecting; guarded by srv.mu, used for children only
 	pinned bool // it was asked for by Of; guarded by srv.mu
 
@@ -46,8 +48,14 @@ type Namespace struct {
 // s is not connected yet: it may join rooms, but events can't be emitted to it.
 type Middleware func(ctx context.Context, s *Socket) error
 
-func newNamespace(srv *Server, name string) *Namespace {
-	return &Namespace{srv: srv, name: name, index: newIndex(), recovery: newRecovery(srv.opts.Recovery)}
+func newNamespace(srv *Server, name string, parent *Namespace) *Namespace {
+	n := &Namespace{srv: srv, name: name, parent: parent, index: newIndex()}
+	if parent != nil {
+		n.recovery = parent.recovery
+	} else {
+		n.recovery = newRecovery(srv.opts.Recovery)
+	}
+	return n
 }
 
 // Name returns the name, beginning with "/". A template has none.

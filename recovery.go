@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/socketio-go/socketio/adapter"
 	"github.com/socketio-go/socketio/internal/engine"
+	"github.com/socketio-go/socketio/internal/sio"
 )
 
 // Recovery configures connection state recovery: when a client comes back soon
@@ -27,13 +29,20 @@ import (
 type Recovery struct {
 	// Window is how long a session, and each event, is kept. Zero means 2m.
 	Window time.Duration
-	// MaxPackets bounds the events kept by each namespace. Zero means 10000.
+	// MaxPackets bounds the events kept by each namespace; the children of a
+	// template share one bound, as they share MaxBytes and MaxSessions. So the
+	// number of namespaces and templates that the application makes, by Of and
+	// OfMatch, times these bounds is the bound of the server, whatever namespaces
+	// clients ask for. Nothing is kept for a namespace that has neither a socket
+	// nor a session. Zero means 10000.
 	MaxPackets int
-	// MaxBytes bounds the events kept by each namespace, in bytes. Zero means
-	// 16 MiB.
+	// MaxBytes bounds the events kept by each namespace or template, in bytes as
+	// they are sent; each takes about 300 bytes more. Zero means 16 MiB.
 	MaxBytes int64
-	// MaxSessions bounds the disconnected sockets kept by each namespace. Zero
-	// means 10000.
+	// MaxSessions bounds the disconnected sockets kept by each namespace or
+	// template; the oldest are dropped. Each takes about 1 KiB, its rooms and its
+	// [Key] values, and 1.5 KiB more if it is the only one in a child of a template,
+	// which it keeps in existence. Zero means 10000.
 	MaxSessions int
 	// SkipMiddleware lets a recovered socket in without asking the middleware,
 	// as the Node server does. The default asks, since what entitled the client
@@ -53,8 +62,10 @@ func (r *Recovery) withDefaults() *Recovery {
 	return &d
 }
 
-// A recovery is a namespace's memory of what it has sent, and of who has been
-// cut off.
+// A recovery is a namespace's memory of what it has sent, and of the clients that
+// were cut off. The children of a template share that of the template, as clients
+// choose how many there are; but where a recorder keeps the log, each has its own,
+// for the recorder's positions.
 //
 // An event gets its position in the log, and into the queues of its receivers,
 // under one lock, as does every change of a membership. So a client that has
@@ -71,6 +82,8 @@ type recovery struct {
 	sessions map[string]*lostSession // by private id
 	order    []*lostSession          // the oldest first
 	live     map[string]*Socket      // connected, by private id
+	present  map[*Namespace]int      // how many of live are in each namespace that has some
+	needed   int                     // sockets and sessions that the log is kept for; see track
 	gone     sync.Cond               // one of live has gone, or one that waits for that
 	sweeper  *time.Timer             // runs while anything is kept
 	stopped  bool
@@ -82,11 +95,49 @@ type recovery struct {
 // A logged is one event as it was sent.
 type logged struct {
 	at     time.Time
-	m      *engine.Message
-	only   string // the one receiver's id, or empty
-	sender string // who is left out
+	ns     *Namespace      // nil if it was sent in all children of a template
+	m      *engine.Message // nil in that case
+	shared *sharedEvent    // from which each child makes its own then
+	only   string          // the one receiver's id, or empty
+	sender string          // who is left out
 	rooms  []string
 	except []string
+}
+
+// A sharedEvent is an event of all children of a template: its payload, with its
+// offset, and its attachments.
+type sharedEvent struct {
+	payload  []byte
+	bin      [][]byte
+	compress engine.Compression
+}
+
+// size returns what keeping the event is counted as, in bytes.
+func (l *logged) size() int64 {
+	if l.shared == nil {
+		return int64(l.m.Len())
+	}
+	n := len(l.shared.payload)
+	for _, b := range l.shared.bin {
+		n += len(b)
+	}
+	return int64(n)
+}
+
+// message returns the event as it is sent in namespace n.
+func (l *logged) message(n *Namespace) (*engine.Message, error) {
+	if l.shared == nil {
+		return l.m, nil
+	}
+	t := sio.Event
+	if len(l.shared.bin) > 0 {
+		t = sio.BinaryEvent
+	}
+	m, err := n.srv.newMessage(append(sio.AppendHeader(nil, t, n.name, len(l.shared.bin), noAck), l.shared.payload...), l.shared.bin)
+	if err == nil {
+		m.SetCompression(l.shared.compress)
+	}
+	return m, err
 }
 
 // A lostSession is what is kept of a socket that was cut off.
@@ -105,6 +156,7 @@ type recoverable struct {
 	record // guarded by the recovery's mu
 
 	resumed  bool
+	needs    bool            // the log is kept for it
 	rooms    []string        // those that a resumed socket found itself in
 	kept     func()          // what a resumed socket calls when it is connected, or has left; may be nil
 	told     atomic.Bool     // the observers know that it is in rooms
@@ -137,6 +189,7 @@ func newRecovery(opts *Recovery) *recovery {
 		epoch:    strconv.FormatUint(uint64(epoch[0])<<16|uint64(epoch[1])<<8|uint64(epoch[2]), 36) + "-",
 		sessions: make(map[string]*lostSession),
 		live:     make(map[string]*Socket),
+		present:  make(map[*Namespace]int),
 	}
 	r.gone.L = &r.mu
 	return r
@@ -163,15 +216,76 @@ func (r *recovery) position(offset string) (int64, bool) {
 	return at, err == nil && at >= 0 && at <= r.last && r.offset(at) == offset
 }
 
-// append gives an event its position. The caller holds mu until the message is in
+// append keeps an event that e sends in n, or in the children of n, at the next
+// position, which is that of offset. The caller holds mu until the messages are in
 // the queues.
-func (r *recovery) append(l logged) {
+func (r *recovery) append(e Emitter, n *Namespace, enc *encoder, offset string, out *fanout) {
 	r.last++
-	l.at = time.Now()
+	if r.stopped {
+		return
+	}
+	l := logged{at: time.Now(), only: e.onlyID, rooms: e.rooms, except: e.except}
+	if e.only != nil {
+		l.only = e.only.id
+	}
+	if e.sender != nil {
+		l.sender = e.sender.id
+	}
+	if n.template == nil {
+		l.ns, l.m = n, out.parts[0].m
+	} else {
+		l.shared = &sharedEvent{compress: e.compress}
+		l.shared.payload = append(sio.AppendString(append(bytes.Clone(enc.json), ','), offset), ']')
+		for _, b := range enc.bin {
+			l.shared.bin = append(l.shared.bin, bytes.Clone(b))
+		}
+	}
 	r.log = append(r.log, l)
-	r.bytes += int64(l.m.Len())
+	r.bytes += l.size()
 	r.trim(l.at)
 	r.sweepLater()
+}
+
+// track notes that the log is kept for so many sockets or sessions more in n, or
+// fewer: those that are connected, those that may come back, and those that are
+// doing so. Without any of them there is no log. The caller holds mu.
+func (r *recovery) track(n *Namespace, more int) {
+	n.needsLog += more
+	r.needed += more
+	if r.needed == 0 {
+		r.log, r.bytes = nil, 0
+	}
+}
+
+// tracked returns for how many sockets and sessions events of n are kept. The
+// caller holds mu.
+func (r *recovery) tracked(n *Namespace) int {
+	if n.template != nil {
+		return r.needed
+	}
+	return n.needsLog
+}
+
+// arrive and depart note that a socket is connected, or is so no longer. The caller
+// holds mu.
+func (r *recovery) arrive(s *Socket) {
+	r.live[s.rec.pid] = s
+	r.present[s.ns]++
+	if !s.rec.needs {
+		s.rec.needs = true
+		r.track(s.ns, 1)
+	}
+}
+
+func (r *recovery) depart(s *Socket) {
+	r.gone.Broadcast()
+	if r.live[s.rec.pid] == s {
+		delete(r.live, s.rec.pid)
+		if r.present[s.ns]--; r.present[s.ns] == 0 {
+			delete(r.present, s.ns)
+		}
+		s.rec.until = r.last
+	}
 }
 
 // trim drops what the bounds do not allow to be kept.
@@ -182,7 +296,7 @@ func (r *recovery) trim(now time.Time) {
 		if !over && now.Sub(r.log[n].at) < r.opts.Window {
 			break
 		}
-		r.bytes -= int64(r.log[n].m.Len())
+		r.bytes -= r.log[n].size()
 		r.log[n] = logged{}
 		n++
 	}
@@ -203,15 +317,15 @@ func (r *recovery) first() int64 {
 
 // missed returns what a session has not received, with the position of the last
 // and the bytes of all, or false if some of it may not be kept any more.
-func (r *recovery) missed(sid string, t *trail) (list []*engine.Message, last, size int64, ok bool) {
+func (r *recovery) missed(n *Namespace, sid string, t *trail) (list []*logged, last, size int64, ok bool) {
 	if t.since+1 < r.first() {
 		return nil, 0, 0, false
 	}
 	for i := t.since + 1 - r.first(); i < int64(len(r.log)); i++ {
-		if l := &r.log[i]; l.isFor(sid, r.first()+i, t) {
-			list = append(list, l.m)
+		if l := &r.log[i]; (l.ns == nil || l.ns == n) && l.isFor(sid, r.first()+i, t) {
+			list = append(list, l)
 			last = r.first() + i
-			size += int64(l.m.Len())
+			size += l.size()
 		}
 	}
 	return list, last, size, true
@@ -265,6 +379,9 @@ func (r *recovery) resume(s *Socket) (why string) {
 		return ""
 	}
 	lost := r.sessions[c.PID]
+	if lost != nil && lost.ns != s.ns { // of another child of the template
+		lost = nil
+	}
 	if why = r.claimed(lost, c.Offset); why == "" {
 		why = r.affordable(s.conn, lost)
 	}
@@ -284,7 +401,7 @@ func (r *recovery) endPredecessor(s *Socket, pid string) {
 	r.mu.Lock()
 	old := r.live[pid]
 	r.mu.Unlock()
-	if old == nil {
+	if old == nil || old.ns != s.ns {
 		return
 	}
 	old.leave(ReasonTransport, false) // or another goroutine is about to
@@ -332,7 +449,7 @@ func (r *recovery) claimed(lost *lostSession, offset *string) (why string) {
 // affordable checks that what a session has missed is kept, and does not
 // overflow the queue of the connection that resumes it, whose mu the caller holds.
 func (r *recovery) affordable(c *conn, lost *lostSession) (why string) {
-	_, _, size, ok := r.missed(lost.sid, &lost.trail)
+	_, _, size, ok := r.missed(lost.ns, lost.sid, &lost.trail)
 	if !ok || c.replayed+size > c.srv.opts.MaxQueue/2 {
 		return "missed events are not kept any more, or too many"
 	}
@@ -345,6 +462,8 @@ func (r *recovery) affordable(c *conn, lost *lostSession) (why string) {
 func (r *recovery) inherit(s *Socket, lost *lostSession) {
 	s.id, s.values = lost.sid, lost.values
 	s.rec.record, s.rec.resumed, s.rec.before = lost.record, true, lost.over
+	s.rec.needs = true
+	r.track(s.ns, 1)
 	rooms := lost.trail.rooms()
 	s.rec.rooms, _ = s.ns.index.join(s, rooms)
 	if !slices.Contains(rooms, s.id) {
@@ -355,7 +474,12 @@ func (r *recovery) inherit(s *Socket, lost *lostSession) {
 // forget drops a session.
 func (r *recovery) forget(lost *lostSession) {
 	delete(r.sessions, lost.pid)
-	if i := slices.Index(r.order, lost); i >= 0 {
+	r.track(lost.ns, -1)
+	switch i := slices.Index(r.order, lost); {
+	case i == 0:
+		r.order[0] = nil
+		r.order = r.order[1:]
+	case i > 0:
 		r.order = slices.Delete(r.order, i, i+1)
 	}
 	lost.kept()
@@ -392,6 +516,7 @@ func (r *recovery) save(s *Socket, values map[string]any) {
 	lost.kept = s.ns.keepRooms(lost.trail.rooms())
 	s.ns.srv.acquireAgain(s.ns)
 	r.sessions[lost.pid] = lost
+	r.track(s.ns, 1)
 	r.order = append(r.order, lost)
 	r.sweepLater()
 }
@@ -437,7 +562,7 @@ func (r *recovery) stop() {
 		r.sweeper.Stop()
 		r.sweeper = nil
 	}
-	clear(r.sessions)
+	clear(r.sessions) // sockets still need what is not kept any more
 	r.order, r.log, r.bytes = nil, nil, 0
 }
 
@@ -452,11 +577,15 @@ func (r *recovery) enter(s *Socket, log *[]sent) bool {
 			return false
 		}
 	} else if rec.resumed {
-		missed, last, size, ok := r.missed(s.id, &rec.trail)
+		missed, last, size, ok := r.missed(s.ns, s.id, &rec.trail)
 		if !ok || size > s.ns.srv.opts.MaxQueue/2 {
 			return false
 		}
-		for _, m := range missed {
+		for _, l := range missed {
+			m, err := l.message(s.ns)
+			if err != nil { // of a codec
+				return false
+			}
 			s.resend(m, log)
 		}
 		rec.sent = max(rec.sent, last)
@@ -467,7 +596,7 @@ func (r *recovery) enter(s *Socket, log *[]sent) bool {
 			rec.trail.forgotten = math.MaxInt64 // nobody knows what it misses
 		}
 	}
-	r.live[rec.pid] = s
+	r.arrive(s)
 	return true
 }
 

@@ -329,7 +329,8 @@ func TestShutdownOfRecovery(t *testing.T) {
 func TestQuietLogIsForgotten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		srv := serveInMemory(t, &socketio.Options{Recovery: &socketio.Recovery{Window: time.Minute}})
+		srv := serveInMemory(t, &socketio.Options{Recovery: &socketio.Recovery{Window: time.Minute}, PingInterval: time.Hour})
+		srv.join(t, webSocket)
 		for range 2 {
 			srv.Emit("v")
 			<-time.After(30 * time.Second)

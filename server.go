@@ -142,7 +142,7 @@ func (srv *Server) Of(name string) *Namespace {
 	case parent != nil:
 		n = srv.addChild(parent, name)
 	default:
-		n = newNamespace(srv, name)
+		n = newNamespace(srv, name, nil)
 		srv.namespaces[name] = n
 		srv.join(n)
 	}
@@ -278,6 +278,12 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 // stop lets nobody in any more, nor come back.
 func (srv *Server) stop() {
 	srv.engine.Stop()
+	srv.mu.RLock()
+	templates := srv.templates
+	srv.mu.RUnlock()
+	for _, t := range templates {
+		t.recovery.stop()
+	}
 	for n := range srv.Namespaces() {
 		n.recovery.stop()
 		if n.seat != nil {

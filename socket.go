@@ -181,7 +181,7 @@ func (s *Socket) Emit(event string, args ...any) error {
 	case found:
 		return s.emitWithCallback(event, args, fn)
 	}
-	return Emitter{ns: s.ns, only: s}.emit(s.ns, event, args)
+	return Emitter{ns: s.ns, only: s}.emitAll(event, args)
 }
 
 // send queues a packet of the given type; event is its name, if it has one.
