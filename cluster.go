@@ -256,6 +256,8 @@ func (s *seat) obey(m *adapter.Message) {
 		e.each(func(socket *Socket) { socket.Leave(m.Targets...) })
 	case adapter.Disconnect:
 		e.each(func(socket *Socket) { _ = socket.end(m.Close) })
+	case adapter.Reconnect:
+		e.each(func(socket *Socket) { _ = socket.Reconnect() })
 	case adapter.Fetch:
 		s.describe(e, m)
 	case adapter.Count:

@@ -98,6 +98,7 @@ const (
 	ReasonParse       Reason = "parse error"
 	ReasonSlow        Reason = "slow client"
 	ReasonShutdown    Reason = "server shutting down"
+	ReasonReconnect   Reason = "reconnect" // Socket.Reconnect: the client comes back by itself
 )
 
 // A DisconnectError is the cause of a socket's ended context.

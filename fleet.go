@@ -85,6 +85,14 @@ func (e Emitter) Close(ctx context.Context) error {
 	return e.command(ctx, m, func(s *Socket) { _ = s.Close() })
 }
 
+// Reconnect makes the clients of the matching sockets of the whole cluster come back
+// by themselves, as [Socket.Reconnect] does; its errors are those of Join. Servers of
+// Node.js know no such command: their sockets stay as they are.
+func (e Emitter) Reconnect(ctx context.Context) error {
+	m := adapter.Message{Kind: adapter.Reconnect}
+	return e.command(ctx, m, func(s *Socket) { _ = s.Reconnect() })
+}
+
 // command tells the other servers what to do with the matching sockets, and does
 // it with those of this one.
 func (e Emitter) command(ctx context.Context, m adapter.Message, fn func(*Socket)) error {

@@ -61,6 +61,14 @@ type Options struct {
 	// WriteTimeout bounds one write to a transport, and the time that a
 	// connection being closed may take to send what is queued. Zero means 10s.
 	WriteTimeout time.Duration
+	// ShutdownSpread is the time over which [Server.Shutdown] closes the
+	// connections, one after another, so that their clients do not all come to the
+	// other servers of a cluster at the same moment. It is cut to three quarters of
+	// the time that Shutdown's context leaves, and ends early when nobody is
+	// connected any more. Zero means that all are closed at once, which brings
+	// clients back soonest where there is no other server, and lets a process end
+	// before it is killed.
+	ShutdownSpread time.Duration
 	// AckTimeout bounds an EmitWithAck whose context has no deadline, and the
 	// wait for an answer to a function passed to Emit. Zero means 20s.
 	AckTimeout time.Duration

@@ -255,13 +255,16 @@ func (srv *Server) Stats() Stats {
 
 // Shutdown refuses new clients, closes the connected ones with
 // [ReasonShutdown] once their queues are flushed, waits for running handlers
-// and returns. Clients see a closed transport and reconnect elsewhere. When ctx
-// ends first, what is left is closed at once, as by [Server.Close], and ctx's
-// error is returned, with how many handlers are left if any. It may be called
-// again. A handler must not call it: it would wait for itself until ctx ends.
+// and returns. Clients see a closed transport and reconnect elsewhere: all at once,
+// or over [Options.ShutdownSpread]; those that are not closed yet are served as
+// before. When ctx ends first, what is left is closed at once, as by [Server.Close],
+// and ctx's error is returned, with how many handlers are left if any. It may be
+// called again. A handler must not call it: it would wait for itself until ctx ends.
 //
 // It does not close the [http.Server]; call its Shutdown afterwards.
 func (srv *Server) Shutdown(ctx context.Context) error {
+	srv.engine.Stop()
+	srv.closeSlowly(ctx)
 	srv.stop()
 	for _, s := range srv.engine.Sessions() {
 		s.Close(engine.ShuttingDown)
@@ -273,6 +276,38 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", err, ctx.Err())
 	}
 	return ctx.Err()
+}
+
+// spreadStep is how often Shutdown closes some of the connections.
+const spreadStep = 50 * time.Millisecond
+
+// closeSlowly closes the connections at an even rate over ShutdownSpread.
+func (srv *Server) closeSlowly(ctx context.Context) {
+	spread := srv.opts.ShutdownSpread
+	if deadline, ok := ctx.Deadline(); ok {
+		spread = min(spread, time.Until(deadline)*3/4)
+	}
+	sessions := srv.engine.Sessions()
+	if spread <= 0 || len(sessions) == 0 {
+		return
+	}
+	began := time.Now()
+	tick := time.NewTicker(spreadStep)
+	defer tick.Stop()
+	for closed := 0; closed < len(sessions); {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		due := int(float64(len(sessions)) * min(float64(time.Since(began))/float64(spread), 1))
+		for ; closed < due; closed++ {
+			sessions[closed].Close(engine.ShuttingDown)
+		}
+		if len(srv.engine.Sessions()) == 0 {
+			return
+		}
+	}
 }
 
 // stop lets nobody in any more, nor come back.

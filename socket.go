@@ -283,6 +283,20 @@ func (s *Socket) end(connection bool) error {
 	return s.Disconnect()
 }
 
+// Reconnect ends the connection of s in such a way that its client comes back by
+// itself, as official clients do when they see their transport closed: perhaps to
+// another server, and with [Options.Recovery] to the same session. What is queued is
+// sent first, for [Options.WriteTimeout] at most, which it does not wait for. All
+// sockets of the connection leave with [ReasonReconnect]; events that wait for
+// handlers are still handled. A handler may call it. The error is [ErrClosed] if s has
+// disconnected already.
+func (s *Socket) Reconnect() error {
+	if s.state.Load() == left || !s.conn.session.Close(engine.Reason(ReasonReconnect)) {
+		return ErrClosed
+	}
+	return nil
+}
+
 // Close disconnects s and every other socket of the same connection, which it
 // closes when what is queued has been sent. It does not wait for that, nor for
 // OnDisconnect. The error is [ErrClosed] if s has disconnected already.

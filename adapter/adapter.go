@@ -162,6 +162,9 @@ const (
 	// Disconnect makes sockets leave the namespace, and their connections be
 	// closed if Close is set.
 	Disconnect
+	// Reconnect closes the connections of sockets so that their clients come back
+	// by themselves. Other implementations do not know it; they have to ignore it.
+	Reconnect
 	// Fetch asks for Fetched, Count for Clients.
 	Fetch
 	Count
@@ -187,7 +190,7 @@ func (k Kind) IsAnswer() bool { return k >= Clients && k <= Emitted }
 
 // String returns the kind's name.
 func (k Kind) String() string {
-	names := [...]string{"unknown", "broadcast", "join", "leave", "disconnect", "fetch", "count", "emit", "position",
+	names := [...]string{"unknown", "broadcast", "join", "leave", "disconnect", "reconnect", "fetch", "count", "emit", "position",
 		"clients", "acked", "fetched", "emitted"}
 	if int(k) >= len(names) {
 		k = 0

@@ -61,6 +61,7 @@ func testKinds(t *suite) {
 		{Kind: adapter.Leave, Rooms: rooms, Targets: []string{"t"}},
 		{Kind: adapter.Disconnect, Rooms: rooms, Close: true},
 		{Kind: adapter.Disconnect, Except: except},
+		{Kind: adapter.Reconnect, Rooms: rooms, Except: except},
 		{Kind: adapter.Fetch, ID: questionID, Rooms: rooms, Except: except},
 		{Kind: adapter.Count, ID: questionID, Rooms: rooms},
 		{Kind: adapter.Emit, Data: []byte(`["e",1]`)},

@@ -67,6 +67,7 @@ var wireKinds = [...]byte{
 	adapter.Acked:      9,
 	adapter.Fetched:    10,
 	adapter.Emitted:    11,
+	adapter.Reconnect:  12,
 }
 
 // wireBroadcast is the only kind of message that is kept.

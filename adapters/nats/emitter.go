@@ -134,6 +134,10 @@ func (e Emitter) Close() error {
 	return e.publish(adapter.Disconnect)
 }
 
+// Reconnect closes the connections of the matching sockets so that their clients
+// come back by themselves.
+func (e Emitter) Reconnect() error { return e.publish(adapter.Reconnect) }
+
 func (e Emitter) event(kind adapter.Kind, event string, args []any) error {
 	encoded, err := socketio.ArgsOf(slices.Concat([]any{event}, args)...)
 	if err != nil {

@@ -137,6 +137,9 @@ func (d *decoder) classicRequest(raw []byte) (*adapter.Message, error) {
 	case classicDisconnect:
 		m.Kind, m.ID, m.Close = adapter.Disconnect, "", f.close
 		return m, readOpts(f.opts, pack, m)
+	case classicReconnect:
+		m.Kind, m.ID = adapter.Reconnect, ""
+		return m, readOpts(f.opts, pack, m)
 	case classicFetch:
 		m.Kind = adapter.Fetch
 		return m, errors.Join(need(f.requestID != ""), readOpts(f.opts, pack, m))

@@ -17,6 +17,7 @@ const (
 	classicBroadcast   = 7
 	classicClientCount = 8
 	classicAcked       = 9
+	classicReconnect   = 64 // ours: Node servers ignore types that they do not know
 )
 
 // classicPacks reports whether a message is MessagePack. Node sends most requests
@@ -52,6 +53,9 @@ func (w *writer) classic(m *adapter.Message, uid, id, nsp string) {
 		w.whom(m)
 		w.key("close")
 		w.boolean(m.Close)
+	case adapter.Reconnect:
+		w.classicRequest(classicReconnect, 1, uid, "")
+		w.whom(m)
 	case adapter.Fetch, adapter.Count: // there is no request for a count
 		w.classicRequest(classicFetch, 1, uid, id)
 		w.whom(m)

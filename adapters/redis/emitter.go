@@ -185,6 +185,13 @@ func (e Emitter) Close(ctx context.Context) error {
 	return e.send(ctx)
 }
 
+// Reconnect closes the connections of the sockets so that their clients come back
+// by themselves. Servers of Node.js ignore it.
+func (e Emitter) Reconnect(ctx context.Context) error {
+	e.m.Kind = adapter.Reconnect
+	return e.send(ctx)
+}
+
 func (e Emitter) send(ctx context.Context) error {
 	if e.limited && len(e.m.Rooms) == 0 && e.m.Kind != adapter.Emit {
 		return ctx.Err()

@@ -21,6 +21,7 @@ const (
 	typeEmitted     = 10
 	typeClientCount = 11
 	typeAcked       = 12
+	typeReconnect   = 64 // ours: Node servers ignore types that they do not know
 )
 
 // envelopeTypes has the type of each kind. Nothing asks for a count alone: the
@@ -30,6 +31,7 @@ var envelopeTypes = [...]int64{
 	adapter.Join:       typeJoin,
 	adapter.Leave:      typeLeave,
 	adapter.Disconnect: typeDisconnect,
+	adapter.Reconnect:  typeReconnect,
 	adapter.Fetch:      typeFetch,
 	adapter.Count:      typeFetch,
 	adapter.Emit:       typeEmit,
@@ -94,6 +96,10 @@ func (w *writer) data(m *adapter.Message) {
 		w.opts(m)
 		w.key("rooms")
 		w.texts(m.Targets)
+	case adapter.Reconnect:
+		w.object(1)
+		w.key("opts")
+		w.opts(m)
 	case adapter.Disconnect:
 		w.object(2)
 		w.key("opts")
@@ -299,6 +305,9 @@ func (d *decoder) message(f *fields, pack bool) (*adapter.Message, error) {
 		}
 	case typeDisconnect:
 		m.Kind = adapter.Disconnect
+		err = readOpts(f.opts, pack, m)
+	case typeReconnect:
+		m.Kind = adapter.Reconnect
 		err = readOpts(f.opts, pack, m)
 	case typeFetch:
 		m.Kind = adapter.Fetch

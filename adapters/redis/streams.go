@@ -298,7 +298,7 @@ func durable(m *adapter.Message) bool {
 	switch m.Kind {
 	case adapter.Broadcast:
 		return m.ID == ""
-	case adapter.Join, adapter.Leave, adapter.Disconnect:
+	case adapter.Join, adapter.Leave, adapter.Disconnect, adapter.Reconnect:
 		return true
 	}
 	return false
