@@ -14,8 +14,8 @@ import (
 type Reply struct {
 	From string // a socket id, or a server id
 	Args Args
-	// Err says why there is no answer: ctx's error, [ErrClosed], [ErrSlow], or
-	// [ErrDropped].
+	// Err says why there is no answer: ctx's error, [ErrClosed], [ErrSlow],
+	// [ErrDropped] or [ErrReplies].
 	Err error
 }
 
@@ -68,7 +68,7 @@ func (e Emitter) emitWithCallback(event string, args []any, fn func([]Reply, err
 
 // askAll sends the event in every namespace that the emitter stands for.
 func (e Emitter) askAll(ctx context.Context, event string, args []any) (*collection, error) {
-	c := &collection{changed: make(chan struct{}, 1)}
+	c := &collection{changed: make(chan struct{}, 1), room: e.ns.srv.opts.MaxReplies}
 	enc, err := beginEvent(e.ns, event, args)
 	if err != nil {
 		return nil, err
@@ -128,6 +128,7 @@ type collection struct {
 	others  sync.WaitGroup // who waits for other servers
 
 	mu      sync.Mutex // guards the following
+	room    int64      // bytes of answers that may still be kept
 	replies []Reply
 	askedOf []asked // by position, as replies
 	open    int
@@ -159,12 +160,21 @@ func (c *collection) settle(i int, args Args, err error) {
 		return
 	}
 	c.askedOf[i].settled = true
-	c.replies[i].Args, c.replies[i].Err = args, err
+	c.replies[i].Args, c.replies[i].Err = c.keepLocked(args, err)
 	c.open--
 	select {
 	case c.changed <- struct{}{}:
 	default:
 	}
+}
+
+// keepLocked returns what is kept of an answer: nothing of one that is too much.
+func (c *collection) keepLocked(args Args, err error) (Args, error) {
+	if size := args.size(); size <= c.room {
+		c.room -= size
+		return args, err
+	}
+	return Args{}, cmp.Or(err, ErrReplies)
 }
 
 // askOthers publishes the event that enc holds, and gathers what the other
@@ -213,6 +223,7 @@ func (c *collection) answered(m *adapter.Message) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	r.Args, r.Err = c.keepLocked(r.Args, r.Err)
 	c.remote = append(c.remote, r)
 	return err
 }

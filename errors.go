@@ -19,6 +19,9 @@ var (
 	// ErrDropped is the [Reply.Err] of a client that could not take a volatile
 	// event at once, so that it was dropped.
 	ErrDropped = errors.New("socketio: volatile event dropped")
+	// ErrReplies is the [Reply.Err] of a client whose answer did not fit into
+	// [Options.MaxReplies] together with those that had come before.
+	ErrReplies = errors.New("socketio: answers exceed MaxReplies")
 	// ErrAnswered is returned by the second call of an AckFunc.
 	ErrAnswered = errors.New("socketio: already answered")
 	// ErrReserved is returned when a reserved event name is emitted.

@@ -92,6 +92,10 @@ type Options struct {
 	// of any size. Zero means 1 MiB or four times MaxPayload, whichever is
 	// larger.
 	MaxQueue int64
+	// MaxReplies bounds the answers that one EmitWithAck to many holds until it
+	// returns, in bytes; the [Reply.Err] of those beyond it is [ErrReplies]. Zero
+	// means 16 times MaxEvent.
+	MaxReplies int64
 	// MaxInbox bounds the events of one connection that wait for a handler;
 	// beyond it, or beyond MaxEvent bytes, the connection is not read. There
 	// may be 16 times as many while a handler waits in EmitWithAck, as the
@@ -159,6 +163,7 @@ func (o *Options) withDefaults() Options {
 	setDefault(&d.MaxAttachments, sio.DefaultAttachments)
 	setDefault(&d.MaxNamespaces, 100)
 	setDefault(&d.MaxQueue, max(1<<20, 4*d.MaxPayload))
+	setDefault(&d.MaxReplies, 16*d.MaxEvent)
 	setDefault(&d.MaxInbox, 64)
 	setDefault(&d.MaxHandshakes, 1024)
 	d.Recovery = d.Recovery.withDefaults()

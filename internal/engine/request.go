@@ -33,6 +33,10 @@ var handshakeOnly = map[string]bool{
 	"Sec-Websocket-Extensions": true,
 }
 
+// maxHeaderFields bounds the header fields that are kept: unpacking a megabyte of
+// tiny ones takes 29 MiB. Node.js keeps as many by default, and drops the rest, too.
+const maxHeaderFields = 2000
+
 // packRequest keeps r. net/http lets no NUL into any of it.
 func packRequest(r *http.Request) packedRequest {
 	var b strings.Builder
@@ -44,11 +48,15 @@ func packRequest(r *http.Request) packedRequest {
 	add(r.Host)
 	add(r.RequestURI)
 	add(r.RemoteAddr)
+	n := 0
 	for name, values := range r.Header {
 		if handshakeOnly[name] {
 			continue
 		}
 		for _, v := range values {
+			if n++; n > maxHeaderFields {
+				break
+			}
 			add(name)
 			add(v)
 		}
