@@ -34,6 +34,8 @@ func TestBadOptions(t *testing.T) {
 		"MaxAttachments":       {values{-1, math.MinInt, count + 1, math.MaxInt}, values{1, count}},
 		"MaxNamespaces":        {values{-1, math.MinInt, count + 1, math.MaxInt}, values{1, count}},
 		"MaxQueue":             {values{int64(-1), int64(math.MinInt64), int64(bytes + 1), int64(math.MaxInt64)}, values{int64(1), int64(bytes)}},
+		"MaxReplies":           {values{int64(-1), int64(math.MinInt64), int64(bytes + 1), int64(math.MaxInt64)}, values{int64(1), int64(bytes)}},
+		"ShutdownSpread":       {values{time.Duration(-1), time.Duration(math.MinInt64)}, values{time.Duration(1), time.Millisecond}},
 		"MaxInbox":             {values{-1, math.MinInt, count + 1, math.MaxInt}, values{1, count}},
 		"MaxHandshakes":        {values{-1, math.MinInt, count + 1, math.MaxInt}, values{1, count}},
 		"Compression":          {values{-1, math.MinInt}, values{1, math.MaxInt}},
