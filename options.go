@@ -163,7 +163,7 @@ func (o *Options) withDefaults() Options {
 	setDefault(&d.MaxAttachments, sio.DefaultAttachments)
 	setDefault(&d.MaxNamespaces, 100)
 	setDefault(&d.MaxQueue, max(1<<20, 4*d.MaxPayload))
-	setDefault(&d.MaxReplies, min(16*d.MaxEvent, maxBytes))
+	setDefault(&d.MaxReplies, 16*min(d.MaxEvent, maxBytes/16))
 	setDefault(&d.MaxInbox, 64)
 	setDefault(&d.MaxHandshakes, 1024)
 	d.Recovery = d.Recovery.withDefaults()
