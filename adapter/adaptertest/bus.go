@@ -44,6 +44,13 @@ func NewBus(seed uint64, faults Faults) *Bus {
 	return &Bus{faults: faults, random: rand.New(rand.NewPCG(seed, seed)), seats: make(map[string][]*busSeat)}
 }
 
+// Change changes the faults of what is published from now on.
+func (b *Bus) Change(fn func(*Faults)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	fn(&b.faults)
+}
+
 // Node returns the adapter of one more server.
 func (b *Bus) Node() *Node {
 	b.mu.Lock()

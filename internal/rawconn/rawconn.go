@@ -1,0 +1,8 @@
+// Package rawconn reads and writes plain network connections below their
+// net.Conn: a write never waits, and a read runs a function before it waits.
+package rawconn
+
+import "errors"
+
+// ErrWouldBlock says that the network takes no more at the moment.
+var ErrWouldBlock = errors.New("engine.io: write would block")
