@@ -34,6 +34,7 @@ var contract = []struct {
 	{"what is published before the seat is ready is not lost", testEarly},
 	{"names and peers", testPeers},
 	{"Ready and Peers end with their context", testContexts},
+	{"Ready at the end", testReadyAtTheEnd},
 	{"leaving", testLeave},
 	{"coming back", testReturn},
 	{"nothing of a message is kept", testNotKept},

@@ -230,9 +230,10 @@ func (s *seat) refused(before error) error {
 func (s *seat) inspect() {
 	l := &s.link
 	l.mu.Lock()
-	seen, missing := l.seen, l.missing[attached]
+	seen, missing, busy := l.seen, l.missing[attached], l.busy
 	l.mu.Unlock()
 	switch {
+	case busy:
 	case missing != nil && missing != errAttaching && s.a.online.Load():
 		s.attach(true)
 	case missing == nil:

@@ -31,6 +31,8 @@ type bus struct {
 	port  int
 	srv   *server.Server
 	store string // of JetStream, if it is enabled
+
+	options func(port int) *server.Options // if not nil, of the server
 }
 
 func newBus(t testing.TB) *bus {
@@ -49,8 +51,11 @@ func newIdleBus(t testing.TB) *bus {
 // start starts the server, again on the same port.
 func (b *bus) start() {
 	b.t.Helper()
-	srv, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: b.port, NoLog: true, NoSigs: true,
-		JetStream: b.store != "", StoreDir: b.store})
+	o := &server.Options{Host: "127.0.0.1", Port: b.port, NoLog: true, NoSigs: true, JetStream: b.store != "", StoreDir: b.store}
+	if b.options != nil {
+		o = b.options(b.port)
+	}
+	srv, err := server.NewServer(o)
 	if err != nil {
 		b.t.Fatal(err)
 	}
