@@ -15,6 +15,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME ?= 30s
 SEEDS    ?= 10000
 SOAKTIME ?= 10m
+FAILOVERS ?= 20
 
 .PHONY: help
 help: ## this list
@@ -84,6 +85,10 @@ chaos: .build/soak ## connections and servers cut, frozen and killed at random, 
 .build/soak:
 	@mkdir -p .build
 	@go test -c -o $@ ./internal/soak
+
+.PHONY: failovers
+failovers: ## FAILOVERS=20 of each kind in a row, in Redis Cluster and behind Sentinel: half an hour
+	cd adapters/redis && go test -race -timeout=2h -run='^TestFailovers' -v . -args -failovers=$(FAILOVERS)
 
 .PHONY: cover
 cover: ## statement coverage of the library, as a page in .build

@@ -205,6 +205,10 @@ func TestPublished(t *testing.T) {
 				wantEqual(t, "no answer is asked for", m.ID, "")
 			default:
 			}
+			switch test.name {
+			case "join", "leave", "disconnect", "close": // and whether it is done
+				wantEqual(t, "asked", (<-seat.published).Kind, adapter.Count)
+			}
 			wantEqual(t, "published", got, test.want)
 		})
 	}

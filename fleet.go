@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"context"
+	"crypto/rand"
 
 	"github.com/socketio-go/socketio/adapter"
 )
@@ -56,9 +57,13 @@ func (e Emitter) Count(ctx context.Context) (int, error) {
 	return n + len(e.local()), err
 }
 
-// Join makes the matching sockets of the whole cluster enter rooms. Those of
-// this server have when it returns; it does not wait for other servers. The error is
-// ctx's, if it has ended already and nothing was done, or wraps [ErrUnpublished].
+// Join makes the matching sockets of the whole cluster enter rooms. Those of this
+// server have when it returns, also with an error. It waits until those of the other
+// servers have, so that an event emitted next reaches them: until ctx ends, or for
+// [Options.AckTimeout] if ctx has no deadline. The error is ctx's if it has ended already,
+// and nothing was done; it wraps [ErrUnpublished] if the other servers were not told; it
+// is a *[SilentError] if some have not said that it is done. A server of Node.js with
+// sharded Redis Pub/Sub says so a moment before it hears the rooms.
 func (e Emitter) Join(ctx context.Context, rooms ...string) error {
 	m := adapter.Message{Kind: adapter.Join, Targets: rooms}
 	return e.command(ctx, m, func(s *Socket) { _ = s.Join(rooms...) })
@@ -101,8 +106,24 @@ func (e Emitter) command(ctx context.Context, m adapter.Message, fn func(*Socket
 	}
 	err := e.tell(m)
 	e.each(fn)
-	return err
+	if err != nil {
+		return err
+	}
+	return e.awaitOthers(ctx)
 }
+
+// awaitOthers waits until the other servers have handled what was published before: they
+// answer a question behind it, about sockets that do not exist.
+func (e Emitter) awaitOthers(ctx context.Context) error {
+	if e.empty() {
+		return nil
+	}
+	e.rooms, e.except, e.sender = []string{noRoom}, nil, nil
+	return e.inquire(ctx, adapter.Message{Kind: adapter.Count}, func(*adapter.Message) error { return nil })
+}
+
+// noRoom is a room that no socket is in.
+var noRoom = "none-" + rand.Text()
 
 // each calls fn for the matching sockets of this server; one that has left is
 // not an error.

@@ -151,15 +151,17 @@ func (q *question) wait(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(q.seat.ctx, func() { cancel(ErrClosed) })()
-	peers, err := q.seat.member.Peers(ctx)
-	if err != nil {
-		return &SilentError{Err: cmp.Or(context.Cause(ctx), err)}
-	}
-	if q.complete(peers) {
-		return nil
-	}
 	look := time.NewTicker(peersEvery)
 	defer look.Stop()
+	peers, err := q.seat.member.Peers(ctx)
+	for err != nil { // it may be known in time
+		select {
+		case <-look.C:
+			peers, err = q.seat.member.Peers(ctx)
+		case <-ctx.Done():
+			return &SilentError{Err: cmp.Or(context.Cause(ctx), err)}
+		}
+	}
 	for !q.complete(peers) {
 		select {
 		case <-q.changed:

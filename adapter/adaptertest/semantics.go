@@ -3,6 +3,7 @@ package adaptertest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ var semantics = []struct {
 	{"a server leaves while it is asked", (*servers).testShutdown},
 	{"look at sockets", (*servers).testFetch},
 	{"move sockets", (*servers).testCommands},
+	{"what was moved is there when that returns", (*servers).testMoved},
 	{"server-side events", (*servers).testServerSide},
 }
 
@@ -264,6 +266,35 @@ func (s *servers) testCommands() {
 	s.cem.wantEnd()
 	s.cem = s.connect(s.c, "cem", "room3")
 	s.wantReceived(s.a)
+}
+
+// testMoved checks that sockets of other servers have been moved when Join and Leave
+// return: what is emitted next finds them where they are.
+func (s *servers) testMoved() {
+	ctx, cancel := inTime()
+	defer cancel()
+	for i := range 20 {
+		room := fmt.Sprintf("new%d", i)
+		if err := s.a.ns.To(s.bob.id, s.cem.id).Join(ctx, room); err != nil {
+			s.t.Fatal(err)
+		}
+		if err := s.a.ns.To(room).Emit("joined", i); err != nil {
+			s.t.Fatal(err)
+		}
+		if err := s.a.ns.To(s.bob.id).Leave(ctx, room); err != nil {
+			s.t.Fatal(err)
+		}
+		if err := s.a.ns.To(room).Emit("left", i); err != nil {
+			s.t.Fatal(err)
+		}
+		s.wantReceived(s.a, fmt.Sprintf(`bob: ["joined",%d]`, i), fmt.Sprintf(`cem: ["joined",%d]`, i), fmt.Sprintf(`cem: ["left",%d]`, i))
+	}
+	if err := s.a.ns.To(s.dan.id).Disconnect(ctx); err != nil {
+		s.t.Fatal(err)
+	}
+	if n, err := s.a.ns.Broadcast().Count(ctx); n != 3 || err != nil {
+		s.t.Errorf("%d sockets are left, %v", n, err)
+	}
 }
 
 // wantEnd checks that the session ends. It may be said in many ways.

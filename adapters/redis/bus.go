@@ -43,9 +43,12 @@ type bus struct {
 	waiting  int // bytes that are queued or being written
 	seats    map[*seat]struct{}
 	topics   map[topic][]*seat
-	changed  map[topic]struct{} // of topics, since the listener has looked
-	probed   uint64             // the number of the last probe
-	watchers []func(force bool) // called when a master has changed, perhaps, or surely
+	changed  map[topic]struct{}   // of topics, since the listener has looked
+	follows  bool                 // the listener is at it
+	caughtUp chan struct{}        // closed when it has followed all changes; nil if nobody waits for that
+	probed   uint64               // the number of the last probe
+	former   map[string]time.Time // the names of seats that were given up lately
+	watchers []func(force bool)   // called when a master has changed, perhaps, or surely
 }
 
 // A topic is something to subscribe to.
@@ -75,6 +78,7 @@ func newBus(client rueidis.Client, backlog int, sharded bool) *bus {
 		client: client, sharded: sharded, backlog: backlog,
 		send: make(chan struct{}, 1), listen: make(chan struct{}, 1),
 		seats: map[*seat]struct{}{}, topics: map[topic][]*seat{}, changed: map[topic]struct{}{},
+		former: map[string]time.Time{},
 	}
 	b.nodes.client, b.nodes.cluster = client, client.Mode() == rueidis.ClientModeCluster
 	b.out = &publisher{bus: b, lines: map[string]*line{}, retry: map[string]*attempt{}}
@@ -87,6 +91,7 @@ type seat struct {
 	bus     *bus
 	host    adapter.Host
 	receive func(t topic, channel string, payload []byte)
+	name    string // by which others know it
 	counted string // the channel that every server of the namespace hears
 	own     topic  // what this one hears alone
 	leaving []byte // tells the others that this one leaves
@@ -235,6 +240,20 @@ func (b *bus) allTopics() iter.Seq[topic] {
 	return slices.Values(slices.Collect(maps.Keys(b.topics)))
 }
 
+// unsettled returns a channel that is closed when the listener has followed what has
+// changed until now, or nil if it has.
+func (b *bus) unsettled() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.follows && len(b.changed) == 0 {
+		return nil
+	}
+	if b.caughtUp == nil {
+		b.caughtUp = make(chan struct{})
+	}
+	return b.caughtUp
+}
+
 // change makes the listener look at topics again.
 func (b *bus) change(topics iter.Seq[topic]) {
 	b.mu.Lock()
@@ -267,6 +286,7 @@ func (s *seat) Leave() <-chan struct{} {
 	}
 	s.left = true
 	s.state.leave()
+	b.remember(s.name)
 	delete(b.seats, s)
 	for t, seats := range b.topics {
 		if slices.Contains(seats, s) {
@@ -279,6 +299,25 @@ func (s *seat) Leave() <-chan struct{} {
 	}
 	b.running.Go(s.retire) // ends by itself; close waits for it
 	return s.gone
+}
+
+// formerTimeout is how long what a seat has published may still be on its way.
+const formerTimeout = time.Minute
+
+// remember keeps the name of a seat that is given up. It is called with the lock held.
+func (b *bus) remember(name string) {
+	now := time.Now()
+	maps.DeleteFunc(b.former, func(_ string, at time.Time) bool { return now.Sub(at) > formerTimeout })
+	b.former[name] = now
+}
+
+// isFormer reports whether a message is of a seat that this server had before: it comes
+// back late where publishing and listening take different nodes.
+func (b *bus) isFormer(name string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, ok := b.former[name]
+	return ok
 }
 
 func (s *seat) retire() {

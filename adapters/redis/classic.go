@@ -78,6 +78,7 @@ func newClassicMember(b *bus, o Options, namespace string, host adapter.Host) *c
 	m.request = topic{name: m.classic.requests()}
 	m.response = topic{name: m.classic.responses("")}
 	m.seat = newSeat(b, host)
+	m.name = m.uid
 	m.join(m.receive, leavingClassic(m.uid), m.request, topic{name: m.classic.responses(m.uid)}, m.room, m.response)
 	return m
 }
@@ -157,7 +158,7 @@ func (m *classicMember) receive(t topic, channel string, payload []byte) {
 	}
 	if err != nil {
 		m.host.Garbage(fmt.Errorf("socketio: redis: on channel %q: %w", channel, err))
-	} else if msg != nil {
+	} else if msg != nil && !m.bus.isFormer(msg.From) {
 		m.host.Deliver(msg)
 	}
 }

@@ -114,6 +114,13 @@ func (l *listener) follow() {
 	}
 	l.apply(add, true)
 	l.bus.subscribed(l.failed)
+	b := l.bus
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.follows = false; len(b.changed) == 0 && b.caughtUp != nil {
+		close(b.caughtUp)
+		b.caughtUp = nil
+	}
 }
 
 // place returns where a topic is to be heard.
@@ -142,7 +149,7 @@ func (l *listener) changes() (add, drop map[topic]string) {
 	b := l.bus
 	b.mu.Lock()
 	changed := b.changed
-	b.changed = map[topic]struct{}{}
+	b.changed, b.follows = map[topic]struct{}{}, true
 	wanted := make(map[topic]bool, len(changed))
 	for t := range changed {
 		wanted[t] = len(b.topics[t]) > 0

@@ -314,6 +314,27 @@ func (b *bus) dial(addr string) (*line, error) {
 	}
 }
 
+// node returns the client's node of an address. A client that does not know it is made
+// to look at the cluster again.
+func (b *bus) node(ctx context.Context, addr string) (rueidis.Client, error) {
+	if node := b.client.Nodes()[addr]; node != nil {
+		return node, nil
+	}
+	b.poke(ctx)
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case <-look.C:
+			if node := b.client.Nodes()[addr]; node != nil {
+				return node, nil
+			}
+		case <-ctx.Done():
+			return nil, fmt.Errorf("the client does not know the node %s: %w", addr, ctx.Err())
+		}
+	}
+}
+
 // A line is a connection of our own to one node.
 type line struct {
 	addr string // "" outside Redis Cluster if it is not known
@@ -336,11 +357,9 @@ func (l *line) close() {
 func (b *bus) connect(ctx context.Context, addr string) (*line, error) {
 	client := b.client
 	if b.nodes.cluster {
-		if client = b.client.Nodes()[addr]; client == nil {
-			b.poke(ctx)
-			if client = b.client.Nodes()[addr]; client == nil {
-				return nil, fmt.Errorf("socketio: redis: the client does not know the node %s yet", addr)
-			}
+		var err error
+		if client, err = b.node(ctx, addr); err != nil {
+			return nil, fmt.Errorf("socketio: redis: connecting: %w", err)
 		}
 	} else {
 		addr = b.nodes.master()

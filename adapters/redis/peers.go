@@ -236,12 +236,10 @@ func (b *bus) subscribersOf(ctx context.Context, channel string, look bool) (sum
 		err error
 	}
 	answers := make(chan answer, len(addrs))
-	known := b.client.Nodes()
 	for _, addr := range addrs { // they end with ctx
-		node := known[addr]
-		if node == nil {
-			b.poke(ctx)
-			return 0, fmt.Errorf("socketio: redis: counting servers: the client does not know the node %s yet", addr)
+		node, err := b.node(ctx, addr)
+		if err != nil {
+			return 0, fmt.Errorf("socketio: redis: counting servers: %w", err)
 		}
 		go func() {
 			reply, err := node.Do(ctx, b.countCommand(channel)).ToMessage()

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/redis/rueidis"
 
@@ -115,6 +116,7 @@ type shardedMember struct {
 	mu      sync.Mutex          // guards the following
 	changed map[string]struct{} // rooms to look at
 	busy    bool                // somebody does
+	idle    chan struct{}       // closed when nobody does any more; nil if nobody waits for that
 }
 
 var _ adapter.RoomWatcher = (*shardedMember)(nil)
@@ -129,6 +131,7 @@ func newShardedMember(b *bus, o ShardedOptions, namespace string, host adapter.H
 		changed: map[string]struct{}{},
 	}
 	m.seat = newSeat(b, host)
+	m.name = uid
 	m.join(m.receive, leavingEnvelope(uid, namespace, false), topic{name: m.channels.main()}, topic{name: m.channels.of(uid)})
 	return m
 }
@@ -159,7 +162,51 @@ func (m *shardedMember) Publish(msg *adapter.Message) error {
 	if w.envelope(msg, m.uid, m.nsp); w.err != nil {
 		return w.err
 	}
+	if msg.Kind == adapter.Fetched && m.unsettled() != nil {
+		m.run(func() { m.publishSettled(channel, w.b) })
+		return nil
+	}
 	return m.publish(channel, w.b)
+}
+
+// settleTimeout bounds how long an answer waits for the channels of rooms.
+const settleTimeout = 2 * time.Second
+
+// publishSettled publishes an answer when the channels of the rooms are subscribed that
+// sockets have entered before: the one that has asked may emit there next.
+func (m *shardedMember) publishSettled(channel string, payload []byte) {
+	timeout := time.NewTimer(settleTimeout)
+	defer timeout.Stop()
+	for late := false; !late; {
+		settled := m.unsettled()
+		if settled == nil {
+			break
+		}
+		select {
+		case <-settled:
+		case <-timeout.C:
+			late = true
+		case <-m.bus.ctx.Done():
+			return
+		}
+	}
+	if err := m.publish(channel, payload); err != nil && !errors.Is(err, adapter.ErrLeft) {
+		m.lost(1, err)
+	}
+}
+
+// unsettled returns a channel that is closed when some of the rooms have been followed
+// that have changed, or nil if all have been.
+func (m *shardedMember) unsettled() <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.busy {
+		if m.idle == nil {
+			m.idle = make(chan struct{})
+		}
+		return m.idle
+	}
+	return m.bus.unsettled()
 }
 
 // unsayable reports whether other servers need not know: that a client left
@@ -190,7 +237,7 @@ func (m *shardedMember) receive(t topic, _ string, payload []byte) {
 	switch {
 	case err != nil:
 		m.host.Garbage(err)
-	case msg == nil, t.name == m.channels.of(m.uid) && !msg.Kind.IsAnswer():
+	case msg == nil, t.name == m.channels.of(m.uid) && !msg.Kind.IsAnswer(), m.bus.isFormer(msg.From):
 	default:
 		m.host.Deliver(msg)
 	}
@@ -217,7 +264,10 @@ func (m *shardedMember) followRooms() {
 		m.mu.Lock()
 		rooms := m.changed
 		m.changed = map[string]struct{}{}
-		m.busy = len(rooms) > 0
+		if m.busy = len(rooms) > 0; !m.busy && m.idle != nil {
+			close(m.idle)
+			m.idle = nil
+		}
 		m.mu.Unlock()
 		if len(rooms) == 0 {
 			return

@@ -122,6 +122,11 @@ func (s *stream) read() {
 
 // session connects and reads on until that fails.
 func (s *stream) session() error {
+	if b := s.bus; b.nodes.cluster && b.nodes.topology() == nil {
+		if _, err := b.nodes.refresh(b.ctx); err != nil {
+			return err
+		}
+	}
 	line, err := s.bus.dial(s.owner())
 	if err != nil {
 		return err

@@ -131,6 +131,7 @@ func (s *streams) join(namespace string, host adapter.Host) adapter.Member {
 		decoder: decoder{uid: uid, nsp: namespace, wants: host.Wants},
 	}
 	m.seat = newSeat(s.bus, host)
+	m.name = uid
 	m.held.member, m.held.over = m, make(chan struct{})
 	m.records.member, m.records.changed = m, make(chan struct{}, 1)
 

@@ -1,7 +1,10 @@
 package redis
 
 import (
+	"sync/atomic"
 	"testing"
+
+	"github.com/redis/rueidis"
 
 	"github.com/socketio-go/socketio/adapter"
 	"github.com/socketio-go/socketio/adapter/adaptertest"
@@ -33,4 +36,40 @@ func TestSuiteStreams(t *testing.T) {
 		t.Cleanup(a.Close)
 		return a
 	}, adaptertest.FailedAnswers, adaptertest.OrderOfEmits)
+}
+
+// The contract holds in Redis Cluster with replicas, whichever node a client was given.
+// Sharded channels are on different nodes there, and what one server publishes has no
+// order among them.
+func TestSuiteInACluster(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartReplicated(t, 3)
+	for name, join := range map[string]func(rueidis.Client) *Adapter{
+		"classic": func(c rueidis.Client) *Adapter { return New(c, nil) },
+		"streams": func(c rueidis.Client) *Adapter { return NewStreams(c, &StreamsOptions{ChannelPrefix: "streams"}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var n atomic.Int64
+			adaptertest.Run(t, func(t testing.TB) adapter.Cluster {
+				node := cluster.Nodes[n.Add(1)%int64(len(cluster.Nodes))]
+				a := join(newClient(t, rueidis.ClientOption{InitAddress: []string{node.Addr()}}))
+				t.Cleanup(a.Close)
+				return a
+			}, adaptertest.FailedAnswers, adaptertest.OrderOfEmits)
+		})
+	}
+}
+
+// And behind sentinels.
+func TestSuiteBehindSentinels(t *testing.T) {
+	t.Parallel()
+	sentinels := redistest.StartSentinels(t)
+	adaptertest.Run(t, func(t testing.TB) adapter.Cluster {
+		a := NewSharded(newClient(t, rueidis.ClientOption{
+			InitAddress: sentinels.Addrs(), Sentinel: rueidis.SentinelOption{MasterSet: redistest.MasterName},
+		}), nil)
+		t.Cleanup(a.Close)
+		return a
+	}, adaptertest.FailedAnswers)
 }
