@@ -22,6 +22,7 @@ type Client struct {
 	main *Socket
 	opts Options
 	base *url.URL
+	own  *http.Transport  // that no other client uses; nil if there is none
 	cfg  eioclient.Config // without URL and Header
 
 	ctx    context.Context // of attempts and callbacks; ends with Close
@@ -30,12 +31,12 @@ type Client struct {
 
 	emitted  atomic.Uint64
 	volatile atomic.Uint64
+	refusing atomic.Bool // Shutdown or Close has been called
 
 	mu         sync.Mutex // guards the following, and the sockets
 	state      State
 	sockets    map[string]*Socket
 	order      []*Socket // in the order of Of
-	refusing   bool      // Shutdown or Close has been called
 	closed     bool
 	conn       *conn
 	conns      []*conn            // those that have not ended, which may be one that closes beside a new one
@@ -43,6 +44,7 @@ type Client struct {
 	cancelDial context.CancelFunc // of the attempt under way; nil if there is none
 	wake       chan struct{}      // closed when connect must look again; nil unless it waits
 	attempts   int                // since the last stable connection
+	restart    bool               // the next attempt is a first one
 	lost       bool               // a connection was lost: the next attempt waits
 	lastErr    error              // why
 	buffered   int64              // bytes of all buffers
@@ -70,9 +72,7 @@ func New(rawURL string, opts *Options) (*Client, error) {
 	}
 	c := &Client{opts: d, base: base, sockets: make(map[string]*Socket)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	if c.cfg, err = engineConfig(&d); err != nil {
-		return nil, err
-	}
+	c.cfg, c.own = engineConfig(&d)
 	c.cfg.Tasks = &c.tasks
 	c.main = c.Of("/")
 	return c, nil
@@ -101,7 +101,9 @@ func parseURL(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-func engineConfig(o *Options) (eioclient.Config, error) {
+// engineConfig returns the settings for the engine, and the transport that must be
+// closed with the client.
+func engineConfig(o *Options) (eioclient.Config, *http.Transport) {
 	poller := &http.Client{}
 	if o.HTTPClient != nil {
 		*poller = *o.HTTPClient
@@ -155,7 +157,17 @@ func engineConfig(o *Options) (eioclient.Config, error) {
 			cfg.Transports = append(cfg.Transports, eioclient.WebSocket)
 		}
 	}
-	return cfg, nil
+	if !own {
+		return cfg, nil
+	}
+	return cfg, base
+}
+
+// closeIdle closes the connections of polling that are kept for later requests.
+func (c *Client) closeIdle() {
+	if c.own != nil {
+		c.own.CloseIdleConnections()
+	}
 }
 
 // Of returns the socket of a namespace, the same one for the same name. It is
@@ -223,7 +235,7 @@ func (c *Client) Shutdown(ctx context.Context) error {
 // finish is Shutdown until everything has been sent.
 func (c *Client) finish(ctx context.Context) error {
 	c.mu.Lock()
-	c.refusing = true
+	c.refusing.Store(true)
 	for !c.closed && c.unfinishedLocked() {
 		if c.changed == nil {
 			c.changed = make(chan struct{})
@@ -276,22 +288,22 @@ func (c *Client) close() {
 		c.mu.Unlock()
 		return
 	}
-	c.closed, c.refusing = true, true
-	k := c.conn
+	c.closed = true
+	c.refusing.Store(true)
+	conns := c.conns
 	c.conn = nil
-	var after []func()
 	for _, s := range c.order {
-		after = append(after, s.leaveLocked(ReasonClient, ErrClosed)...)
+		s.leaveLocked(ReasonClient, ErrClosed)
 	}
 	c.wakeLocked()
 	c.changedLocked()
 	c.setStateLocked(Change{To: Closed})
 	c.mu.Unlock()
 	c.cancel()
-	if k != nil {
+	for _, k := range conns {
 		k.session.Discard(eioclient.ForcedClose, nil)
 	}
-	runAll(after)
+	c.closeIdle()
 }
 
 func runAll(fns []func()) {

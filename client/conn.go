@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/socketio-go/socketio"
@@ -20,8 +21,14 @@ type conn struct {
 	session *eioclient.Session
 
 	partial *partial // the event whose attachments are being read; the reader's
-	packet  sio.Packet
+
+	// abandoned are the namespaces that were left while CONNECT was under way. A
+	// channel is closed when the server has answered. Guarded by c.mu.
+	abandoned map[string]chan struct{}
 }
+
+// packets holds decoded packets for reuse.
+var packets = sync.Pool{New: func() any { return new(sio.Packet) }}
 
 // A partial is an event or answer whose attachments have not all come.
 type partial struct {
@@ -85,7 +92,8 @@ func (k *conn) Receive(turn *eioclient.Turn, data []byte, binary bool) {
 }
 
 func (k *conn) decode(turn *eioclient.Turn, text []byte, bin [][]byte) {
-	p := &k.packet
+	p := packets.Get().(*sio.Packet)
+	defer packets.Put(p)
 	err := p.Decode(text, sio.Limits{Attachments: k.c.opts.MaxAttachments})
 	switch {
 	case err != nil:
@@ -94,6 +102,9 @@ func (k *conn) decode(turn *eioclient.Turn, text []byte, bin [][]byte) {
 		kept := *p
 		kept.Namespace, kept.Name, kept.Data = bytes.Clone(p.Namespace), bytes.Clone(p.Name), nil
 		kept.Args = keep(p.Args)
+		for i, raw := range kept.Args {
+			kept.Args[i] = sio.Literal(raw)
+		}
 		k.partial = &partial{packet: kept, bin: bin, size: int64(len(text))}
 	default:
 		k.handle(turn, p, bin, int64(len(text)))
@@ -139,10 +150,10 @@ func (k *conn) handle(turn *eioclient.Turn, p *sio.Packet, bin [][]byte, size in
 	}
 }
 
-// joiningLocked returns the socket of a namespace that is being joined by k.
+// memberLocked returns the socket of a namespace that is in a state by k.
 func (k *conn) memberLocked(namespace []byte, state membership) *Socket {
 	s := k.c.sockets[string(namespace)]
-	if s == nil || s.conn != k || s.state != state {
+	if s == nil || s.life == nil || s.life.k != k || s.state != state {
 		return nil
 	}
 	return s
@@ -161,6 +172,12 @@ func (k *conn) connected(p *sio.Packet) {
 	c.mu.Lock()
 	s := k.memberLocked(p.Namespace, joining)
 	switch {
+	case k.abandoned[string(p.Namespace)] != nil:
+		c.mu.Unlock()
+		if m, err := c.control(sio.Disconnect, string(p.Namespace), nil); err == nil {
+			_ = k.session.Send(m, false)
+		}
+		k.answeredAbandoned(p.Namespace)
 	case s != nil && s.answer != nil:
 		after := s.joinedLocked(k, body.SID, body.PID)
 		c.mu.Unlock()
@@ -168,13 +185,31 @@ func (k *conn) connected(p *sio.Packet) {
 	case k.memberLocked(p.Namespace, joined) != nil:
 		c.mu.Unlock()
 		k.fail(errTwice)
-	default: // Disconnect was called meanwhile: the server is told
-		known := c.sockets[string(p.Namespace)] != nil
+	default: // nothing asked for it
 		c.mu.Unlock()
-		if m, err := c.control(sio.Disconnect, string(p.Namespace), nil); known && err == nil {
-			_ = k.session.Send(m, false)
-		}
 	}
+}
+
+// abandonLocked notes that the answer to CONNECT is not awaited any more.
+func (k *conn) abandonLocked(namespace string) {
+	if k.abandoned == nil {
+		k.abandoned = make(map[string]chan struct{})
+	}
+	k.abandoned[namespace] = make(chan struct{})
+}
+
+// answeredAbandoned lets the namespace be joined again, if the answer was to a
+// CONNECT that had been abandoned.
+func (k *conn) answeredAbandoned(namespace []byte) bool {
+	k.c.mu.Lock()
+	defer k.c.mu.Unlock()
+	answered := k.abandoned[string(namespace)]
+	if answered == nil {
+		return false
+	}
+	close(answered)
+	delete(k.abandoned, string(namespace))
+	return true
 }
 
 // maxIDs bounds what CONNECT's answer may make us keep.
@@ -184,6 +219,9 @@ func (k *conn) refused(p *sio.Packet) {
 	e := new(socketio.Error)
 	if json.Unmarshal(p.Data, e) != nil { // Socket.IO 3 sends a string
 		_ = json.Unmarshal(p.Data, &e.Message)
+	}
+	if k.answeredAbandoned(p.Namespace) {
+		return
 	}
 	c := k.c
 	c.mu.Lock()
@@ -204,8 +242,8 @@ func (k *conn) disconnected(p *sio.Packet) {
 	}
 	var after []func()
 	if s != nil {
-		after = s.leaveLocked(ReasonServer, &socketio.DisconnectError{Reason: ReasonServer})
-		after = append(after, c.releaseLocked()...)
+		s.leaveLocked(ReasonServer, &socketio.DisconnectError{Reason: ReasonServer})
+		after = c.releaseLocked()
 	}
 	c.mu.Unlock()
 	runAll(after)
@@ -220,10 +258,9 @@ func (k *conn) Closed(reason eioclient.Reason, err error, unsent []*eioclient.Me
 	c.past.Lost += counts.Lost
 	c.conns = without(c.conns, k)
 	stable, member := false, false
-	var after []func()
-	c.takeBackLocked(unsent)
+	k.takeBackLocked(unsent)
 	for _, s := range c.order {
-		if s.conn != k {
+		if s.life == nil || s.life.k != k {
 			continue
 		}
 		member = true
@@ -231,7 +268,7 @@ func (k *conn) Closed(reason eioclient.Reason, err error, unsent []*eioclient.Me
 		if err != nil {
 			s.lastErr = err
 		}
-		after = append(after, s.detachLocked(socketio.Reason(reason), false)...)
+		s.detachLocked(socketio.Reason(reason), false)
 	}
 	if stable {
 		c.attempts = 0
@@ -246,41 +283,65 @@ func (k *conn) Closed(reason eioclient.Reason, err error, unsent []*eioclient.Me
 		c.startLocked()
 	}
 	c.changedLocked()
+	closed := c.closed
 	c.mu.Unlock()
-	runAll(after)
+	if closed {
+		c.closeIdle()
+	}
 }
 
 // takeBackLocked puts events that were not sent back in front of the buffers.
-func (c *Client) takeBackLocked(unsent []*eioclient.Message) {
-	for _, m := range slices.Backward(unsent) {
+func (k *conn) takeBackLocked(unsent []*eioclient.Message) {
+	c := k.c
+	kept := make(map[*Socket][]*outgoing)
+	for _, m := range slices.Backward(unsent) { // the newest are kept
 		o, ok := m.Tag.(*outgoing)
 		switch {
 		case !ok: // CONNECT or DISCONNECT
 		case o.volatile:
 			c.volatile.Add(1)
-		case o.answer, !o.s.active, c.opts.Offline != Buffer, o.delivery:
+		case o.answer, o.delivery, o.s.life == nil, o.s.life.k != k, c.opts.Offline != Buffer:
 			c.dropped.Closed++
-			if c.refusing && !o.answer && !o.delivery {
+			if c.refusing.Load() && !o.answer && !o.delivery {
 				c.unsent++
 			}
+		case o.ack != noAck && o.s.acks[o.ack] == nil: // it is not awaited any more
+			c.dropped.Expired++
 		case c.buffered+m.Size() > c.opts.MaxBuffer:
 			c.dropped.Overflow++
 		default:
-			o.s.buffer = append([]*outgoing{o}, o.s.buffer...)
+			kept[o.s] = append(kept[o.s], o)
 			c.buffered += m.Size()
 		}
+	}
+	for s, list := range kept {
+		slices.Reverse(list)
+		s.buffer = append(list, s.buffer...)
 	}
 }
 
 // control encodes a packet without arguments.
 func (c *Client) control(t sio.Type, namespace string, payload []byte) (*eioclient.Message, error) {
-	m, err := c.newMessage(append(sio.AppendHeader(nil, t, namespace, 0, -1), payload...), nil)
+	var m *eioclient.Message
+	encode := func() (err error) {
+		m, err = c.newMessage(append(sio.AppendHeader(nil, t, namespace, 0, -1), payload...), nil)
+		return err
+	}
+	err := error(nil)
+	if c.opts.Codec == nil {
+		err = encode()
+	} else { // the goroutine that joins must not end with the codec
+		err = c.call("Codec", encode)
+	}
 	if err != nil {
 		return nil, err
 	}
-	m.Control = true
+	m.Control, m.Admitted = true, true
 	if hook := c.opts.Hooks.PacketOut; hook != nil {
-		c.guard(nil, "", func() { hook(Packet{Namespace: namespace, Type: packetTypes[t], ID: -1}) })
+		_ = c.call("Hooks.PacketOut", func() error {
+			hook(Packet{Namespace: namespace, Type: packetTypes[t], ID: -1})
+			return nil
+		})
 	}
 	return m, nil
 }
@@ -308,14 +369,16 @@ func (k *conn) observeIn(hook func(Packet), p *sio.Packet, bin [][]byte) {
 
 // receiveEncoded handles a message of a codec.
 func (k *conn) receiveEncoded(turn *eioclient.Turn, data []byte, binary bool) {
+	p := packets.Get().(*sio.Packet)
+	defer packets.Put(p)
 	var packet []byte
 	var bin [][]byte
-	err := k.c.call("Codec", func() (err error) {
+	err := attempt("Codec", func() (err error) {
 		packet, bin, err = k.c.opts.Codec.Decode(data, binary)
 		return err
 	})
 	if err == nil {
-		err = k.packet.Decode(packet, sio.Limits{Attachments: k.c.opts.MaxAttachments})
+		err = p.Decode(packet, sio.Limits{Attachments: k.c.opts.MaxAttachments, Literal: true})
 	}
 	size := int64(len(packet))
 	for _, b := range bin {
@@ -324,7 +387,7 @@ func (k *conn) receiveEncoded(turn *eioclient.Turn, data []byte, binary bool) {
 	switch {
 	case err != nil:
 		k.fail(err)
-	case k.packet.Attachments != len(bin):
+	case p.Attachments != len(bin):
 		k.fail(errAttachmentCount)
 	case size > k.c.opts.MaxEvent:
 		k.fail(errEventTooBig)
@@ -332,7 +395,7 @@ func (k *conn) receiveEncoded(turn *eioclient.Turn, data []byte, binary bool) {
 		for i, b := range bin {
 			bin[i] = append(make([]byte, 0, len(b)), b...)
 		}
-		k.handle(turn, &k.packet, bin, size)
+		k.handle(turn, p, bin, size)
 	}
 }
 

@@ -91,11 +91,18 @@ func (c *Client) setStateLocked(change Change) {
 
 // notify tells the observers of the changes.
 func (c *Client) notify() {
+	returned := false
+	defer func() {
+		if !returned { // runtime.Goexit in an observer
+			c.spawn(c.notify)
+		}
+	}()
 	for {
 		c.mu.Lock()
 		if len(c.changes) == 0 {
 			c.notifying = false
 			c.mu.Unlock()
+			returned = true
 			return
 		}
 		change := c.changes[0]
@@ -156,8 +163,11 @@ func (c *Client) connectUntil() {
 	var last error
 	for {
 		c.mu.Lock()
+		if c.restart {
+			c.restart, c.attempts, c.lost, last = false, 0, false, nil
+		}
 		if c.closed || !c.wantedLocked() {
-			c.connecting = false
+			c.connecting, c.attempts, c.lost = false, 0, false
 			c.setStateLocked(Change{To: Idle})
 			c.mu.Unlock()
 			return
@@ -187,7 +197,7 @@ func (c *Client) connectUntil() {
 		c.mu.Lock()
 		c.cancelDial = nil
 		if err == nil {
-			c.connecting = false
+			c.connecting, c.restart = false, c.restart && c.conn == nil
 			c.startLocked() // if it has been lost already
 			c.mu.Unlock()
 			return
@@ -198,7 +208,9 @@ func (c *Client) connectUntil() {
 			c.giveUpLocked(err)
 			return
 		}
-		c.failedLocked(err)
+		if !c.restart {
+			c.failedLocked(err)
+		}
 		c.mu.Unlock()
 	}
 }
@@ -213,14 +225,13 @@ func (c *Client) failedLocked(err error) {
 // giveUpLocked ends connecting for good, until Connect is called again, and
 // unlocks mu.
 func (c *Client) giveUpLocked(err error) {
-	c.connecting = false
+	c.connecting, c.lost = false, false
 	c.attempts = 0
-	var after []func()
 	lost := false
 	for _, s := range c.order {
 		if s.active {
 			lost = lost || len(s.waiters) == 0
-			after = append(after, s.leaveLocked(ReasonError, err)...)
+			s.leaveLocked(ReasonError, err)
 		}
 	}
 	c.setStateLocked(Change{To: Idle, Err: err})
@@ -228,7 +239,6 @@ func (c *Client) giveUpLocked(err error) {
 	if lost { // no Connect returns it
 		c.report(nil, err)
 	}
-	runAll(after)
 }
 
 // minDelay is the shortest delay between two attempts.
@@ -263,7 +273,7 @@ func (c *Client) waitLocked(attempt int, last error) bool {
 			return true
 		case <-wake:
 			c.mu.Lock()
-			if c.closed || !c.wantedLocked() {
+			if c.closed || c.restart {
 				c.mu.Unlock()
 				return false
 			}

@@ -3,7 +3,7 @@ package client
 import (
 	"context"
 	"crypto/rand"
-	"errors"
+	"slices"
 	"time"
 
 	"github.com/socketio-go/socketio"
@@ -53,7 +53,7 @@ func (s *Socket) Deliver(ctx context.Context, event string, args ...any) (socket
 	d := &delivery{s: s, id: id, message: m, result: make(chan delivered, 1)}
 	m.Tag = &outgoing{s: s, message: m, ack: noAck, delivery: true}
 	c.mu.Lock()
-	if c.refusing {
+	if c.refusing.Load() {
 		c.mu.Unlock()
 		return socketio.Args{}, ErrClosed
 	}
@@ -78,15 +78,19 @@ func (s *Socket) Deliver(ctx context.Context, event string, args ...any) (socket
 
 // deliverLocked sends the first deliveries that are not under way.
 func (s *Socket) deliverLocked() (after []func()) {
-	k := s.conn
-	if s.state != joined || k == nil {
+	if s.state != joined {
 		return nil
 	}
+	k := s.life.k
 	flush := false
-	for _, d := range s.deliveries[:min(len(s.deliveries), window)] {
-		if d.sent != k {
-			start := d.sendLocked(k)
-			flush = flush || start
+	for _, d := range slices.Clone(s.deliveries[:min(len(s.deliveries), window)]) {
+		if d.sent == k {
+			continue
+		}
+		start, sent := d.sendLocked(k)
+		flush = flush || start
+		if !sent { // those behind it must wait, for the order
+			break
 		}
 	}
 	if flush {
@@ -95,25 +99,33 @@ func (s *Socket) deliverLocked() (after []func()) {
 	return after
 }
 
+// queueRetry is how long a delivery waits before it tries a full queue again.
+const queueRetry = 50 * time.Millisecond
+
 // sendLocked sends the event over k. If flush is true, the caller must call Flush
-// once it holds no lock.
-func (d *delivery) sendLocked(k *conn) (flush bool) {
+// once it holds no lock. ok says that the next delivery may follow.
+func (d *delivery) sendLocked(k *conn) (flush, ok bool) {
 	c := d.s.client
+	after := c.opts.AckTimeout
 	flush, err := k.session.Queue(d.message, false)
-	switch {
-	case err == nil:
+	switch err {
+	case nil:
 		c.emitted.Add(1)
 		d.sent = k
-	case errors.Is(err, eioclient.ErrTooBig):
+	case eioclient.ErrTooBig:
 		d.settleLocked(socketio.Args{}, ErrTooBig)
-		return false
+		return false, true
+	case eioclient.ErrQueueFull:
+		after = queueRetry
+	default: // the connection has ended: the next one gets it
+		return false, false
 	}
 	if d.timer == nil {
-		d.timer = time.AfterFunc(c.opts.AckTimeout, d.again)
+		d.timer = time.AfterFunc(after, d.again)
 	} else {
-		d.timer.Reset(c.opts.AckTimeout)
+		d.timer.Reset(after)
 	}
-	return flush
+	return flush, err == nil
 }
 
 // again sends a delivery that has not been answered in time.

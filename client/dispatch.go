@@ -1,7 +1,6 @@
 package client
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -42,9 +41,10 @@ func (c *Client) fullLocked(size int64) bool {
 
 // A task waits for a socket's handlers: an event, or a function.
 type task struct {
-	call *call
-	fn   func()
-	size int64 // what it is counted as; 0 for what no server can cause
+	call   *call
+	fn     func()
+	offset string // the position of an event in the server's log
+	size   int64  // what it is counted as; 0 for what no server can cause
 }
 
 // waitForSpace waits until the inbox may take an event. It reports whether the
@@ -78,12 +78,6 @@ func (k *conn) waitForSpace(turn *eioclient.Turn, size int64) bool {
 		k.session.Resume()
 	}
 	return ok
-}
-
-func (c *Client) enqueue(s *Socket, t task) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.enqueueLocked(s, t)
 }
 
 func (c *Client) enqueueLocked(s *Socket, t task) {
@@ -145,13 +139,12 @@ func (s *Socket) next() (task, bool) {
 // A call is one event on its way through its handlers.
 type call struct {
 	s     *Socket
-	k     *conn
+	life  *life
 	event string
 	raw   [][]byte
 	bin   [][]byte
 	keeps bool  // raw aliases no buffer
 	id    int64 // of the answer; noAck if none was asked for
-	ctx   context.Context
 	ack   *answer
 }
 
@@ -175,17 +168,19 @@ func (k *conn) event(turn *eioclient.Turn, p *sio.Packet, bin [][]byte, size int
 	c := k.c
 	c.mu.Lock()
 	s := c.sockets[string(p.Namespace)]
-	if s == nil || s.conn != k {
+	if s == nil || s.life == nil || s.life.k != k {
 		c.mu.Unlock()
 		return // in flight when we left, or none of ours
 	}
-	if s.pid != "" && p.ID == noAck && len(p.Args) > 0 {
-		if offset, ok := stringOf(p.Args[len(p.Args)-1]); ok && len(offset) <= maxIDs {
-			s.offset = offset
+	l := s.life
+	offset := ""
+	if p.ID == noAck && len(p.Args) > 0 && (s.pid != "" || s.state == joining) {
+		if last, ok := stringOf(p.Args[len(p.Args)-1]); ok && len(last) <= maxIDs {
+			offset = last
 		}
 	}
 	if s.state == joining { // missed events come before the answer to CONNECT
-		err := s.holdLocked(k.keepCall(s, p, bin))
+		err := s.holdLocked(keepCall(l, p, bin, offset))
 		c.mu.Unlock()
 		if err != nil {
 			k.fail(err)
@@ -194,18 +189,25 @@ func (k *conn) event(turn *eioclient.Turn, p *sio.Packet, bin [][]byte, size int
 	}
 	if turn == nil || s.busy {
 		c.mu.Unlock()
-		t := k.keepCall(s, p, bin)
-		if k.waitForSpace(turn, t.size) {
-			c.enqueue(s, t)
+		t := keepCall(l, p, bin, offset)
+		if !k.waitForSpace(turn, t.size) {
+			return
 		}
+		c.mu.Lock()
+		if s.life == l {
+			s.advanceLocked(offset)
+			c.enqueueLocked(s, t)
+		}
+		c.mu.Unlock()
 		return
 	}
+	s.advanceLocked(offset)
 	s.busy = true
 	c.tasks.Add(1) // the handlers
 	c.mu.Unlock()
 	defer c.tasks.Done()
 	turn.Begin()
-	k.runOnTurn(turn, s, p, bin)
+	k.runOnTurn(turn, l, p, bin)
 }
 
 // holdLocked keeps an event until the answer to CONNECT.
@@ -218,16 +220,17 @@ func (s *Socket) holdLocked(t task) error {
 }
 
 // keepCall is a task whose call outlives the reader's buffer.
-func (k *conn) keepCall(s *Socket, p *sio.Packet, bin [][]byte) task {
+func keepCall(l *life, p *sio.Packet, bin [][]byte, offset string) task {
 	raw := keep(p.Args)
-	t := task{call: &call{s: s, k: k, event: string(p.Name), raw: raw, bin: bin, keeps: true, id: p.ID}}
+	t := task{call: &call{s: l.s, life: l, event: string(p.Name), raw: raw, bin: bin, keeps: true, id: p.ID}, offset: offset}
 	t.size = int64(len(p.Name)) + sizeOf(raw, bin)
 	return t
 }
 
 // runOnTurn runs the handlers of an event on the reader's goroutine, and what
 // follows there if another goroutine has taken over the reading.
-func (k *conn) runOnTurn(turn *eioclient.Turn, s *Socket, p *sio.Packet, bin [][]byte) {
+func (k *conn) runOnTurn(turn *eioclient.Turn, l *life, p *sio.Packet, bin [][]byte) {
+	s := l.s
 	returned := false
 	defer func() {
 		if !returned { // runtime.Goexit in a handler: this goroutine is lost
@@ -235,7 +238,7 @@ func (k *conn) runOnTurn(turn *eioclient.Turn, s *Socket, p *sio.Packet, bin [][
 			s.client.spawn(s.drain)
 		}
 	}()
-	s.run(&call{s: s, k: k, event: string(p.Name), raw: p.Args, bin: bin, id: p.ID})
+	s.run(&call{s: s, life: l, event: string(p.Name), raw: p.Args, bin: bin, id: p.ID})
 	returned = true
 	if !turn.End() {
 		s.drain()
@@ -275,31 +278,29 @@ func (k *conn) answered(turn *eioclient.Turn, p *sio.Packet, bin [][]byte) {
 		return
 	}
 	args := argsOf(keep(p.Args), bin)
-	if pending.queued {
+	if pending.blocks {
+		s.settleLocked(p.ID, pending, args, nil)
 		c.mu.Unlock()
-		if !k.waitForSpace(turn, 1) {
-			return // Closed settles it
-		}
-		s.settle(p.ID, args, nil)
 		return
 	}
-	fn := s.settleLocked(p.ID, pending, args, nil)
 	c.mu.Unlock()
-	fn()
+	if k.waitForSpace(turn, sizeOf(p.Args, bin)) { // else Closed settles it
+		s.settle(p.ID, args, nil)
+	}
 }
 
 // An answer answers one event of the server, once, over the connection that the
 // event came by.
 type answer struct {
 	s    *Socket
-	k    *conn
+	life *life
 	id   int64
 	done atomic.Bool
 }
 
 func (c *call) answer() *answer {
 	if c.ack == nil {
-		c.ack = &answer{s: c.s, k: c.k, id: c.id}
+		c.ack = &answer{s: c.s, life: c.life, id: c.id}
 	}
 	return c.ack
 }
@@ -329,7 +330,8 @@ func (a *answer) send(args ...any) error {
 	a.s.client.observeOut(a.s.namespace, sio.Ack, "", a.id, encoded)
 	m.Tag = &outgoing{s: a.s, message: m, ack: noAck, answer: true}
 	a.s.client.emitted.Add(1)
-	err = a.k.session.Send(m, false)
+	m.Gate = &a.life.over
+	err = a.life.k.session.Send(m, false)
 	if err == eioclient.ErrClosed {
 		c := a.s.client
 		c.mu.Lock()
@@ -440,18 +442,33 @@ func (c *Client) guard(s *Socket, what string, fn func()) {
 	fn()
 }
 
-// call calls a function of Options on a goroutine that may end with it.
+// call calls a function of Options on a goroutine of its own, which it may end.
 func (c *Client) call(what string, fn func() error) (err error) {
-	returned := false
+	err = fmt.Errorf("client: %s: %w", what, errGoexit)
+	done := make(chan struct{})
+	c.spawn(func() {
+		defer close(done)
+		defer func() {
+			if p := recover(); p != nil {
+				err = newPanicError(what, p)
+			}
+		}()
+		err = fn()
+	})
+	<-done
+	var p *socketio.PanicError
+	if errors.As(err, &p) {
+		c.report(nil, err)
+	}
+	return err
+}
+
+// attempt calls a function of the application, whose panic is an error.
+func attempt(what string, fn func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = newPanicError(what, p)
-			c.report(nil, err)
-		} else if !returned {
-			err = fmt.Errorf("client: %s: %w", what, errGoexit)
 		}
 	}()
-	err = fn()
-	returned = true
-	return err
+	return fn()
 }

@@ -72,16 +72,34 @@ func (s *Socket) send(o *outgoing) error {
 	c := s.client
 	o.message.Tag = o
 	c.emitted.Add(1)
-	if k := s.live.Load(); k != nil {
-		err := k.session.Send(o.message, o.volatile)
+	if c.refusing.Load() {
+		return s.refusedBy(ErrClosed)
+	}
+	if l := s.live.Load(); l != nil {
+		o.message.Gate = &l.over
+		err := l.k.session.Send(o.message, o.volatile)
 		if err != eioclient.ErrClosed {
 			return s.refusedBy(err)
 		}
 	}
 	c.mu.Lock()
-	err := s.sendLocked(o)
+	var flush bool
+	var err error
+	l := s.live.Load()
+	if l != nil { // it has been joined meanwhile, or the connection is about to be lost
+		o.message.Gate = &l.over
+		flush, err = l.k.session.Queue(o.message, o.volatile)
+	}
+	if l == nil || err == eioclient.ErrClosed {
+		err = s.sendLocked(o)
+		c.mu.Unlock()
+		return err
+	}
 	c.mu.Unlock()
-	return err
+	if flush {
+		l.k.session.Flush()
+	}
+	return s.refusedBy(err)
 }
 
 // refusedBy counts an event that the connection did not take.
@@ -110,9 +128,12 @@ func (s *Socket) refusedBy(err error) error {
 func (s *Socket) sendLocked(o *outgoing) error {
 	c := s.client
 	switch {
-	case c.refusing:
+	case c.refusing.Load():
 		c.dropped.Refused++
 		return ErrClosed
+	case o.ack != noAck && s.acks[o.ack] == nil: // the wait has ended already
+		c.dropped.Expired++
+		return nil
 	case o.volatile:
 		c.volatile.Add(1)
 		return nil
@@ -137,27 +158,36 @@ const maxPendingAcks = 1024
 
 // A pendingAck is an answer that is awaited. It is settled once.
 type pendingAck struct {
-	settle func(socketio.Args, error) // called without a lock
-	timer  *time.Timer                // nil if a context bounds the wait
-	blocks bool                       // a goroutine waits in EmitWithAck
-	queued bool                       // settle runs in the inbox, and counts as an event
+	settle func(socketio.Args, error)
+	timer  *time.Timer // nil if a context bounds the wait
+	blocks bool        // a goroutine waits in EmitWithAck; else settle runs in the inbox
 }
 
-// awaitAck reserves the id of an answer.
-func (s *Socket) awaitAck(p *pendingAck, timeout time.Duration) (int64, error) {
+// ackID returns the id of an answer.
+func (s *Socket) ackID() int64 {
+	s.client.mu.Lock()
+	defer s.client.mu.Unlock()
+	id := s.nextAck
+	s.nextAck++
+	return id
+}
+
+// awaitAck registers a pending answer.
+func (s *Socket) awaitAck(id int64, p *pendingAck, timeout time.Duration) error {
 	c := s.client
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.refusing:
-		return 0, ErrClosed
+	case c.refusing.Load():
+		return ErrClosed
 	case len(s.acks) >= maxPendingAcks:
-		return 0, ErrTooManyAcks
+		return ErrTooManyAcks
 	}
-	id := s.nextAck
-	s.nextAck++
 	if timeout > 0 {
-		p.timer = time.AfterFunc(timeout, func() { s.settle(id, socketio.Args{}, context.DeadlineExceeded) })
+		p.timer = time.AfterFunc(timeout, func() {
+			s.settle(id, socketio.Args{}, context.DeadlineExceeded)
+			s.unbuffer(id)
+		})
 	}
 	if s.acks == nil {
 		s.acks = make(map[int64]*pendingAck)
@@ -167,7 +197,7 @@ func (s *Socket) awaitAck(p *pendingAck, timeout time.Duration) (int64, error) {
 		c.inbox.awaited++
 		c.inbox.freeLocked()
 	}
-	return id, nil
+	return nil
 }
 
 // forgetLocked takes back an id.
@@ -182,24 +212,34 @@ func (s *Socket) forgetLocked(id int64, p *pendingAck) {
 	s.client.changedLocked()
 }
 
-// settleLocked takes back an id, and returns what gives p its outcome.
-func (s *Socket) settleLocked(id int64, p *pendingAck, args socketio.Args, err error) func() {
+// settleLocked takes back an id, and gives p its outcome.
+func (s *Socket) settleLocked(id int64, p *pendingAck, args socketio.Args, err error) {
 	s.forgetLocked(id, p)
-	return func() { p.settle(args, err) }
+	if p.blocks {
+		p.settle(args, err)
+		return
+	}
+	t := task{fn: func() { p.settle(args, err) }}
+	if n := args.Len(); n > 0 {
+		for i := range n {
+			t.size += int64(len(args.Raw(i))) + 24
+		}
+		for _, b := range args.Binary() {
+			t.size += int64(len(b)) + 24
+		}
+	}
+	s.client.enqueueLocked(s, t)
 }
 
 // settle gives a pending answer its outcome. It reports whether it was pending.
 func (s *Socket) settle(id int64, args socketio.Args, err error) bool {
 	s.client.mu.Lock()
+	defer s.client.mu.Unlock()
 	p := s.acks[id]
-	if p == nil {
-		s.client.mu.Unlock()
-		return false
+	if p != nil {
+		s.settleLocked(id, p, args, err)
 	}
-	fn := s.settleLocked(id, p, args, err)
-	s.client.mu.Unlock()
-	fn()
-	return true
+	return p != nil
 }
 
 // EmitWithAck sends an event and waits for the server's answer until ctx ends,
@@ -237,14 +277,15 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (so
 
 // ask emits an event whose answer is pending.
 func (s *Socket) ask(event string, args []any, p *pendingAck, timeout time.Duration) (int64, error) {
-	id, err := s.awaitAck(p, timeout)
+	id := s.ackID()
+	m, err := s.encodeEvent(event, args, id)
 	if err != nil {
 		return 0, err
 	}
-	m, err := s.encodeEvent(event, args, id)
-	if err == nil {
-		err = s.send(&outgoing{s: s, message: m, ack: id})
+	if err := s.awaitAck(id, p, timeout); err != nil {
+		return 0, err
 	}
+	err = s.send(&outgoing{s: s, message: m, ack: id})
 	if err != nil {
 		c := s.client
 		c.mu.Lock()
@@ -258,9 +299,9 @@ func (s *Socket) ask(event string, args []any, p *pendingAck, timeout time.Durat
 
 func (s *Socket) emitWithCallback(event string, args []any, fn func(socketio.Args, error)) error {
 	settle := func(args socketio.Args, err error) {
-		s.client.enqueue(s, task{fn: func() { s.client.guard(s, event, func() { fn(args, err) }) }})
+		s.client.guard(s, event, func() { fn(args, err) })
 	}
-	_, err := s.ask(event, args, &pendingAck{settle: settle, queued: true}, s.client.opts.AckTimeout)
+	_, err := s.ask(event, args, &pendingAck{settle: settle}, s.client.opts.AckTimeout)
 	return err
 }
 
@@ -298,7 +339,7 @@ func (c *Client) newMessage(text []byte, bin [][]byte) (*eioclient.Message, erro
 	}
 	var message []byte
 	var binary bool
-	err := c.call("Codec", func() (err error) {
+	err := attempt("Codec", func() (err error) {
 		message, binary, err = c.opts.Codec.Encode(text, bin)
 		return err
 	})

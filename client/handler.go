@@ -45,7 +45,9 @@ func (hs *handlers) add(event string, h *handler) (off func()) {
 	return func() {
 		hs.mu.Lock()
 		defer hs.mu.Unlock()
-		hs.events[event] = without(hs.events[event], h)
+		if hs.events[event] = without(hs.events[event], h); len(hs.events[event]) == 0 {
+			delete(hs.events, event)
+		}
 	}
 }
 
@@ -79,12 +81,9 @@ var (
 )
 
 func (c *call) context() context.Context {
-	if c.ctx == nil {
-		c.s.client.mu.Lock()
-		c.ctx = c.s.contextLocked()
-		c.s.client.mu.Unlock()
-	}
-	return c.ctx
+	c.s.client.mu.Lock()
+	defer c.s.client.mu.Unlock()
+	return c.life.contextLocked()
 }
 
 // decode decodes argument i; a missing one leaves dst alone.

@@ -5,9 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
-
 	"sync/atomic"
+	"time"
 
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/internal/eioclient"
@@ -19,14 +18,15 @@ import (
 type Socket struct {
 	client    *Client
 	namespace string
-	live      atomic.Pointer[conn] // where events are sent; nil unless joined and the buffer is empty
+	live      atomic.Pointer[life] // nil unless joined
 	handlers  handlers
 
 	// The following is guarded by client.mu.
 
 	active    bool // to be joined, now and after every loss of the connection
 	state     membership
-	conn      *conn                // that it joins or has joined by
+	life      *life                // on the connection that it joins or has joined by; else nil
+	standing  bool                 // it has been joined since Connect was called
 	stop      chan struct{}        // closed when joining is over; nil if it is not under way
 	answer    chan *socketio.Error // the server's answer to CONNECT, nil if it let us in
 	waiters   []chan error         // of Connect
@@ -37,8 +37,6 @@ type Socket struct {
 	recovered bool
 	joinedYet bool // since the client was made
 	joinedAt  time.Time
-	life      context.Context
-	endLife   context.CancelCauseFunc
 	held      []task // events that came before the answer to CONNECT
 	heldBytes int64
 
@@ -49,6 +47,31 @@ type Socket struct {
 
 	tasks []task
 	busy  bool // a goroutine runs handlers
+}
+
+// A life is one membership in a namespace over one connection.
+type life struct {
+	s    *Socket
+	k    *conn
+	over atomic.Bool // nothing more is queued for it
+
+	ctx context.Context // guarded by client.mu; nil until it is asked for
+	end context.CancelCauseFunc
+}
+
+// contextLocked returns the context of the life. That of a life that is over has
+// ended, since endLocked made it.
+func (l *life) contextLocked() context.Context {
+	if l.ctx == nil {
+		l.ctx, l.end = context.WithCancelCause(context.Background())
+	}
+	return l.ctx
+}
+
+func (l *life) endLocked(reason socketio.Reason) {
+	l.over.Store(true)
+	l.contextLocked()
+	l.end(&socketio.DisconnectError{Reason: reason})
 }
 
 type membership uint8
@@ -109,26 +132,26 @@ func (s *Socket) Context() context.Context {
 }
 
 func (s *Socket) contextLocked() context.Context {
-	if s.life == nil {
-		s.life, s.endLife = context.WithCancelCause(s.client.ctx)
-		if s.state != joined {
-			s.endLife(&socketio.DisconnectError{Reason: ReasonClient})
-		}
+	l := s.life
+	if l == nil || s.state != joined {
+		l = &life{}
+		l.endLocked(ReasonClient)
 	}
-	return s.life
+	return l.contextLocked()
 }
 
 // Connect joins the namespace, and opens the connection if there is none. It
 // tries again, with growing delays, until the server has let it in, or has
 // refused it (*[RefusedError]), or the connection for good (*[HandshakeError]
 // with Final set), MaxAttempts is reached (*[AttemptsError]), or ctx ends; then
-// nothing goes on in the background. A client that has joined comes back by
+// nothing goes on in the background. A socket that has joined comes back by
 // itself when the connection is lost, until Disconnect, Shutdown or Close is
-// called, or the server leaves the namespace.
+// called, or the server leaves the namespace. While it does, Connect waits for
+// that, and the end of ctx ends only the wait. Connect may be called by a handler.
 func (s *Socket) Connect(ctx context.Context) error {
 	c := s.client
 	c.mu.Lock()
-	if c.refusing {
+	if c.refusing.Load() {
 		c.mu.Unlock()
 		return ErrClosed
 	}
@@ -143,6 +166,7 @@ func (s *Socket) Connect(ctx context.Context) error {
 		s.joinLocked()
 	}
 	c.mu.Unlock()
+	c.yield()
 	select {
 	case err := <-done:
 		return err
@@ -160,9 +184,9 @@ func (s *Socket) Connect(ctx context.Context) error {
 	if s.lastErr != nil {
 		err = fmt.Errorf("%w; the last attempt: %w", err, s.lastErr)
 	}
-	if len(s.waiters) == 0 && s.state != joined {
-		after = s.leaveLocked(ReasonClient, ErrDisconnected)
-		after = append(after, c.releaseLocked()...)
+	if len(s.waiters) == 0 && !s.standing {
+		s.leaveLocked(ReasonClient, ErrDisconnected)
+		after = c.releaseLocked()
 	}
 	c.mu.Unlock()
 	runAll(after)
@@ -181,12 +205,13 @@ func (s *Socket) Disconnect() error {
 		return nil
 	}
 	var after []func()
-	if k := s.conn; k != nil && s.state == joined && err == nil {
-		if flush, _ := k.session.Queue(m, false); flush {
-			after = append(after, k.session.Flush)
+	if l := s.life; l != nil && s.state == joined && err == nil {
+		l.over.Store(true) // nothing of it follows DISCONNECT
+		if flush, _ := l.k.session.Queue(m, false); flush {
+			after = append(after, l.k.session.Flush)
 		}
 	}
-	after = append(after, s.leaveLocked(ReasonClient, ErrDisconnected)...)
+	s.leaveLocked(ReasonClient, ErrDisconnected)
 	after = append(after, c.releaseLocked()...)
 	c.mu.Unlock()
 	runAll(after)
@@ -195,9 +220,13 @@ func (s *Socket) Disconnect() error {
 
 // releaseLocked closes a connection that no namespace needs.
 func (c *Client) releaseLocked() (after []func()) {
+	if c.wantedLocked() {
+		return nil
+	}
+	c.restart = true
 	c.wakeLocked()
 	k := c.conn
-	if k == nil || c.wantedLocked() {
+	if k == nil {
 		return nil
 	}
 	c.conn, c.attempts, c.lost = nil, 0, false
@@ -214,9 +243,28 @@ func (s *Socket) joinLocked() {
 		return
 	}
 	k := c.conn
-	s.conn, s.stop = k, make(chan struct{})
-	stop := s.stop
-	c.spawn(func() { s.join(k, stop) })
+	s.life, s.stop = &life{s: s, k: k}, make(chan struct{})
+	stop, before := s.stop, k.abandoned[s.namespace]
+	c.spawn(func() {
+		if before == nil || k.settled(before, stop) {
+			s.join(k, stop)
+		}
+	})
+}
+
+// settled waits for the answer to an earlier CONNECT, because servers accept no
+// second one before it. It reports whether joining goes on.
+func (k *conn) settled(before, stop chan struct{}) bool {
+	timer := time.NewTimer(k.c.opts.ConnectTimeout)
+	defer timer.Stop()
+	select {
+	case <-before:
+		return true
+	case <-stop:
+	case <-timer.C:
+		k.session.Discard(eioclient.TransportError, errNoAnswer)
+	}
+	return false
 }
 
 var errNoAnswer = errors.New("client: the server did not answer CONNECT within ConnectTimeout")
@@ -350,13 +398,13 @@ func (s *Socket) sendConnect(k *conn, stop chan struct{}, auth map[string]json.R
 func (s *Socket) refused(k *conn, refusal *RefusedError) {
 	c := s.client
 	c.mu.Lock()
-	if s.conn != k || s.state != joining {
+	if s.life == nil || s.life.k != k || s.state != joining {
 		c.mu.Unlock()
 		return
 	}
 	told := len(s.waiters) > 0
-	after := s.leaveLocked(ReasonServer, refusal)
-	after = append(after, c.releaseLocked()...)
+	s.leaveLocked(ReasonServer, refusal)
+	after := c.releaseLocked()
 	c.mu.Unlock()
 	if !told { // no Connect returns it
 		c.report(s, refusal)
@@ -365,15 +413,18 @@ func (s *Socket) refused(k *conn, refusal *RefusedError) {
 }
 
 // leaveLocked ends the membership until Connect is called again; err is for
-// those who wait. What it returns is to be called without mu.
-func (s *Socket) leaveLocked(reason socketio.Reason, err error) (after []func()) {
+// those who wait.
+func (s *Socket) leaveLocked(reason socketio.Reason, err error) {
 	c := s.client
-	s.active = false
+	s.active, s.standing = false, false
+	if s.answer != nil { // CONNECT is under way
+		s.life.k.abandonLocked(s.namespace)
+	}
 	for _, w := range s.waiters {
 		w <- err
 	}
 	s.waiters = nil
-	after = s.detachLocked(reason, true)
+	s.detachLocked(reason, true)
 	for _, o := range s.buffer {
 		c.dropBufferedLocked(o, &c.dropped.Disconnected)
 	}
@@ -384,16 +435,18 @@ func (s *Socket) leaveLocked(reason socketio.Reason, err error) (after []func())
 	s.deliveries = nil
 	s.pid, s.offset = "", ""
 	c.changedLocked()
-	return after
 }
 
 // detachLocked ends what belongs to one connection. Pending answers are given
 // up: all of them, or those of which the event has been sent.
-func (s *Socket) detachLocked(reason socketio.Reason, all bool) (after []func()) {
+func (s *Socket) detachLocked(reason socketio.Reason, all bool) {
 	c := s.client
 	was := s.state
 	s.live.Store(nil)
-	s.conn, s.answer = nil, nil
+	if s.life != nil {
+		s.life.endLocked(reason)
+	}
+	s.life, s.answer = nil, nil
 	s.state = left
 	if s.active {
 		s.state = joining
@@ -403,17 +456,18 @@ func (s *Socket) detachLocked(reason socketio.Reason, all bool) (after []func())
 		s.stop = nil
 	}
 	s.dropHeldLocked()
-	if s.endLife != nil {
-		s.endLife(&socketio.DisconnectError{Reason: reason})
-		s.life, s.endLife = nil, nil
-	}
-	buffered := make(map[int64]bool)
+	var buffered map[int64]bool
 	for _, o := range s.buffer {
-		buffered[o.ack] = true
+		if o.ack != noAck {
+			if buffered == nil {
+				buffered = make(map[int64]bool)
+			}
+			buffered[o.ack] = true
+		}
 	}
 	for id, p := range s.acks {
 		if all || !buffered[id] {
-			after = append(after, s.settleLocked(id, p, socketio.Args{}, &LostError{Reason: reason}))
+			s.settleLocked(id, p, socketio.Args{}, &LostError{Reason: reason})
 		}
 	}
 	for _, d := range s.deliveries {
@@ -422,7 +476,6 @@ func (s *Socket) detachLocked(reason socketio.Reason, all bool) (after []func())
 	if was == joined {
 		c.enqueueLocked(s, task{fn: func() { s.disconnected(reason) }})
 	}
-	return after
 }
 
 // joinedLocked makes s a member of its namespace. The reader calls it with the
@@ -436,38 +489,18 @@ func (s *Socket) joinedLocked(k *conn, id, pid string) (after []func()) {
 		s.offset = ""
 	}
 	first := !s.joinedYet
-	s.joinedYet, s.joinedAt = true, time.Now()
-	s.life, s.endLife = nil, nil
-	s.contextLocked()
+	s.joinedYet, s.joinedAt, s.standing = true, time.Now(), true
 	s.answer <- nil
 	s.answer = nil
 	close(s.stop)
 	s.stop = nil
-	flush := false
-	now := time.Now()
-	for _, o := range s.buffer {
-		c.buffered -= o.message.Size()
-		if age := c.opts.MaxBufferAge; age > 0 && now.Sub(o.at) > age {
-			c.dropped.Expired++
-			after = append(after, s.lostLocked(o)...)
-			continue
-		}
-		start, err := k.session.Queue(o.message, false)
-		flush = flush || start
-		if err != nil { // the connection has ended already
-			c.dropped.Closed++
-			after = append(after, s.lostLocked(o)...)
-		}
-	}
-	s.buffer = nil
-	s.live.Store(k)
-	if flush {
-		after = append(after, k.session.Flush)
-	}
+	after = append(after, s.flushLocked()...)
+	s.live.Store(s.life)
 	after = append(after, s.deliverLocked()...)
 	state := Joined{ID: id, Recovered: s.recovered, First: first}
 	c.enqueueLocked(s, task{fn: func() { s.connected(state) }})
 	for _, t := range s.held {
+		s.advanceLocked(t.offset)
 		c.enqueueLocked(s, t)
 	}
 	s.held, s.heldBytes = nil, 0
@@ -480,12 +513,56 @@ func (s *Socket) joinedLocked(k *conn, id, pid string) (after []func()) {
 	return after
 }
 
-// lostLocked gives up the answer to an event that was not sent.
-func (s *Socket) lostLocked(o *outgoing) []func() {
-	if p := s.acks[o.ack]; p != nil {
-		return []func(){s.settleLocked(o.ack, p, socketio.Args{}, &LostError{Reason: ReasonTransport})}
+// flushLocked queues what is buffered.
+func (s *Socket) flushLocked() (after []func()) {
+	c, l := s.client, s.life
+	flush := false
+	now := time.Now()
+	rest := s.buffer
+	for len(rest) > 0 {
+		o := rest[0]
+		if age := c.opts.MaxBufferAge; age > 0 && now.Sub(o.at) > age {
+			c.dropBufferedLocked(o, &c.dropped.Expired)
+			s.lostLocked(o, context.DeadlineExceeded)
+			rest = rest[1:]
+			continue
+		}
+		o.message.Gate, o.message.Admitted = &l.over, true
+		start, err := l.k.session.Queue(o.message, false)
+		flush = flush || start
+		if err == eioclient.ErrClosed { // the next connection gets the rest
+			break
+		}
+		rest = rest[1:]
+		if err != nil { // it was encoded before the server's maxPayload was known
+			c.dropBufferedLocked(o, &c.dropped.TooBig)
+			s.lostLocked(o, ErrTooBig)
+			after = append(after, func() { c.report(s, ErrTooBig) })
+			continue
+		}
+		c.buffered -= o.message.Size()
 	}
-	return nil
+	if s.buffer = rest; len(rest) == 0 {
+		s.buffer = nil
+	}
+	if flush {
+		after = append(after, l.k.session.Flush)
+	}
+	return after
+}
+
+// advanceLocked notes the position of the last event that was accepted.
+func (s *Socket) advanceLocked(offset string) {
+	if offset != "" && s.pid != "" {
+		s.offset = offset
+	}
+}
+
+// lostLocked gives up the answer to an event that was not sent.
+func (s *Socket) lostLocked(o *outgoing, err error) {
+	if p := s.acks[o.ack]; p != nil {
+		s.settleLocked(o.ack, p, socketio.Args{}, err)
+	}
 }
 
 func (s *Socket) dropHeldLocked() { s.held, s.heldBytes = nil, 0 }
@@ -494,7 +571,7 @@ func (s *Socket) dropHeldLocked() { s.held, s.heldBytes = nil, 0 }
 func (c *Client) dropBufferedLocked(o *outgoing, count *uint64) {
 	c.buffered -= o.message.Size()
 	*count++
-	if c.refusing {
+	if c.refusing.Load() {
 		c.unsent++
 	}
 }

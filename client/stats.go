@@ -25,6 +25,7 @@ type Dropped struct {
 	Offline      uint64 // emitted while offline, with the policy [Drop]
 	Disconnected uint64 // buffered when Disconnect was called, or the server left
 	Expired      uint64 // buffered for longer than MaxBufferAge or their context
+	TooBig       uint64 // buffered, and larger than the server accepts
 	Overflow     uint64 // taken back from a lost connection, beyond MaxBuffer
 	Closed       uint64 // answers and others that belonged to a lost connection
 	Lost         uint64 // being written when the connection was lost: perhaps received
@@ -34,7 +35,7 @@ type Dropped struct {
 
 // Total returns the sum.
 func (d Dropped) Total() uint64 {
-	return d.Refused + d.Offline + d.Disconnected + d.Expired + d.Overflow + d.Closed + d.Lost
+	return d.Refused + d.Offline + d.Disconnected + d.Expired + d.TooBig + d.Overflow + d.Closed + d.Lost
 }
 
 // Stats returns a snapshot.

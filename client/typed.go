@@ -23,7 +23,7 @@ func Handle[Req, Res any](r Registrar, call socketio.Call[Req, Res], fn func(ctx
 	return r.socket().On(string(call), fn)
 }
 
-// Recv waits for the next event e. The error is that of ctx, or a
+// Recv waits for the next event e. The error is that of ctx, [ErrClosed], or a
 // *[socketio.DecodeError].
 func Recv[T any](ctx context.Context, r Registrar, e socketio.Event[T]) (v T, err error) {
 	type received struct {
@@ -46,6 +46,8 @@ func Recv[T any](ctx context.Context, r Registrar, e socketio.Event[T]) (v T, er
 		return in.v, in.err
 	case <-ctx.Done():
 		return v, ctx.Err()
+	case <-r.socket().client.ctx.Done():
+		return v, ErrClosed
 	}
 }
 

@@ -31,6 +31,9 @@ func (s *Session) beat() {
 		return
 	}
 	silent := time.Since(s.began) - time.Duration(s.heard.Load())
+	if s.expiredLocked(s.cfg.Now().UnixNano()) { // the machine was suspended
+		silent = s.patience()
+	}
 	if rest := s.patience() - silent; rest > 0 {
 		s.heart.Reset(rest)
 		s.mu.Unlock()

@@ -3,6 +3,7 @@ package eioclient
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"sync/atomic"
 
 	"github.com/socketio-go/socketio/internal/eio"
 )
@@ -17,6 +18,11 @@ type Message struct {
 
 	// Control says that m is not counted, nor handed back if it is not sent.
 	Control bool
+	// Admitted says that MaxQueue does not apply to m; twice MaxQueue does.
+	Admitted bool
+	// Gate, if set, refuses m with [ErrClosed] once it is true. It is read under
+	// the lock that orders the queue.
+	Gate *atomic.Bool
 	// Tag is the caller's.
 	Tag any
 }

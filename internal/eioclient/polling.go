@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/socketio-go/socketio/internal/eio"
@@ -60,7 +61,12 @@ func (c *Config) do(req *http.Request) (*http.Response, error) {
 		}
 		req.Header[name] = values
 	}
-	return c.Poller.Do(req)
+	resp, err := c.Poller.Do(req)
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) { // its text has the session id
+		err = fmt.Errorf("%s: %w", req.Method, wrapped.Err)
+	}
+	return resp, err
 }
 
 const (
@@ -73,6 +79,18 @@ const (
 // poll is the goroutine that reads while the transport is polling. rest are
 // packets that have been read already.
 func (s *Session) poll(rest []byte) {
+	returned := false
+	defer func() {
+		if !returned { // runtime.Goexit in the receiver
+			s.Discard(TransportError, errGoexit)
+			s.pollEnded()
+		}
+	}()
+	s.pollUntil(rest)
+	returned = true
+}
+
+func (s *Session) pollUntil(rest []byte) {
 	idle := 0
 	for body := rest; ; {
 		heard, ok := s.receivePayload(body)

@@ -82,8 +82,10 @@ const closeWait = time.Second
 // before anything is read.
 func Dial(ctx context.Context, cfg *Config, recv Receiver, opened func(*Session)) (*Session, error) {
 	var errs []error
-	for _, t := range cfg.Transports {
-		s, err := cfg.dial(ctx, t, recv, opened)
+	for i, t := range cfg.Transports {
+		dialCtx, cancel := share(ctx, len(cfg.Transports)-i)
+		s, err := cfg.dial(dialCtx, t, recv, opened)
+		cancel()
 		if err == nil {
 			return s, nil
 		}
@@ -94,6 +96,16 @@ func Dial(ctx context.Context, cfg *Config, recv Receiver, opened func(*Session)
 		}
 	}
 	return nil, errors.Join(errs...)
+}
+
+// share returns a context for one of n attempts that follow each other: one that
+// hangs must leave time for the next.
+func share(ctx context.Context, n int) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok || n == 1 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/time.Duration(n))
 }
 
 func (c *Config) dial(ctx context.Context, t Transport, recv Receiver, opened func(*Session)) (*Session, error) {
@@ -180,6 +192,10 @@ func (s *Session) Queue(m *Message, volatile bool) (flush bool, err error) {
 	if limit := s.open.maxPayload; limit > 0 && m.largest() > limit {
 		return false, ErrTooBig
 	}
+	limit := s.cfg.MaxQueue
+	if m.Admitted {
+		limit *= 2
+	}
 	now := s.cfg.Now().UnixNano()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,11 +203,11 @@ func (s *Session) Queue(m *Message, volatile bool) (flush bool, err error) {
 		s.finishLocked(PingTimeout, nil)
 	}
 	switch {
-	case s.state != open:
+	case s.state != open, m.Gate != nil && m.Gate.Load():
 		return false, ErrClosed
 	case volatile && (len(s.queue) > 0 || s.flushing || s.upgrading):
 		return false, ErrDropped
-	case s.queued > 0 && s.queued+m.size > s.cfg.MaxQueue:
+	case s.queued > 0 && s.queued+m.size > limit:
 		return false, ErrQueueFull
 	}
 	if !m.Control {

@@ -248,15 +248,23 @@ func (w *wsConn) read() {
 	s := w.session
 	turn := &Turn{session: s}
 	w.turn = turn
+	returned := false
+	defer func() {
+		if !returned && turn.state.Load() != over { // runtime.Goexit in the receiver
+			s.Discard(TransportError, errGoexit)
+		}
+	}()
 	for {
 		buf, p, err := w.readPacket(s.cfg.MaxMessage)
 		if err != nil {
+			returned = true
 			w.ended(err)
 			return
 		}
 		ok := s.receive(turn, p)
 		releaseScratch(buf)
 		if turn.state.Load() == over || !ok {
+			returned = true
 			return
 		}
 		if turn.handled++; turn.handled >= maxCorked {
@@ -264,6 +272,8 @@ func (w *wsConn) read() {
 		}
 	}
 }
+
+var errGoexit = errors.New("engine.io: runtime.Goexit in the receiver")
 
 // ended ends the session when its WebSocket cannot be read any more.
 func (w *wsConn) ended(err error) {
