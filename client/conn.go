@@ -327,13 +327,11 @@ func (c *Client) control(t sio.Type, namespace string, payload []byte) (*eioclie
 		m, err = c.newMessage(append(sio.AppendHeader(nil, t, namespace, 0, -1), payload...), nil)
 		return err
 	}
-	err := error(nil)
-	if c.opts.Codec == nil {
-		err = encode()
-	} else { // the goroutine that joins must not end with the codec
-		err = c.call("Codec", encode)
+	isolate := func(_ string, fn func() error) error { return fn() }
+	if c.opts.Codec != nil { // the goroutine that joins must not end with the codec
+		isolate = c.call
 	}
-	if err != nil {
+	if err := isolate("Codec", encode); err != nil {
 		return nil, err
 	}
 	m.Control, m.Admitted = true, true
