@@ -50,7 +50,7 @@ func TestEverythingIsExpressible(t *testing.T) {
 			list = append(list, &adapter.Message{Kind: adapter.Kind(kind), ID: "id"})
 		}
 	}
-	if len(list) != 5+11 {
+	if len(list) != 5+12 {
 		t.Fatalf("%d messages", len(list))
 	}
 	var d decoder
@@ -150,7 +150,7 @@ func TestMalformedMessages(t *testing.T) {
 		{"another version", change(0, 2), errVersion},
 		{"an unknown kind", change(1, 99), errKind},
 		{"a greeting with a body", change(1, 0), errKind},
-		{"an unknown flag", change(2, 32), errFlags},
+		{"an unknown flag", change(2, flagOnly<<1), errFlags},
 		{"compressed always and never", change(2, flagCompressAlways|flagCompressNever), errFlags},
 		{"a sender that is no token", change(senderAt, '.'), errSender},
 		{"a sender that is everybody", appendHead(nil, 1, 0, 0, all), errSender},
