@@ -20,6 +20,7 @@ type answer struct {
 	id   int64
 	give func(Args) // to another server, in place of the client; nil for a client
 	srv  *Server    // that of give
+	owed bool       // an AckFunc is to give it; see Socket.owed
 	done atomic.Bool
 }
 
@@ -61,6 +62,9 @@ func (a *answer) send(args ...any) error {
 	}
 	if a.done.Swap(true) {
 		return ErrAnswered
+	}
+	if a.owed {
+		a.s.owed.Add(-1)
 	}
 	return a.s.send(m, sio.Ack, "", false)
 }

@@ -135,10 +135,12 @@ func balanced(m socketio.MessageStats) bool {
 	return m.Emitted == m.Written+m.Pending+m.DroppedVolatile+m.DroppedSlow+m.DroppedClosed
 }
 
-// held is what a server counts, but for the messages that it has sent.
+// held is what a server counts, but for the messages that it has sent and the
+// requests that it has refused.
 func held(srv *testServer) socketio.Stats {
 	st := srv.Stats()
 	st.Messages = socketio.MessageStats{}
+	st.Refused = socketio.RefusedStats{}
 	return st
 }
 

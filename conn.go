@@ -209,7 +209,7 @@ func (c *conn) fail(reason engine.Reason, err error) {
 		return // what comes behind a close is not looked at
 	}
 	c.srv.badPackets.Add(1)
-	c.srv.report(nil, err)
+	c.srv.report(nil, &PacketError{RemoteAddr: c.session.RemoteAddr(), Err: err})
 	c.session.Close(reason)
 }
 
@@ -393,6 +393,18 @@ func (c *conn) list() []*Socket {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]*Socket(nil), c.sockets...)
+}
+
+// busySockets returns the sockets whose handlers run.
+func (c *conn) busySockets() (busy []*Socket) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.sockets {
+		if s.busy {
+			busy = append(busy, s)
+		}
+	}
+	return busy
 }
 
 // Closed implements [engine.Receiver].

@@ -156,6 +156,7 @@ func (s *Socket) admit(began time.Time, entered *bool) {
 		middleware = nil
 	}
 	var failed failure
+	s.running.Store(runsMiddleware)
 	for _, mw := range middleware {
 		failed = s.ns.srv.examine("", s.ns.srv.attempt("", func() error { return mw(s.Context(), s) }))
 		if failed.err != nil || s.state.Load() != connecting {
@@ -169,6 +170,7 @@ func (s *Socket) admit(began time.Time, entered *bool) {
 	}
 	s.tellConnected(began, *entered, failed.err)
 	if *entered {
+		s.running.Store(runsConnect)
 		for _, fn := range onConnect {
 			s.guard("connection", func() { fn(s) })
 		}
@@ -251,6 +253,7 @@ func (s *Socket) refuse(failed failure) {
 	c.mu.Unlock()
 	c.tellControl(log)
 	rooms := s.gone(ReasonServer, false)
+	failed.event = runsMiddleware.event
 	c.srv.reportFailure(s, failed)
 	if last {
 		c.session.Close(engine.Reason(ReasonTimeout))
@@ -418,6 +421,8 @@ func (s *Socket) gone(reason Reason, keep bool) (rooms []string) {
 
 // disconnected is the last thing that a socket does.
 func (s *Socket) disconnected(rooms []string) {
+	s.running.Store(runsDisconnect)
+	defer s.countUnanswered()
 	s.tellRooms(rooms, leaveObservers)
 	s.conn.mu.Lock()
 	own, reason := s.farewell, s.reason

@@ -1,5 +1,7 @@
 package socketio
 
+import "log/slog"
+
 // An outcome is what became of an event.
 type outcome struct {
 	handled  bool // somebody handled it
@@ -30,11 +32,14 @@ func (s *Socket) run(c *call, name []byte) {
 		o = s.handle(c, name)
 	} else {
 		c.event = string(name)
+		s.running.Store(&handler{event: c.event}) // an interceptor, until a handler runs
 		o = s.intercept(c)
 	}
 	s.ns.srv.reportFailure(s, o.failed)
 	switch {
-	case c.id == noAck || !o.handled: // what nobody handles is not answered
+	case !o.handled:
+		s.unhandled(c, name) // and not answered
+	case c.id == noAck:
 	case o.failed.err != nil:
 		s.check(c, c.answer().refuse(o.failed.shown()))
 	case o.answered:
@@ -75,11 +80,32 @@ func (s *Socket) handle(c *call, name []byte) (o outcome) {
 
 // invoke runs one handler. A panic is its error.
 func (srv *Server) invoke(h *handler, c *call) (results []any, failed failure) {
+	if c.s != nil { // else it is an event of another server
+		c.s.running.Store(h)
+	}
 	err := srv.attempt(c.event, func() (err error) {
 		results, err = h.run(c)
 		return err
 	})
 	return srv.returned(c.event, results, err)
+}
+
+// unhandled counts an event that had no handler.
+func (s *Socket) unhandled(c *call, name []byte) {
+	s.ns.srv.counters.unhandled.Add(1)
+	event := c.event
+	if event == "" {
+		event = string(name)
+	}
+	s.ns.srv.logLine(unhandledEvent, s, slog.String("event", shorten(event, maxLogText)))
+}
+
+// countUnanswered counts the events of s that an AckFunc should have answered.
+func (s *Socket) countUnanswered() {
+	if n := s.owed.Load(); n > 0 {
+		s.ns.srv.unansweredAcks.Add(uint64(n))
+		s.ns.srv.logLine(unansweredAck, s, slog.Int("unanswered", int(n)))
+	}
 }
 
 // returned looks at what a handler has returned: an error as its only result
@@ -102,7 +128,7 @@ func (s *Socket) check(c *call, err error) {
 		return
 	}
 	failed := s.ns.srv.examine(c.event, err) // it may be that of a value that encodes itself
-	s.ns.srv.report(s, failed.err)
+	s.ns.srv.reportEvent(s, c.event, failed.err)
 	_ = c.answer().refuse(failed.shown())
 }
 

@@ -216,7 +216,7 @@ func TestHandlerThatNeverReturns(t *testing.T) {
 			if d := (<-ended).Sub(start); d < 180*time.Second || d > 181*time.Second {
 				t.Errorf("closed after %v", d)
 			}
-			if err := <-srv.errors; !strings.Contains(err.Error(), "handlers are stuck") {
+			if err := <-srv.errors; !strings.Contains(err.Error(), " is stuck since ") {
 				t.Errorf("OnError was told %v", err)
 			}
 			close(release)

@@ -44,7 +44,7 @@ func (e Event[T]) On(r Registrar, fn func(ctx context.Context, s *Socket, v T) e
 	checkHandlerName(string(e))
 	checkNotNil(fmt.Sprintf("On(%q)", string(e)), fn == nil)
 	checkReceived[T](string(e))
-	return r.register(string(e), &handler{run: func(c *call) ([]any, error) {
+	return r.register(string(e), &handler{pc: pcOf(fn), run: func(c *call) ([]any, error) {
 		v, err := first[T](c)
 		if err != nil {
 			return nil, err
@@ -82,7 +82,7 @@ func (c Call[Req, Res]) On(r Registrar, fn func(ctx context.Context, s *Socket, 
 	if t := reflect.TypeFor[Res](); t.Implements(errorType) {
 		panic(fmt.Sprintf("socketio: On(%q): %s is an error: return it beside the answer", string(c), t))
 	}
-	return r.register(string(c), &handler{result: true, run: func(c *call) ([]any, error) {
+	return r.register(string(c), &handler{pc: pcOf(fn), result: true, run: func(c *call) ([]any, error) {
 		req, err := first[Req](c)
 		if err != nil {
 			return nil, err

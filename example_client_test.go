@@ -24,6 +24,7 @@ type exampleHost struct {
 	io      *socketio.Server
 	web     *httptest.Server
 	clients []*exampleClient
+	header  http.Header // of the requests of clients
 }
 
 // exampleServe serves io, behind the given handler if there is one.
@@ -58,7 +59,7 @@ func (h *exampleHost) connect(namespace string, auth ...any) *exampleClient {
 // connectAt connects to another path.
 func (h *exampleHost) connectAt(path, namespace string, auth ...any) *exampleClient {
 	url := "ws" + strings.TrimPrefix(h.web.URL, "http") + path + "?EIO=4&transport=websocket"
-	ws, response, err := websocket.DefaultDialer.Dial(url, nil)
+	ws, response, err := websocket.DefaultDialer.Dial(url, h.header)
 	if err != nil {
 		panic(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/socketio-go/socketio"
@@ -172,6 +173,42 @@ func ExampleSocket_Context() {
 	<-done
 	// Output:
 	// true client namespace disconnect
+}
+
+// The context has the values of the HTTP request that opened the connection. So
+// net/http middleware can look up the session of a cookie, as for other requests,
+// and sockets find the user.
+func ExampleSocket_Context_session() {
+	type userKey struct{}
+	sessions := map[string]string{"1f4a": "alice"} // cookies and users
+	withUser := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if cookie, err := r.Cookie("session"); err == nil {
+				if user, ok := sessions[cookie.Value]; ok {
+					r = r.WithContext(context.WithValue(r.Context(), userKey{}, user))
+				}
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+
+	io := socketio.NewServer(nil)
+	io.Use(func(ctx context.Context, s *socketio.Socket) error {
+		if ctx.Value(userKey{}) == nil {
+			return socketio.Errorf("log in first")
+		}
+		return nil
+	})
+	io.On("whoami", func(ctx context.Context) any { return ctx.Value(userKey{}) })
+
+	host := exampleServe(io, withUser(io))
+	defer host.close()
+	fmt.Println(host.connect("/").refused)
+	host.header = http.Header{"Cookie": {"session=1f4a"}}
+	fmt.Println(host.connect("/").ask("whoami"))
+	// Output:
+	// {"message":"log in first"}
+	// "alice"
 }
 
 // Disconnect leaves one namespace, Close the connection with all of them.

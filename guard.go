@@ -94,6 +94,7 @@ func encodeGuarded(fn func() error) (err error) {
 // of an error, such as Unwrap, are code of the application too.
 type failure struct {
 	err    error
+	event  string // that was handled, if one was
 	public *Error // the error as an *Error, if it is one
 	decode bool   // it is a DecodeError
 }
@@ -104,7 +105,7 @@ func (srv *Server) examine(event string, err error) failure {
 	if err == nil {
 		return failure{}
 	}
-	f := failure{err: err}
+	f := failure{err: err, event: event}
 	panicked := srv.attempt(event, func() error {
 		var decode *DecodeError
 		if errors.As(err, &f.public) && f.public != nil {
@@ -134,7 +135,7 @@ func (f *failure) shown() *Error {
 // reportFailure reports a failure, unless it is an answer to the other side.
 func (srv *Server) reportFailure(s *Socket, f failure) {
 	if f.err != nil && f.public == nil {
-		srv.report(s, f.err)
+		srv.reportEvent(s, f.event, f.err)
 	}
 }
 

@@ -18,8 +18,9 @@ import (
 type handler struct {
 	event  string // set when it is registered
 	run    func(*call) (results []any, err error)
-	result bool // the function has a result, which answers
-	acks   bool // the function has an AckFunc: the answer is its business
+	result bool    // the function has a result, which answers
+	acks   bool    // the function has an AckFunc: the answer is its business
+	pc     uintptr // the function's, for its name
 }
 
 // A call is one event on its way through its handlers.
@@ -94,6 +95,16 @@ func (c *call) answer() *answer {
 	return c.ack
 }
 
+// owe is answer for an [AckFunc], which may never be called.
+func (c *call) owe() *answer {
+	a := c.answer()
+	if c.s != nil && c.id != noAck && !a.owed {
+		a.owed = true
+		c.s.owed.Add(1)
+	}
+	return a
+}
+
 // handlers are the functions registered for events, in order of registration.
 // Readers take a snapshot, so that they need no lock.
 type handlers struct {
@@ -158,13 +169,14 @@ func compile(event string, fn any) *handler {
 		panic(fmt.Sprintf("socketio: On(%q): %T is not a function of the shape %s", event, fn, shapes))
 	}
 	if h := compileFast(fn); h != nil {
+		h.pc = v.Pointer()
 		return h
 	}
 	p, problem := newPlan(v)
 	if problem != "" {
 		panic(fmt.Sprintf("socketio: On(%q): %T: %s; the shape is %s", event, fn, problem, shapes))
 	}
-	return &handler{run: p.run, result: p.result, acks: p.ack}
+	return &handler{run: p.run, result: p.result, acks: p.ack, pc: v.Pointer()}
 }
 
 // checkHandlerName panics if no client can emit an event of that name.
@@ -323,7 +335,7 @@ func (p *plan) run(c *call) ([]any, error) {
 		in = append(in, reflect.ValueOf(c.args(len(p.params))))
 	}
 	if p.ack {
-		in = append(in, reflect.ValueOf(AckFunc(c.answer().ack)))
+		in = append(in, reflect.ValueOf(AckFunc(c.owe().ack)))
 	}
 	out := p.fn.Call(in)
 	if p.err {

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"net/url"
 	"reflect"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -505,8 +506,10 @@ func TestLogger(t *testing.T) {
 	c := srv.open(t, webSocket)
 	id := c.join("/", "")
 	c.write(`42["refuse"]`, `42["fail"]`, `4abc`)
-	wantEqual(t, "an error of a handler", receive(t, log), `level=WARN msg="some text" socket=`+id+" namespace=/\n")
-	wantEqual(t, "a bad packet", receive(t, log), `level=WARN msg="socket.io: unknown packet type"`+"\n")
+	wantEqual(t, "an error of a handler", receive(t, log), `level=WARN msg="socketio: handler failed" socket=`+id+` namespace=/ event=fail error="some text"`+"\n")
+	if line := receive(t, log); !regexp.MustCompile(`^level=INFO msg="socketio: connection closed for a bad packet" remote=127\.0\.0\.1:\d+ error="socket\.io: unknown packet type"\n$`).MatchString(line) {
+		t.Errorf("a bad packet is logged as %s", line)
+	}
 }
 
 // A lines takes what is written to it, call by call.

@@ -1,18 +1,26 @@
 package socketio
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
 )
 
-// A logbook writes what an operator should see. Clients can cause errors as fast
-// as they can send, so each kind of them has a rate of its own: none of them fills
+// A logbook writes what people should know. Clients can cause errors as fast as
+// they can send, so each kind of them has a rate of its own: none of them fills
 // the log, nor hides another.
+//
+// Its messages are constants, and all that varies is an attribute: the handler of
+// [slog.Default] quotes attributes only, and what clients send may have line breaks.
+// Attributes are plain values, so that no method of the application's is called
+// by the handler.
 type logbook struct {
-	to *slog.Logger // nil if nobody reads
+	to *slog.Logger // nil means slog.Default, when something is logged
 
 	mu    sync.Mutex // guards the following
 	kinds [errorKinds]logRate
@@ -27,35 +35,115 @@ type logRate struct {
 
 const (
 	maxLogLines = 20  // of one kind, per second
-	maxLogText  = 500 // bytes of an error's text, which may be the client's
+	maxLogText  = 500 // bytes of a text, which may be a client's
+	maxFrames   = 32  // of a panic's stack
 )
 
-// The kinds of errors that are counted apart.
-const (
-	connectionError = iota // bad packets, refused requests
-	argumentError          // a DecodeError
-	handlerError
-	panicError
-	errorKinds
-)
+// logKinds is how each kind is logged.
+var logKinds = [errorKinds]struct {
+	level   slog.Level
+	message string
+}{
+	otherError:     {slog.LevelWarn, "socketio: error"},
+	refusedError:   {slog.LevelInfo, "socketio: request refused"},
+	packetError:    {slog.LevelInfo, "socketio: connection closed for a bad packet"},
+	recoveryError:  {slog.LevelInfo, "socketio: session not recovered"},
+	argumentError:  {slog.LevelInfo, "socketio: arguments do not fit the handler"},
+	handlerError:   {slog.LevelWarn, "socketio: handler failed"},
+	stuckError:     {slog.LevelWarn, "socketio: handler is stuck"},
+	panicError:     {slog.LevelError, "socketio: panic"},
+	unhandledEvent: {slog.LevelDebug, "socketio: event without a handler"},
+	unansweredAck:  {slog.LevelDebug, "socketio: socket left without answers"},
+}
 
-// write logs an error that concerns s, or nobody.
-func (l *logbook) write(s *Socket, err error) {
-	if l.to == nil {
+func (l *logbook) logger() *slog.Logger {
+	if l.to != nil {
+		return l.to
+	}
+	return slog.Default()
+}
+
+// write logs an error that concerns s, or nobody, and an event, if one is named.
+func (l *logbook) write(kind errorKind, s *Socket, event string, err error) {
+	if !l.logger().Enabled(context.Background(), logKinds[kind].level) {
 		return
 	}
-	withheld, ok := l.allow(kindOf(s, err), time.Now())
-	if !ok {
-		return
+	if withheld, ok := l.allow(kind, time.Now()); ok {
+		l.line(kind, s, withheld, describe(event, err)...)
 	}
-	var attrs []any
+}
+
+// line logs a line that allow has allowed.
+func (l *logbook) line(kind errorKind, s *Socket, withheld int, more ...slog.Attr) {
+	how := &logKinds[kind]
+	var attrs []slog.Attr
 	if s != nil {
-		attrs = append(attrs, "socket", s.logID(), "namespace", s.ns.name)
+		attrs = append(attrs, slog.String("socket", s.logID()), slog.String("namespace", shorten(s.ns.name, maxLogText)))
 	}
+	attrs = append(attrs, more...)
 	if withheld > 0 {
-		attrs = append(attrs, "withheld", withheld)
+		attrs = append(attrs, slog.Int("withheld", withheld))
 	}
-	l.to.Warn(shorten(err.Error(), maxLogText), attrs...)
+	l.logger().LogAttrs(context.Background(), how.level, how.message, attrs...)
+}
+
+// describe returns what a line says of an error.
+func describe(event string, err error) (attrs []slog.Attr) {
+	add := func(key string, value any) {
+		if text := shorten(fmt.Sprint(value), maxLogText); text != "" { // Sprint survives a method that panics
+			attrs = append(attrs, slog.String(key, text))
+		}
+	}
+	var panicked *PanicError
+	switch e := err.(type) {
+	case *RefusedError:
+		attrs = append(attrs, slog.Int("status", e.Status), slog.Int("code", e.Code))
+		add("message", e.Message)
+		add("origin", e.Origin)
+		add("host", e.Host)
+		add("remote", e.RemoteAddr)
+		if err = e.Err; err == nil {
+			return attrs
+		}
+	case *PacketError:
+		add("remote", e.RemoteAddr)
+	case *StuckError:
+		add("event", e.Event)
+		add("handler", e.Handler)
+		attrs = append(attrs, slog.Time("since", e.Since))
+		return attrs
+	}
+	if errors.As(err, &panicked) {
+		add("event", panicked.Event)
+		add("panic", panicked.Value)
+		return append(attrs, slog.Any("stack", frames(panicked.Stack)))
+	}
+	add("event", event)
+	add("error", err)
+	return attrs
+}
+
+// frames returns the functions of a stack as debug.Stack writes it, from the
+// one that has panicked to the engine, each with its file and line.
+func frames(stack []byte) []string {
+	lines := strings.Split(strings.TrimSpace(string(stack)), "\n")
+	var list []string
+	for i := 1; i+1 < len(lines); i += 2 { // the first line names the goroutine
+		if strings.HasPrefix(lines[i], "panic(") || strings.HasPrefix(lines[i], "runtime.Goexit") {
+			list = list[:0] // what came before handles the panic
+			continue
+		}
+		if strings.HasPrefix(lines[i], "github.com/socketio-go/socketio/internal/engine.") {
+			break // what is below is never the application's
+		}
+		name := lines[i]
+		if end := strings.LastIndexByte(name, '('); end > 0 && !strings.HasPrefix(name, "created by ") {
+			name = name[:end]
+		}
+		file, _, _ := strings.Cut(strings.TrimSpace(lines[i+1]), " +0x")
+		list = append(list, name+" "+file)
+	}
+	return list[:min(len(list), maxFrames)]
 }
 
 // info logs good news.
@@ -67,7 +155,7 @@ func (l *logbook) info(text string, attrs ...any) {
 
 // allow reports whether one line more may be written, and how many have not been
 // since the last one.
-func (l *logbook) allow(kind int, now time.Time) (withheld int, ok bool) {
+func (l *logbook) allow(kind errorKind, now time.Time) (withheld int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := &l.kinds[kind]
@@ -81,20 +169,6 @@ func (l *logbook) allow(kind int, now time.Time) (withheld int, ok bool) {
 	withheld, r.withheld = r.withheld, 0
 	r.lines++
 	return withheld, true
-}
-
-func kindOf(s *Socket, err error) int {
-	var panicked *PanicError
-	var decode *DecodeError
-	switch {
-	case errors.As(err, &panicked):
-		return panicError
-	case errors.As(err, &decode):
-		return argumentError
-	case s != nil:
-		return handlerError
-	}
-	return connectionError
 }
 
 // shorten returns at most n bytes of text, and says so if that is not all.

@@ -2,6 +2,7 @@ package socketio_test
 
 import (
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,7 +11,10 @@ import (
 	"github.com/socketio-go/socketio/internal/leak"
 )
 
-func TestMain(m *testing.M) { leak.Main(m) }
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // of servers without a Logger
+	leak.Main(m)
+}
 
 // The tests of every package fail when a goroutine is left.
 func TestEveryPackageLooksForLeaks(t *testing.T) {

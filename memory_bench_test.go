@@ -180,7 +180,7 @@ func TestHeapOfConnections(t *testing.T) {
 		{name: plain, most: 2900, namespaces: []string{""}},
 		{name: "socket in a second namespace", than: plain, most: 450, namespaces: []string{"", "/second,"}},
 		{name: "1 handler of its own", than: plain, most: 600, connect: register(1), namespaces: []string{""}},
-		{name: "10 handlers of its own", than: plain, most: 1700, connect: register(10), namespaces: []string{""}},
+		{name: "10 handlers of its own", than: plain, most: 1800, connect: register(10), namespaces: []string{""}},
 		{name: "1 room", than: plain, most: 120, connect: join(1), namespaces: []string{""}},
 		{name: "10 rooms", than: plain, most: 650, connect: join(10), namespaces: []string{""}},
 	} {

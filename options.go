@@ -133,15 +133,21 @@ type Options struct {
 	// Hooks, if set, are told what happens. They are copied.
 	Hooks *Hooks
 
-	// Logger receives what an operator should see, at level Warn: what OnError
-	// is told of, 500 bytes of it at most, and no more than 20 lines a second of
-	// panics, of handlers' errors, of wrong arguments, and of what concerns
-	// connections. The next line of its kind says how many were withheld. Nil
-	// means no logging.
+	// Logger receives what people should know: at level Error panics, with their
+	// stack; at Warn errors of handlers and middleware, handlers that are stuck, and
+	// what is lost between servers; at Info refused requests and bad input of
+	// clients; at Debug events that have no handler, and sockets that left
+	// without an answer. [Stats] counts the same. Each kind has at most 20 lines a
+	// second, and the next line says how many were withheld; texts are cut at 500
+	// bytes. Nil means [slog.Default], as it is when a line is logged;
+	// slog.New(slog.DiscardHandler) means no logging.
 	Logger *slog.Logger
-	// OnError is told of handler errors other than an [Error], of panics, bad
-	// packets and refused requests. It must not block, and is called
-	// concurrently. s is nil when no socket is concerned.
+	// OnError is told of each panic as a *[PanicError]; of each handler's and
+	// middleware's error other than an [Error]; of arguments that do not fit as a
+	// *[DecodeError]; of bad packets as a *[PacketError]; of handlers that are stuck
+	// as a *[StuckError]; of refused requests as a *[RefusedError]; and of trouble
+	// with a cluster. It must not block, and is called concurrently. s is nil when
+	// no socket is concerned.
 	OnError func(s *Socket, err error)
 }
 

@@ -22,7 +22,7 @@ type originPolicy struct {
 // An originPattern is an origin such as https://*.example.com.
 type originPattern struct{ prefix, suffix string }
 
-var errOriginRefused = &engine.Refusal{Message: "Origin not allowed, see Options.Origins"}
+var errOriginRefused = &engine.Forbidden{Message: "Origin not allowed, see Options.Origins"}
 
 // newOriginPolicy panics if an origin can't be one.
 func newOriginPolicy(origins []string) *originPolicy {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -354,7 +353,7 @@ func (s *Socket) resume() {
 	s.state.CompareAndSwap(resuming, connecting)
 	s.conn.mu.Unlock()
 	if why != "" {
-		s.ns.srv.report(nil, fmt.Errorf("socketio: session not recovered: %s", why))
+		s.ns.srv.report(nil, unrecoveredError(why))
 	}
 }
 

@@ -136,6 +136,7 @@ func TestSecretsStaySecret(t *testing.T) {
 			srv.OnDisconnect(func(s *socketio.Socket, reason socketio.Reason) {
 				fmt.Fprintln(&w, s.ID(), s.Handshake().URL, reason, context.Cause(s.Context()))
 			})
+			srv.On("forget", func(socketio.AckFunc) {})
 			srv.On("fail", func() error { return errors.New("it failed") })
 			srv.On("panic", func() { panic("help") })
 			srv.On("block", func(ctx context.Context) { <-ctx.Done() })
@@ -156,7 +157,7 @@ func TestSecretsStaySecret(t *testing.T) {
 				pid = answer.PID
 				return c, sid
 			}
-			for _, packets := range [][]any{{`42["fail"]`}, {`42["panic"]`}, {`4abc`}, {`7`}, {`40`}, {`41`}, {`42/x,["e"]`}, {[]byte{1}},
+			for _, packets := range [][]any{{`421["forget"]`}, {`42["unknown"]`}, {`42["fail"]`}, {`42["panic"]`}, {`4abc`}, {`7`}, {`40`}, {`41`}, {`42/x,["e"]`}, {[]byte{1}},
 				{`42["echo",` + nested + `]`}, {`451-["e"]`}, {`40/unknown,`}, {`2probe`}, {`5`}, {`1`}} {
 				c, _ := begin(fmt.Sprintf("%.20s", show(packets...)))
 				c.wire.write(packets...)
@@ -169,6 +170,9 @@ func TestSecretsStaySecret(t *testing.T) {
 				}
 			}
 			srv.request(t, http.MethodPut, polling, sid, "", nil)
+			for _, origin := range []string{"https://evil.example/?sid=" + sid, "https://" + sid + "@evil.example", "https://evil.example?" + sid, "sid=" + sid, "//x/" + sid, "null#" + sid} {
+				srv.request(t, http.MethodGet, polling, sid, "", http.Header{"Origin": {origin}, "Cookie": {"io=" + sid}, "Referer": {origin}})
+			}
 			srv.request(t, http.MethodPost, polling, sid, strings.Repeat("x", 1e6+1), nil)
 			srv.request(t, http.MethodPost, polling, sid, "", http.Header{"Content-Encoding": {"gzip"}})
 			srv.request(t, http.MethodPost, polling, sid, "4", http.Header{"Content-Type": {"application/octet-stream"}})
@@ -225,7 +229,8 @@ func TestSecretsStaySecret(t *testing.T) {
 					t.Errorf("after %s, %q is told", what, secret)
 				}
 			}
-			for _, want := range []string{"it failed", "help", "handlers are stuck", "unknown packet type", "not recovered", "level=WARN", "Connect ", "PacketIn ", "PacketOut ", "Drop "} {
+			for _, want := range []string{"it failed", "help", "handler is stuck", "unknown packet type", "not recovered", "level=ERROR", "level=WARN", "level=INFO",
+				"request refused", "event without a handler", "socket left without answers", "Session ID unknown", "Origin not allowed", "Connect ", "PacketIn ", "PacketOut ", "Drop "} {
 				if !strings.Contains(said, want) {
 					t.Errorf("nothing is told of %q", want)
 				}

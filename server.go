@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/socketio-go/socketio/internal/engine"
@@ -25,16 +25,14 @@ import (
 type Server struct {
 	*Namespace
 
-	opts       Options
-	hooks      Hooks
-	origins    *originPolicy
-	engine     *engine.Server
-	files      clientFiles
-	log        logbook
-	badPackets atomic.Uint64
-	strayAcks  atomic.Uint64
-	panics     atomic.Uint64
-	cluster    clusterCounters
+	opts    Options
+	hooks   Hooks
+	origins *originPolicy
+	engine  *engine.Server
+	files   clientFiles
+	log     logbook
+	cluster clusterCounters
+	counters
 
 	mu         sync.RWMutex // guards the following
 	namespaces map[string]*Namespace
@@ -75,7 +73,7 @@ func NewServer(opts *Options) *Server {
 		MaxHandshakes:  int64(srv.opts.MaxHandshakes),
 		Compression:    srv.opts.Compression,
 		Open:           func(s *engine.Session) engine.Receiver { return newConn(srv, s) },
-		Report:         func(_ *engine.Session, err error) { srv.reportEngine(err) },
+		Report:         srv.reportEngine,
 	}
 	srv.engineHooks(&cfg)
 	srv.engine = engine.New(cfg)
@@ -95,7 +93,7 @@ func (srv *Server) allowRequest() func(*http.Request) error {
 			if failed.err == nil {
 				return
 			}
-			refusal := &engine.Refusal{Err: &examined{failed.err}}
+			refusal := &engine.Forbidden{Err: &examined{failed.err}}
 			if failed.public != nil {
 				refusal.Message = failed.public.Message
 			}
@@ -168,89 +166,6 @@ func (srv *Server) Namespaces() iter.Seq[*Namespace] {
 			}
 		}
 	}
-}
-
-// Stats counts what a server holds and has refused.
-type Stats struct {
-	Connections int   // Engine.IO sessions
-	Sockets     int   // in all namespaces
-	Rooms       int   // in all namespaces, those of a single socket's id not counted
-	QueuedBytes int64 // waiting to be written
-
-	Slow       uint64 // connections closed because they did not read
-	BadPackets uint64 // connections closed because of what they sent
-	StrayAcks  uint64 // answers that nobody awaited: too late, given twice, or to no question
-	Panics     uint64 // in handlers and other functions of the application
-
-	Cluster  ClusterStats // zero unless Options.Adapter is set
-	Messages MessageStats
-}
-
-// MessageStats says what has become of every message that a server has sent
-// since it was made. A message is one packet for one client: an event that a
-// thousand sockets receive is a thousand messages. Answers, and what clients are
-// told when they join or leave a namespace, are messages too, as is what a
-// recovered client is sent again; heartbeats are not.
-//
-// Every message is either written, pending or dropped for one reason, so that
-//
-//	Emitted = Written + Pending + DroppedVolatile + DroppedSlow + DroppedClosed
-//
-// holds in each snapshot, also while messages are being sent. The connections are
-// looked at one after another, so such a snapshot is not one moment for all of
-// them. All counts but Pending only grow.
-type MessageStats struct {
-	// Emitted counts the messages for connections that were open. What was for
-	// others was refused with [ErrClosed], or passed over by a broadcast.
-	Emitted uint64
-	// Written counts those that the operating system has taken, or that were
-	// the response to a poll. Whether they arrived is not known. Messages that
-	// are written together count when all of them are.
-	Written uint64
-	// Pending counts those that wait to be written, or are being written.
-	Pending uint64
-	// DroppedVolatile counts the volatile ones that a client could not take at
-	// once.
-	DroppedVolatile uint64
-	// DroppedSlow counts those that ended with the connection of a slow client,
-	// see [ReasonSlow]: what did not fit into its queue, and what was in it.
-	DroppedSlow uint64
-	// DroppedClosed counts those that had not been written when a connection
-	// ended for any other reason.
-	DroppedClosed uint64
-}
-
-// Stats returns a snapshot of the server's counters. Its cost grows with the
-// number of connections.
-func (srv *Server) Stats() Stats {
-	counts := srv.engine.Counts()
-	st := Stats{
-		Cluster:     srv.cluster.stats(),
-		Connections: counts.Sessions,
-		QueuedBytes: counts.Queued,
-		Slow:        srv.engine.Slow(),
-		BadPackets:  srv.badPackets.Load(),
-		StrayAcks:   srv.strayAcks.Load(),
-		Panics:      srv.panics.Load(),
-		Messages: MessageStats{
-			Emitted:         counts.Emitted,
-			Written:         counts.Written,
-			Pending:         counts.Pending,
-			DroppedVolatile: counts.Volatile,
-			DroppedSlow:     counts.Slow,
-			DroppedClosed:   counts.Closed,
-		},
-	}
-	st.Cluster.Connected = srv.opts.Adapter != nil
-	for n := range srv.Namespaces() {
-		if n.seat != nil && !n.seat.status.connected() {
-			st.Cluster.Connected = false
-		}
-		sockets, rooms := n.index.count()
-		st.Sockets += sockets
-		st.Rooms += rooms
-	}
-	return st
 }
 
 // Shutdown refuses new clients, closes the connected ones with
@@ -379,28 +294,66 @@ type examined struct{ err error }
 
 func (e *examined) Error() string { return "socketio: refused by AllowRequest" }
 
-// reportEngine reports what concerns a connection rather than a socket.
-func (srv *Server) reportEngine(err error) {
-	if e, ok := err.(*examined); ok {
-		srv.report(nil, e.err)
+// reportEngine reports what the engine tells of a session, or of a request that
+// belongs to none.
+func (srv *Server) reportEngine(session *engine.Session, err error) {
+	var refused *engine.RefusedError
+	var violation *engine.ViolationError
+	var stuck *engine.StuckError
+	switch {
+	case errors.As(err, &refused):
+		e := newRefusedError(refused)
+		srv.refused.count(e)
+		srv.report(nil, e)
+	case errors.As(err, &violation):
+		srv.badPackets.Add(1)
+		srv.report(nil, &PacketError{RemoteAddr: session.RemoteAddr(), Err: violation.Err})
+	case errors.As(err, &stuck):
+		srv.reportStuck(session, stuck)
+	default:
+		srv.report(nil, err)
+	}
+}
+
+// reportStuck reports each handler that a session waits for.
+func (srv *Server) reportStuck(session *engine.Session, stuck *engine.StuckError) {
+	since := time.Now().Add(-stuck.For)
+	c, _ := session.Receiver().(*conn)
+	if c == nil {
 		return
 	}
-	var violation *engine.ViolationError
-	if errors.As(err, &violation) {
-		srv.badPackets.Add(1)
+	for _, s := range c.busySockets() {
+		srv.report(s, newStuckError(s, since))
 	}
-	srv.report(nil, err)
 }
 
 // report tells the application of an error that concerns s, or nobody.
-func (srv *Server) report(s *Socket, err error) {
-	if srv.log.to != nil {
-		srv.isolated("", func() { srv.log.write(s, err) })
-	}
+func (srv *Server) report(s *Socket, err error) { srv.reportEvent(s, "", err) }
+
+// reportEvent is report for an error of what handles an event, or of a stage in
+// the life of a socket.
+func (srv *Server) reportEvent(s *Socket, event string, err error) {
+	srv.record(s, event, err)
 	if srv.opts.OnError == nil {
 		return
 	}
-	if p := srv.isolated("", func() { srv.opts.OnError(s, err) }); p != nil && srv.log.to != nil {
-		srv.isolated("", func() { srv.log.write(s, p) })
+	if p := srv.isolated("", func() { srv.opts.OnError(s, err) }); p != nil {
+		srv.record(s, "", p)
+	}
+}
+
+// record counts and logs an error.
+func (srv *Server) record(s *Socket, event string, err error) {
+	srv.isolated("", func() {
+		kind := kindOf(s, err)
+		srv.countError(kind)
+		srv.log.write(kind, s, event, err)
+	})
+}
+
+// logLine logs what is no error, unless there are too many lines of its kind.
+func (srv *Server) logLine(kind errorKind, s *Socket, attr slog.Attr) {
+	if withheld, ok := srv.log.allow(kind, time.Now()); ok {
+		srv.isolated("", func() { srv.log.line(kind, s, withheld, attr) })
 	}
 }

@@ -3,6 +3,7 @@ package socketio
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/base64"
 	"net/http"
 	"net/url"
@@ -19,13 +20,15 @@ import (
 // emitted. Everything else may be called concurrently, and after the socket has
 // disconnected.
 type Socket struct {
-	id     string
-	ns     *Namespace
-	conn   *conn
-	state  atomic.Uint32 // changed under conn.mu
-	member membership    // the index's
-	auth   Args
-	rec    *recoverable // nil unless Options.Recovery is set
+	id      string
+	ns      *Namespace
+	conn    *conn
+	state   atomic.Uint32           // changed under conn.mu
+	owed    atomic.Int32            // answers that an AckFunc is to give
+	running atomic.Pointer[handler] // the handler called last
+	member  membership              // the index's
+	auth    Args
+	rec     *recoverable // nil unless Options.Recovery is set
 
 	own    atomic.Pointer[handlers] // registered on this socket; nil if none
 	values map[string]any           // guarded by conn.mu, as is all that follows
@@ -79,8 +82,9 @@ type Handshake struct {
 	URL        *url.URL // as requested, with its query
 	RemoteAddr string   // the network peer's; a proxy's headers are not looked at
 	Time       time.Time
-	Secure     bool // the connection uses TLS
-	Auth       Args // what the client passed as auth to this namespace; Len is 0 or 1
+	Secure     bool                 // the connection uses TLS
+	TLS        *tls.ConnectionState // of that connection, not to be changed; nil without TLS
+	Auth       Args                 // what the client passed as auth to this namespace; Len is 0 or 1
 }
 
 // Handshake describes the request that opened the connection. It is put
@@ -96,20 +100,24 @@ func (s *Socket) Handshake() *Handshake {
 		Host:       r.Host,
 		URL:        u,
 		RemoteAddr: r.RemoteAddr,
-		Time:       r.Time,
-		Secure:     r.TLS,
+		Time:       time.Now().Add(s.conn.opened - uptime()),
+		Secure:     r.TLS != nil,
+		TLS:        r.TLS,
 		Auth:       s.auth,
 	}
 }
 
 // Context returns a context that ends with the socket, before OnDisconnect is
-// called; its cause is a *[DisconnectError].
+// called; its cause is a *[DisconnectError]. It has the values of the context of the
+// HTTP request that opened the connection, so what net/http middleware has put
+// there is found by middleware and handlers of sockets. A value must not belong to
+// something that is used again when that request ends, as a router's may.
 func (s *Socket) Context() context.Context {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
 	if s.lifetime == nil {
 		s.lifetime = new(lifetime)
-		s.lifetime.ctx, s.lifetime.cancel = context.WithCancelCause(context.Background())
+		s.lifetime.ctx, s.lifetime.cancel = context.WithCancelCause(s.conn.session.Context())
 		if s.state.Load() == left {
 			s.lifetime.cancel(&DisconnectError{s.reason})
 		}

@@ -29,49 +29,72 @@ var refusals = [...]string{
 	"Unsupported protocol version",
 }
 
-// A Refusal is an error whose text the client may see.
-type Refusal struct {
+// A Forbidden is an error of the application or of the origin policy whose text
+// the client may see.
+type Forbidden struct {
 	Message string
-	Err     error // what is reported in its place, if not nil
+	Err     error // the reason for the operator, if it is another
 }
 
-func (e *Refusal) Error() string { return e.Message }
+func (e *Forbidden) Error() string { return e.Message }
 
 // Unwrap returns Err.
-func (e *Refusal) Unwrap() error { return e.Err }
+func (e *Forbidden) Unwrap() error { return e.Err }
+
+// A RefusedError says that a request was refused. It holds nothing secret.
+type RefusedError struct {
+	Status  int    // of the response
+	Code    int    // of Engine.IO
+	Message string // that the client got, or what is wrong if it got none
+	Request *http.Request
+	Err     error // the application's reason, if there is one
+}
+
+func (e *RefusedError) Error() string { return e.Message }
+
+// Unwrap returns Err.
+func (e *RefusedError) Unwrap() error { return e.Err }
 
 // refuse answers with Engine.IO's error object. An empty message means the
 // code's own.
-func refuse(w http.ResponseWriter, status, code int, message string) {
-	if message == "" {
-		message = refusals[code]
+func (srv *Server) refuse(w http.ResponseWriter, r *http.Request, status, code int, message string) {
+	srv.refuseWith(w, r, &RefusedError{Status: status, Code: code, Message: message})
+}
+
+func (srv *Server) refuseWith(w http.ResponseWriter, r *http.Request, e *RefusedError) {
+	if e.Message == "" {
+		e.Message = refusals[e.Code]
 	}
+	e.Request = r
+	srv.report(nil, e)
 	body, _ := json.Marshal(struct {
 		Code    int    `json:"code"`
 		Message string `json:"message"`
-	}{code, message})
+	}{e.Code, e.Message})
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
+	w.WriteHeader(e.Status)
 	_, _ = w.Write(body)
 }
 
+// refuseBare answers with a status alone. problem is for the operator.
+func (srv *Server) refuseBare(w http.ResponseWriter, r *http.Request, status int, problem string) {
+	srv.report(nil, &RefusedError{Status: status, Code: badRequest, Message: problem, Request: r})
+	w.WriteHeader(status)
+}
+
 // refuseError is refuse for an error of the application or of the origin
-// policy, whose text is shown only if it is a Refusal.
-func (srv *Server) refuseError(w http.ResponseWriter, err error) {
+// policy, whose text is shown only if it is a [Forbidden].
+func (srv *Server) refuseError(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, ErrBadRequest) {
-		refuse(w, http.StatusBadRequest, badRequest, "")
+		srv.refuse(w, r, http.StatusBadRequest, badRequest, "")
 		return
 	}
-	message := ""
-	var refusal *Refusal
-	if errors.As(err, &refusal) {
-		message = refusal.Message
-		if refusal.Err != nil {
-			err = refusal.Err
-		}
+	e := &RefusedError{Status: http.StatusForbidden, Code: forbidden, Err: err}
+	var shown *Forbidden
+	if errors.As(err, &shown) {
+		e.Message, e.Err = shown.Message, shown.Err
 	}
-	srv.report(nil, err)
-	refuse(w, http.StatusForbidden, forbidden, message)
+	srv.refuseWith(w, r, e)
 }
 
 // ServeHTTP handles every request of every transport: all of them pass the
@@ -81,7 +104,7 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer srv.tasks.done()
 
 	if err := srv.cfg.Origin(r, w.Header()); err != nil {
-		srv.refuseError(w, err)
+		srv.refuseError(w, r, err)
 		return
 	}
 	if r.Method == http.MethodOptions && w.Header().Get("Access-Control-Allow-Methods") != "" {
@@ -96,21 +119,21 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		transport = WebSocket
 	}
 	upgrade := strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
-	version := queryValue(r, "EIO")
-	isV3 := (version == "3" || version == "") && srv.cfg.AllowEIO3 // old clients do not say it
+	version := protocolOf(r)
+	isV3 := version == "3" && srv.cfg.AllowEIO3
 	_, scriptable := scriptIndex(r, isV3)
 	sid := queryValue(r, "sid")
 	switch {
 	case transport&srv.cfg.Transports == 0:
-		refuse(w, http.StatusBadRequest, unknownTransport, "")
+		srv.refuse(w, r, http.StatusBadRequest, unknownTransport, "")
 	case sid != "":
 		srv.serveSession(w, r, sid, transport, upgrade)
 	case r.Method != http.MethodGet:
-		refuse(w, http.StatusBadRequest, badMethod, "")
+		srv.refuse(w, r, http.StatusBadRequest, badMethod, "")
 	case upgrade != (transport == WebSocket) || !scriptable:
-		refuse(w, http.StatusBadRequest, badRequest, "")
+		srv.refuse(w, r, http.StatusBadRequest, badRequest, "")
 	case version != "4" && !isV3:
-		refuse(w, http.StatusBadRequest, badVersion, "")
+		srv.refuse(w, r, http.StatusBadRequest, badVersion, "")
 	default:
 		srv.serveHandshake(w, r, transport)
 	}
@@ -120,13 +143,13 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (srv *Server) serveSession(w http.ResponseWriter, r *http.Request, sid string, transport Transport, upgrade bool) {
 	s := srv.session(sid)
 	if s == nil {
-		refuse(w, http.StatusBadRequest, unknownSession, "")
+		srv.refuse(w, r, http.StatusBadRequest, unknownSession, "")
 		return
 	}
 	script, scriptable := scriptIndex(r, s.v3)
 	switch {
 	case upgrade != (transport == WebSocket) || !scriptable:
-		refuse(w, http.StatusBadRequest, badRequest, "")
+		srv.refuse(w, r, http.StatusBadRequest, badRequest, "")
 	case upgrade:
 		s.serveUpgrade(w, r)
 	case r.Method == http.MethodGet:
@@ -134,7 +157,7 @@ func (srv *Server) serveSession(w http.ResponseWriter, r *http.Request, sid stri
 	case r.Method == http.MethodPost:
 		s.servePost(w, r, script)
 	default:
-		refuse(w, http.StatusBadRequest, badMethod, "")
+		srv.refuse(w, r, http.StatusBadRequest, badMethod, "")
 	}
 }
 
@@ -142,28 +165,28 @@ func (srv *Server) serveSession(w http.ResponseWriter, r *http.Request, sid stri
 func (srv *Server) serveHandshake(w http.ResponseWriter, r *http.Request, transport Transport) {
 	if srv.Stopped() || !srv.handshakes.TryAcquire(1) {
 		w.Header().Set("Retry-After", "1")
-		refuse(w, http.StatusServiceUnavailable, forbidden, "Server busy")
+		srv.refuse(w, r, http.StatusServiceUnavailable, forbidden, "Server busy")
 		return
 	}
 	defer srv.handshakes.Release(1)
 	if allow := srv.cfg.AllowRequest; allow != nil {
 		if err := allow(r); err != nil {
-			srv.refuseError(w, err)
+			srv.refuseError(w, r, err)
 			return
 		}
 	}
 	s := newSession(srv, r)
 	if transport == Polling {
 		script, _ := scriptIndex(r, s.v3)
-		srv.openPolling(w, s, script)
+		srv.openPolling(w, r, s, script)
 	} else {
 		srv.openWebSocket(w, r, s)
 	}
 }
 
-func (srv *Server) openPolling(w http.ResponseWriter, s *Session, script string) {
+func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request, s *Session, script string) {
 	if !s.start(nil) {
-		refuse(w, http.StatusServiceUnavailable, forbidden, "Server busy")
+		srv.refuse(w, r, http.StatusServiceUnavailable, forbidden, "Server busy")
 		return
 	}
 	if c := srv.cfg.Cookie; c != nil {
@@ -183,24 +206,25 @@ func (srv *Server) openPolling(w http.ResponseWriter, s *Session, script string)
 }
 
 func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, s *Session) {
-	handshake := frame(opText, string(s.openPacket(WebSocket)))
-	first := handshake
-	if s.v3 {
-		first = nil // servers of its time send it by itself
-	}
-	t, err := s.upgrade(w, r, first)
+	t, err := s.upgrade(w, r)
 	if err != nil {
 		return
 	}
-	if s.v3 && t.writeNow(handshake) != nil {
-		t.close()
-		return
-	}
-	if !s.start(t) {
+	// In a write of its own: some clients drop what they read with the response.
+	if t.writeNow(frame(opText, string(s.openPacket(WebSocket)))) != nil || !s.start(t) {
 		t.close()
 		return
 	}
 	srv.Go(t.read)
+}
+
+// protocolOf returns the version of Engine.IO that a request names. Clients of
+// the first Socket.IO 1 name none, and speak version 3.
+func protocolOf(r *http.Request) string {
+	if version := queryValue(r, "EIO"); version != "" {
+		return version
+	}
+	return "3"
 }
 
 // queryValue returns the first value of a query parameter. It does not build a

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/socketio-go/socketio/internal/engine"
 	"github.com/socketio-go/socketio/internal/memnet"
 )
 
@@ -49,6 +50,28 @@ func (h *harness) doContext(ctx context.Context, method, query string, body io.R
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	return response{resp.StatusCode, resp.Header, string(b), err}
+}
+
+// wantRefused fails the test unless the last report is of a refusal that was
+// answered like this.
+func (h *harness) wantRefused(status int, body string) {
+	h.Helper()
+	got := h.reported()
+	var e *engine.RefusedError
+	if len(got) == 0 || !errors.As(got[len(got)-1], &e) {
+		h.Errorf("reported %v, want a refusal", got)
+		return
+	}
+	var answer struct {
+		Code    int
+		Message string
+	}
+	if err := json.Unmarshal([]byte(body), &answer); err != nil { // a response without a body
+		answer.Code, answer.Message = e.Code, e.Message
+	}
+	if e.Status != status || e.Code != answer.Code || e.Message != answer.Message || e.Message == "" || e.Request == nil {
+		h.Errorf("reported %+v, want status %d, %s", e, status, body)
+	}
 }
 
 // wantRefusal fails the test unless r is Engine.IO's error object.

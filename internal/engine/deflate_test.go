@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/gorilla/websocket"
 
@@ -132,6 +133,9 @@ func TestDeflateOffers(t *testing.T) {
 		{"permessage-deflate; server_max_window_bits=\"15\"; client_max_window_bits", true},
 		{"permessage-deflate; server_max_window_bits=10", false},
 		{"permessage-deflate; server_max_window_bits=10, permessage-deflate", true},
+		{"permessage-deflate; server_max_window_bits=10, permessage-deflate; server_max_window_bits=15", true},
+		{"permessage-deflate; server_max_window_bits=16", false},
+		{"permessage-deflate; server_max_window_bits", false},
 		{"permessage-bzip2, permessage-deflate", true},
 		{"permessage-bzip2", false},
 		{"x-permessage-deflate", false},
@@ -156,6 +160,7 @@ func TestDeflateOffers(t *testing.T) {
 			if got := resp.Header.Get("Sec-WebSocket-Extensions"); resp.StatusCode != 101 || got != want {
 				h.Errorf("answered %d with %q, want %q", resp.StatusCode, got, want)
 			}
+			synctest.Wait()
 			long := strings.Repeat("long ", 100)
 			h.last().Send(engine.NewMessage([]byte(long), nil), false)
 			var head [2]byte

@@ -60,7 +60,7 @@ type Config struct {
 	// Origin decides on the Origin of every request and sets the CORS headers
 	// of its response.
 	Origin func(r *http.Request, response http.Header) error
-	// AllowRequest is asked before a handshake. A [Refusal] is shown to the
+	// AllowRequest is asked before a handshake. A [Forbidden] is shown to the
 	// client, the text of another error is not.
 	AllowRequest func(*http.Request) error
 	// Cookie is sent with a polling handshake, its Value being the session id.
@@ -76,7 +76,7 @@ type Config struct {
 	// Open is called for every new session before anything is read from it.
 	Open func(*Session) Receiver
 	// Report is told of what an operator may want to know: a [ViolationError],
-	// a [StuckError], or why a request or its body was refused. s may be nil.
+	// a [StuckError], or a [RefusedError]. s may be nil.
 	Report func(s *Session, err error)
 	// Lost, if set, is told how many messages a session has taken with it, on a
 	// goroutine of its own.

@@ -58,20 +58,20 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 	case silent != nil:
 		s.mu.Unlock()
 		silent()
-		refuse(w, http.StatusBadRequest, unknownSession, "")
+		s.srv.refuse(w, r, http.StatusBadRequest, unknownSession, "")
 		return
 	case s.state == closed:
 		s.mu.Unlock()
-		refuse(w, http.StatusBadRequest, unknownSession, "")
+		s.srv.refuse(w, r, http.StatusBadRequest, unknownSession, "")
 		return
 	case s.ws != nil:
 		s.mu.Unlock()
-		refuse(w, http.StatusBadRequest, badRequest, "")
+		s.srv.refuse(w, r, http.StatusBadRequest, badRequest, "")
 		return
 	case s.poll != nil:
 		s.mu.Unlock()
 		s.Close(TransportError) // the poll that waits is told
-		w.WriteHeader(http.StatusBadRequest)
+		s.srv.refuseBare(w, r, http.StatusBadRequest, "Second poll at a time")
 		return
 	}
 	s.poll = p
@@ -108,7 +108,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 	s.srv.limitWriting(rc) // from here on, so that it does not undo an abort
 	packet, took := s.takeBatch(p)
 	if took == refused {
-		refuse(w, http.StatusBadRequest, badRequest, "")
+		s.srv.refuse(w, r, http.StatusBadRequest, badRequest, "")
 		return
 	}
 	buf := payloads.Get().(*[]byte)

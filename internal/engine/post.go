@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,16 +31,16 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 	switch {
 	case s.state != open:
 		s.mu.Unlock()
-		refuse(w, http.StatusBadRequest, unknownSession, "")
+		s.srv.refuse(w, r, http.StatusBadRequest, unknownSession, "")
 		return
 	case s.ws != nil:
 		s.mu.Unlock()
-		refuse(w, http.StatusBadRequest, badRequest, "")
+		s.srv.refuse(w, r, http.StatusBadRequest, badRequest, "")
 		return
 	case s.post != nil:
 		s.mu.Unlock()
 		s.Close(TransportError)
-		w.WriteHeader(http.StatusBadRequest)
+		s.srv.refuseBare(w, r, http.StatusBadRequest, "Second POST at a time")
 		return
 	}
 	s.post = p
@@ -60,17 +61,17 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 	f, readable := s.framingOf(r)
 	switch {
 	case ended:
-		refuse(w, http.StatusBadRequest, unknownSession, "")
+		s.srv.refuse(w, r, http.StatusBadRequest, unknownSession, "")
 		return
-	case !slices.Contains(identities, r.Header.Get("Content-Encoding")):
-		w.WriteHeader(http.StatusUnsupportedMediaType)
+	case !slices.Contains(identities, strings.ToLower(r.Header.Get("Content-Encoding"))):
+		s.srv.refuseBare(w, r, http.StatusUnsupportedMediaType, "Compressed body")
 		return
 	case !readable:
-		w.WriteHeader(http.StatusBadRequest)
+		s.srv.refuseBare(w, r, http.StatusBadRequest, "Binary body")
 		s.Close(TransportError)
 		return
 	case r.ContentLength > limit:
-		s.refuseTooBig(w)
+		s.refuseTooBig(w, r)
 		return
 	}
 	buf := payloads.Get().(*[]byte)
@@ -79,7 +80,7 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 	*buf = body
 	switch {
 	case errors.Is(err, errTooBig):
-		s.refuseTooBig(w)
+		s.refuseTooBig(w, r)
 		return
 	case err != nil:
 		status := http.StatusBadRequest
@@ -110,9 +111,8 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 
 // refuseTooBig refuses a body. The session goes on, but what was in it is lost:
 // an operator wonders where it is.
-func (s *Session) refuseTooBig(w http.ResponseWriter) {
-	s.srv.report(s, errTooBig)
-	w.WriteHeader(http.StatusRequestEntityTooLarge)
+func (s *Session) refuseTooBig(w http.ResponseWriter, r *http.Request) {
+	s.srv.refuseBare(w, r, http.StatusRequestEntityTooLarge, "Body exceeds MaxPayload")
 }
 
 // identities are the values of Content-Encoding that mean none.

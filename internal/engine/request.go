@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"context"
+	"crypto/tls"
 	"net/http"
+	"reflect"
 	"strings"
-	"time"
 )
 
 // A Request is what remains of the request that opened a session.
@@ -12,16 +14,15 @@ type Request struct {
 	Host       string
 	URI        string
 	RemoteAddr string
-	Time       time.Time
-	TLS        bool
+	TLS        *tls.ConnectionState // nil without TLS
 }
 
 // A packedRequest is a Request in one piece of memory, as it is kept for every
 // session and seldom asked for.
 type packedRequest struct {
 	text string // host, URI, address, and every name and value, each ended by a NUL
-	time time.Time
-	tls  bool
+	tls  *tls.ConnectionState
+	ctx  context.Context // for the values of the request's
 }
 
 // handshakeOnly are the headers that mean nothing after the handshake.
@@ -61,7 +62,7 @@ func packRequest(r *http.Request) packedRequest {
 			add(v)
 		}
 	}
-	return packedRequest{strings.Clone(b.String()), time.Now(), r.TLS != nil}
+	return packedRequest{strings.Clone(b.String()), r.TLS, valuesOf(r.Context())}
 }
 
 func (p *packedRequest) unpack() *Request {
@@ -71,11 +72,43 @@ func (p *packedRequest) unpack() *Request {
 		Host:       parts[0],
 		URI:        parts[1],
 		RemoteAddr: parts[2],
-		Time:       p.time,
 		TLS:        p.tls,
 	}
 	for list := parts[3:]; len(list) >= 2; list = list[2:] {
 		r.Header[list[0]] = append(r.Header[list[0]], list[1])
 	}
 	return r
+}
+
+// remoteAddr is unpack for the address alone.
+func (p *packedRequest) remoteAddr() string {
+	_, text, _ := strings.Cut(p.text, "\x00")
+	_, text, _ = strings.Cut(text, "\x00")
+	text, _, _ = strings.Cut(text, "\x00")
+	return text
+}
+
+// cancelCtx is the type of contexts that only add cancellation.
+var cancelCtx = func() reflect.Type {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return reflect.TypeOf(ctx)
+}()
+
+// valuesOf returns a context with the values of ctx, perhaps without its
+// cancellation. net/http wraps the context of a request in two that add only
+// that. They are most of what a session would keep, so they are left out.
+func valuesOf(ctx context.Context) context.Context {
+	for reflect.TypeOf(ctx) == cancelCtx {
+		inner := reflect.ValueOf(ctx).Elem().FieldByName("Context")
+		if !inner.IsValid() || !inner.CanInterface() {
+			break
+		}
+		parent, ok := inner.Interface().(context.Context)
+		if !ok {
+			break
+		}
+		ctx = parent
+	}
+	return ctx
 }

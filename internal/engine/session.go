@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"sync"
@@ -69,7 +70,7 @@ func newSession(srv *Server, r *http.Request) *Session {
 		srv:     srv,
 		id:      newID(),
 		request: packRequest(r),
-		v3:      queryValue(r, "EIO") != "4", // admission lets in no others
+		v3:      protocolOf(r) == "3",
 		base64:  takesNoBinary(r),
 	}
 }
@@ -126,6 +127,20 @@ func (s *Session) Protocol() int {
 
 // Request describes the request that opened the session.
 func (s *Session) Request() *Request { return s.request.unpack() }
+
+// Context returns a context with the values of that of the request which opened
+// the session. It is never canceled.
+func (s *Session) Context() context.Context { return context.WithoutCancel(s.request.ctx) }
+
+// RemoteAddr returns the address that the session was opened from.
+func (s *Session) RemoteAddr() string { return s.request.remoteAddr() }
+
+// Receiver returns what Open has returned, nil before.
+func (s *Session) Receiver() Receiver {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.recv
+}
 
 // Transport returns the transport in use.
 func (s *Session) Transport() Transport {

@@ -12,7 +12,7 @@ import (
 // serveUpgrade handles a WebSocket request that names a session: an attempt to
 // move the session from polling to that WebSocket.
 func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) {
-	t, err := s.upgrade(w, r, nil)
+	t, err := s.upgrade(w, r)
 	if err != nil {
 		return
 	}

@@ -130,6 +130,18 @@ func TestV3Admission(t *testing.T) {
 			h.wantRefusal(h.do("GET", "transport=polling&"+version, ""), 400, badVersion)
 		}
 	})
+	specify(t, "lets in who names no version", v3, func(h *harness) {
+		for _, version := range []string{"", "&EIO="} {
+			r := h.do("GET", "transport=polling"+version, "")
+			if _, packet, _ := strings.Cut(r.body, ":"); h.parseOpen(packet).SID == "" || h.last().Protocol() != 3 {
+				h.Errorf("%q: answered %+v, protocol %d", version, r, h.last().Protocol())
+			}
+			ws, _ := h.dialWebSocket(nil, "transport=websocket"+version)
+			if _, packet := ws.next(); !strings.HasPrefix(packet, `0{"sid"`) || h.last().Protocol() != 3 {
+				h.Errorf("%q: got %s, protocol %d", version, packet, h.last().Protocol())
+			}
+		}
+	})
 	specify(t, "says the same as later versions", v3, func(h *harness) {
 		for _, query := range []string{"transport=polling", "EIO=&transport=polling"} { // as microcontrollers ask
 			if r := h.do("GET", query, ""); r.status != 200 || !strings.Contains(r.body, `:0{"sid":`) || h.last().Protocol() != 3 {

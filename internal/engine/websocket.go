@@ -28,12 +28,11 @@ type wsConn struct {
 	conn     net.Conn // the same, for writing to it and closing it
 	raw      *rawConn // nil where conn can't be used without waiting
 	ws       *websocket.Conn
-	turn     *Turn    // the reader's; only used by the reader
-	first    *Message // what is sent with the handshake's response
-	upgraded bool     // the handshake is done: writes are frames
-	deflates bool     // permessage-deflate has been negotiated
-	limited  bool     // with a limit of the server's window
-	base64   bool     // a client of Engine.IO 3 that takes no binary here
+	turn     *Turn // the reader's; only used by the reader
+	upgraded bool  // the handshake is done: writes are frames
+	deflates bool  // permessage-deflate has been negotiated
+	limited  bool  // with a limit of the server's window
+	base64   bool  // a client of Engine.IO 3 that takes no binary here
 	closing  sync.Once
 	goodbye  *Message // the close frame to end with; nil means one without a status; guarded by session.mu
 }
@@ -51,16 +50,18 @@ var errWouldBlock = errors.New("engine.io: write would block")
 var upgrader = websocket.Upgrader{
 	WriteBufferPool: &sync.Pool{},
 	CheckOrigin:     func(*http.Request) bool { return true }, // done in admission
-	Error: func(w http.ResponseWriter, _ *http.Request, _ int, reason error) {
-		refuse(w, http.StatusBadRequest, badRequest, reason.Error())
-	},
 }
 
-// upgrade performs the WebSocket handshake. What is to be sent first goes out
-// with the response, in one write. If it fails it has answered.
-func (s *Session) upgrade(w http.ResponseWriter, r *http.Request, first *Message) (*wsConn, error) {
-	t := &wsConn{session: s, first: first, base64: takesNoBinary(r)}
+// upgrade performs the WebSocket handshake. If it fails it has answered.
+func (s *Session) upgrade(w http.ResponseWriter, r *http.Request) (*wsConn, error) {
+	t := &wsConn{session: s, base64: takesNoBinary(r)}
 	u := upgrader
+	u.Error = func(w http.ResponseWriter, r *http.Request, _ int, reason error) {
+		s.srv.refuse(w, r, http.StatusBadRequest, badRequest, reason.Error())
+	}
+	if offered := websocket.Subprotocols(r); len(offered) > 0 {
+		u.Subprotocols = offered[:1] // a client that offers some wants one, as Node answers
+	}
 	if s.srv.cfg.Compression > 0 {
 		u.EnableCompression, t.limited = acceptsDeflate(r)
 	}
@@ -72,7 +73,7 @@ func (s *Session) upgrade(w http.ResponseWriter, r *http.Request, first *Message
 		t.close()
 		return nil, err
 	}
-	t.ws, t.upgraded, t.first = ws, true, nil
+	t.ws, t.upgraded = ws, true
 	ws.SetReadLimit(s.srv.cfg.MaxPayload)
 	ws.SetPingHandler(t.ping)
 	ws.SetCloseHandler(t.peerCloses)
@@ -91,7 +92,6 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, brw, err := http.NewResponseController(h.ResponseWriter).Hijack()
 	if err != nil {
 		err = fmt.Errorf("engine.io: no WebSocket over HTTP/2, or through a ResponseWriter without Unwrap: %w", err)
-		h.t.session.srv.report(nil, err)
 		return nil, nil, err
 	}
 	h.t.Conn, h.t.conn = conn, conn
@@ -136,9 +136,6 @@ func (t *wsConn) Write(p []byte) (int, error) {
 		head := p
 		if t.limited {
 			head = bytes.Replace(head, []byte(deflateAnswer), []byte(deflateAnswer+windowAnswer), 1)
-		}
-		if t.first != nil {
-			head = append(head[:len(head):len(head)], t.first.wire...)
 		}
 		if _, err := t.writeBlocking(head); err != nil {
 			return 0, err

@@ -1,12 +1,15 @@
 package engine_test
 
 import (
+	"bufio"
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -403,7 +406,7 @@ func TestTLS(t *testing.T) {
 				return
 			}
 			ws := h.ws()
-			if r := ws.app.Request(); !r.TLS {
+			if r := ws.app.Request(); r.TLS == nil {
 				t.Error("not known to be TLS")
 			}
 			ws.send("4hello")
@@ -413,4 +416,70 @@ func TestTLS(t *testing.T) {
 			ws.wantClose(1005, time.Second)
 		})
 	}
+}
+
+// A client that offers subprotocols fails if none is selected.
+func TestSubprotocols(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ offers, selected string }{
+		{"", ""},
+		{"Sec-WebSocket-Protocol: chat\r\n", "chat"},
+		{"Sec-WebSocket-Protocol: v2.chat, chat\r\n", "v2.chat"},
+		{"Sec-WebSocket-Protocol:  a ,b\r\nSec-WebSocket-Protocol: c\r\n", "a"},
+	} {
+		for _, upgrade := range []bool{false, true} {
+			specify(t, fmt.Sprintf("%q, upgrade %t", test.offers, upgrade), setup{}, func(h *harness) {
+				query := "EIO=4&transport=websocket"
+				if upgrade {
+					query += "&sid=" + h.poll().sid
+				}
+				c := h.raw()
+				c.write("GET /engine.io/?" + query + " HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+					"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n" + test.offers + "\r\n")
+				resp, err := http.ReadResponse(c.r, nil)
+				if err != nil {
+					h.Fatal(err)
+				}
+				if got := resp.Header.Values("Sec-WebSocket-Protocol"); resp.StatusCode != 101 || strings.Join(got, ";") != test.selected {
+					h.Errorf("answered %d with %q, want %q", resp.StatusCode, got, test.selected)
+				}
+			})
+		}
+	}
+}
+
+// The open packet has a write of its own: some clients drop what they read
+// together with the response.
+func TestOpenPacketHasAWriteOfItsOwn(t *testing.T) {
+	t.Parallel()
+	specify(t, "behind the response", setup{}, func(h *harness) {
+		r := httptest.NewRequest("GET", "/?EIO=4&transport=websocket", nil)
+		for key, value := range map[string]string{
+			"Connection": "Upgrade", "Upgrade": "websocket",
+			"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "x3JJHMbDL1EzLkh9GBhXDw==",
+		} {
+			r.Header.Set(key, value)
+		}
+		client, server := net.Pipe()
+		defer client.Close()
+		w := &hijacked{httptest.NewRecorder(), server}
+		go h.ServeHTTP(w, r)
+		buf := make([]byte, 4096)
+		for _, want := range []string{"HTTP/1.1 101 ", "\x81"} {
+			n, err := client.Read(buf) // of one write, as a pipe keeps them apart
+			if got := string(buf[:n]); err != nil || !strings.HasPrefix(got, want) || strings.Count(got, `"sid"`) != strings.Count(want, "\x81") {
+				h.Errorf("read %q, %v", got, err)
+			}
+		}
+	})
+}
+
+// A hijacked is a ResponseWriter whose connection can be taken over.
+type hijacked struct {
+	http.ResponseWriter
+	conn net.Conn
+}
+
+func (w *hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return w.conn, bufio.NewReadWriter(bufio.NewReader(w.conn), bufio.NewWriter(w.conn)), nil
 }
