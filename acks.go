@@ -13,35 +13,35 @@ import (
 
 const withAckInstead = "the answer is returned"
 
-// An answer is what the client gets for an event with an ack id. It is given
+// A response is what the client gets for an event with an ack id. It is given
 // once.
-type answer struct {
-	s    *Socket
-	id   int64
-	give func(Args) // to another server, in place of the client; nil for a client
-	srv  *Server    // that of give
-	owed bool       // an AckFunc is to give it; see Socket.owed
-	done atomic.Bool
+type response struct {
+	socket  *Socket
+	id      int64
+	respond func(Args) // to another server, in place of the client; nil for a client
+	srv     *Server    // that of give
+	owed    bool       // an AckFunc is to give it; see Socket.owed
+	sent    atomic.Bool
 }
 
 // ack is the AckFunc.
-func (a *answer) ack(args ...any) error {
+func (a *response) ack(args ...any) error {
 	if len(args) == 1 {
 		if err, ok := args[0].(error); ok {
 			srv := a.srv
 			if srv == nil {
-				srv = a.s.ns.srv
+				srv = a.socket.ns.srv
 			}
 			failed := srv.examine("", err)
-			srv.reportFailure(a.s, failed)
-			return a.refuse(failed.shown())
+			srv.reportFailure(a.socket, failed)
+			return a.sendError(failed.shown())
 		}
 	}
 	return a.send(args...)
 }
 
 // send answers with data.
-func (a *answer) send(args ...any) error {
+func (a *response) send(args ...any) error {
 	if a.id == noAck {
 		return nil
 	}
@@ -53,44 +53,44 @@ func (a *answer) send(args ...any) error {
 			return fmt.Errorf("socketio: answer, argument %d: a %T is an error: it refuses as the only argument, and is no data", i, err)
 		}
 	}
-	if a.give != nil {
-		return a.sendTo(a.give, args)
+	if a.respond != nil {
+		return a.sendToServer(a.respond, args)
 	}
-	m, err := encodeAck(a.s.ns, a.id, args)
+	m, err := encodeAck(a.socket.ns, a.id, args)
 	if err != nil {
 		return err
 	}
-	if a.done.Swap(true) {
+	if a.sent.Swap(true) {
 		return ErrAnswered
 	}
 	if a.owed {
-		a.s.owed.Add(-1)
+		a.socket.owed.Add(-1)
 	}
-	return a.s.send(m, sio.Ack, "", false)
+	return a.socket.send(m, sio.Ack, "", false)
 }
 
-// sendTo answers another server.
-func (a *answer) sendTo(give func(Args), args []any) error {
-	encoded, err := ArgsOf(args...)
+// sendToServer answers another server.
+func (a *response) sendToServer(give func(Args), args []any) error {
+	encoded, err := EncodeArgs(args...)
 	if err != nil {
 		return err
 	}
-	if a.done.Swap(true) {
+	if a.sent.Swap(true) {
 		return ErrAnswered
 	}
 	give(encoded)
 	return nil
 }
 
-// refuse answers with an error.
-func (a *answer) refuse(e *Error) error {
+// sendError answers with an error.
+func (a *response) sendError(e *Error) error {
 	return a.send(struct {
 		Error *Error `json:"error"`
 	}{e})
 }
 
-// refusal returns the *Error that an answer consists of, if it does.
-func refusal(args Args) *Error {
+// errorIn returns the *Error that an answer consists of, if it does.
+func errorIn(args Args) *Error {
 	var body struct {
 		Error *Error `json:"error"`
 	}
@@ -112,22 +112,22 @@ type pendingAck struct {
 	done   func(error)       // Hooks.Ack, told before anybody else; nil if it isn't set
 }
 
-// tell tells the hooks how the waiting has ended.
-func (p *pendingAck) tell(err error) {
+// notify tells the hooks how the waiting has ended.
+func (p *pendingAck) notify(err error) {
 	if p.done != nil {
 		p.done(err)
 	}
 }
 
-// awaitAck reserves an id for an answer: the socket's next one, or the given id
+// registerAck reserves an id for an answer: the socket's next one, or the given id
 // of a broadcast. p.settle is called once, unless forgetAck is called before; it
 // must not block. The answer is awaited as long as it takes if timeout is 0.
-func (s *Socket) awaitAck(id int64, timeout time.Duration, p *pendingAck) (int64, error) {
+func (s *Socket) registerAck(id int64, timeout time.Duration, p *pendingAck) (int64, error) {
 	c := s.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case s.state.Load() != connected:
+	case s.state.Load() != stateConnected:
 		return 0, ErrClosed
 	case len(s.acks) >= maxPendingAcks:
 		return 0, ErrSlow
@@ -144,20 +144,20 @@ func (s *Socket) awaitAck(id int64, timeout time.Duration, p *pendingAck) (int64
 	}
 	s.acks[id] = p
 	if p.fn == nil {
-		c.awaited++
-		c.freeLocked()
+		c.blockingAcks++
+		c.signalSpaceLocked()
 	}
 	return id, nil
 }
 
-// forgetAck takes back an id. It reports whether it was still awaited.
-func (s *Socket) forgetAck(id int64) (*pendingAck, bool) {
+// takeAck takes back an id. It reports whether it was still awaited.
+func (s *Socket) takeAck(id int64) (*pendingAck, bool) {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
 	p, ok := s.acks[id]
 	delete(s.acks, id)
 	if ok && p.fn == nil {
-		s.conn.awaited--
+		s.conn.blockingAcks--
 	}
 	if ok && p.timer != nil {
 		p.timer.Stop()
@@ -168,8 +168,8 @@ func (s *Socket) forgetAck(id int64) (*pendingAck, bool) {
 // settleAck gives an answer to who awaits it. Unknown ids are ignored: the
 // answer may have come too late.
 func (s *Socket) settleAck(id int64, args Args, err error) {
-	if p, ok := s.forgetAck(id); ok {
-		p.tell(err)
+	if p, ok := s.takeAck(id); ok {
+		p.notify(err)
 		p.settle(args, err)
 	}
 }
@@ -186,27 +186,27 @@ func (srv *Server) withDeadline(ctx context.Context) (context.Context, context.C
 // emitWithCallback emits an event whose answer goes to fn.
 func (s *Socket) emitWithCallback(event string, args []any, fn func(Args, error)) error {
 	settle := func(args Args, err error) { s.conn.enqueue(s, task{fn: func() { fn(args, err) }}) }
-	id, err := s.awaitAck(noAck, s.ns.srv.opts.AckTimeout, &pendingAck{settle: settle, fn: fn, done: s.timeAck(event)})
+	id, err := s.registerAck(noAck, s.ns.srv.opts.AckTimeout, &pendingAck{settle: settle, fn: fn, done: s.ackTimer(event)})
 	if err != nil {
 		return err
 	}
-	if err := s.emitAwaited(id, event, args); err != nil {
-		if _, ok := s.forgetAck(id); ok {
+	if err := s.emitWithID(id, event, args); err != nil {
+		if _, ok := s.takeAck(id); ok {
 			return err
 		} // else the callback hears of it
 	}
 	return nil
 }
 
-// emitAwaited emits an event with an id from awaitAck.
-func (s *Socket) emitAwaited(id int64, event string, args []any) error {
+// emitWithID emits an event with an id from awaitAck.
+func (s *Socket) emitWithID(id int64, event string, args []any) error {
 	m, err := encodeEvent(s.ns, id, event, args)
 	if err != nil {
 		return err
 	}
 	out := s.ns.outgoing(event, m, true)
 	err = s.send(m, sio.Event, event, false)
-	out.tell(s)
+	out.notify(s)
 	return err
 }
 
@@ -233,12 +233,12 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (Ar
 	}
 	replies := make(chan reply, 1)
 	settle := func(args Args, err error) { replies <- reply{args, err} }
-	id, err := s.awaitAck(noAck, 0, &pendingAck{settle: settle, done: s.timeAck(event)})
+	id, err := s.registerAck(noAck, 0, &pendingAck{settle: settle, done: s.ackTimer(event)})
 	if err != nil {
 		return Args{}, err
 	}
-	if err := s.emitAwaited(id, event, args); err != nil {
-		s.forgetAck(id)
+	if err := s.emitWithID(id, event, args); err != nil {
+		s.takeAck(id)
 		return Args{}, err
 	}
 	s.conn.session.Yield() // we may be in a handler that the reader runs
@@ -246,8 +246,8 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (Ar
 	case r := <-replies:
 		return r.args, r.err
 	case <-ctx.Done():
-		if p, ok := s.forgetAck(id); ok {
-			p.tell(ctx.Err())
+		if p, ok := s.takeAck(id); ok {
+			p.notify(ctx.Err())
 			return Args{}, ctx.Err()
 		}
 		r := <-replies // it came at the same time

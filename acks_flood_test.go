@@ -28,7 +28,7 @@ func TestStrayAnswersCostNothing(t *testing.T) { // not parallel: it counts what
 	if got > 1*poolLoss+0.1 {
 		t.Errorf("%.4f allocations per answer", got)
 	}
-	if n := server.Stats().StrayAcks; n != 4*batch*batches { // as often as allocations plays
+	if n := server.Stats().LateAcks; n != 4*batch*batches { // as often as allocations plays
 		t.Errorf("%d stray answers are counted", n)
 	}
 }

@@ -187,7 +187,7 @@ func TestAcksThatNobodyAwaits(t *testing.T) {
 	wantEqual(t, "answer", receive(t, got), `["right"] <nil>`)
 	c.wantNothing()
 	// Without payload, or without an id, it is no answer at all.
-	wantEqual(t, "counted", srv.Stats().StrayAcks, 6)
+	wantEqual(t, "counted", srv.Stats().LateAcks, 6)
 }
 
 func TestPendingAcksAreBounded(t *testing.T) {

@@ -458,8 +458,8 @@ func places() (list []place) {
 		inner := p.options
 		p.options = func(m *fault, o *socketio.Options) {
 			bus := adaptertest.NewBus(1, adaptertest.Faults{})
-			o.Adapter = bus.Node()
-			m.other = socketio.NewServer(&socketio.Options{Adapter: bus.Node()})
+			o.Adapter = bus.Server()
+			m.other = socketio.NewServer(&socketio.Options{Adapter: bus.Server()})
 			if inner != nil {
 				inner(m, o)
 			}

@@ -20,17 +20,17 @@ type Args struct {
 	bin [][]byte // the attachments
 }
 
-// ArgsOf returns arguments as Emit would send them, for an [Interceptor] that
+// EncodeArgs returns arguments as Emit would send them, for an [Interceptor] that
 // changes a message. They are encoded, and binary data is copied, before it
 // returns. The error says which of them can't be encoded, such as an object whose
 // "_placeholder" is true beside binary data; see [Emitter.Emit].
-func ArgsOf(args ...any) (Args, error) {
+func EncodeArgs(args ...any) (Args, error) {
 	e := encoders.Get().(*encoder)
 	e.plain, e.forJSON = false, false
 	return e.args(args)
 }
 
-// argsForServers is ArgsOf for what clients are not sent: data that looks like a
+// argsForServers is EncodeArgs for what clients are not sent: data that looks like a
 // placeholder is told from binary data.
 func argsForServers(args ...any) (Args, error) {
 	e := encoders.Get().(*encoder)
@@ -41,7 +41,7 @@ func argsForServers(args ...any) (Args, error) {
 // args returns arguments, and releases e.
 func (e *encoder) args(args []any) (a Args, err error) {
 	defer e.release()
-	if err := noCallback("ArgsOf", args, "Emit takes one behind them"); err != nil {
+	if err := noCallback("EncodeArgs", args, "Emit takes one behind them"); err != nil {
 		return Args{}, err
 	}
 	ends := make([]int, 0, len(args))
@@ -132,8 +132,8 @@ func (a Args) Binary() [][]byte { return a.bin }
 // after that one the answer can still be given.
 type AckFunc func(args ...any) error
 
-// retain returns a copy of arguments that alias a buffer in use.
-func retain(raw, bin [][]byte) Args {
+// cloneArgs returns a copy of arguments that alias a buffer in use.
+func cloneArgs(raw, bin [][]byte) Args {
 	size := 0
 	for _, r := range raw {
 		size += len(r)

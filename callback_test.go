@@ -45,7 +45,7 @@ func TestWrongCallbacks(t *testing.T) {
 			_, err := srv.ServerSideEmitWithAck(ctx, event, args...)
 			return err
 		}, nil, "no callback is taken here"},
-		{"ArgsOf", func(_ string, args ...any) error { _, err := socketio.ArgsOf(args...); return err }, nil, "no callback is taken here, Emit takes one behind them"},
+		{"EncodeArgs", func(_ string, args ...any) error { _, err := socketio.EncodeArgs(args...); return err }, nil, "no callback is taken here, Emit takes one behind them"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

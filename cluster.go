@@ -15,30 +15,30 @@ import (
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
-// A seat is a namespace's place in a cluster. What is here is the same for every
+// A clusterNamespace is a namespace's place in a cluster. What is here is the same for every
 // adapter: what messages mean. Questions and their answers are in question.go,
 // events between servers in serverside.go.
 //
 // A nil seat is that of a server that is alone.
-type seat struct {
+type clusterNamespace struct {
 	ns     *Namespace
-	seated chan struct{} // closed when member and rooms are known
+	joined chan struct{} // closed when member and rooms are known
 	member adapter.Member
 	rooms  adapter.RoomWatcher // nil if the member listens for all rooms
 	ctx    context.Context     // of handlers of server-side events
 	cancel context.CancelFunc
 	status *clusterStatus
 
-	mu        sync.Mutex // guards the following
-	questions map[string]*question
-	heard     map[string]uint64 // the last Seq, by server
-	inbox     []serverEvent     // what waits for handlers of server-side events
-	busy      bool              // somebody runs them
-	deaf      bool              // no more of them are wanted
+	mu       sync.Mutex // guards the following
+	requests map[string]*request
+	lastSeq  map[string]uint64 // the last Seq, by server
+	inbox    []serverEvent     // what waits for handlers of server-side events
+	busy     bool              // somebody runs them
+	stopped  bool              // no more of them are wanted
 }
 
 // clusterCounters are those of [ClusterStats].
-type clusterCounters struct{ published, received, lost, garbage atomic.Uint64 }
+type clusterCounters struct{ published, received, lost, malformed atomic.Uint64 }
 
 // ClusterStats counts messages between the servers of a cluster; each counts
 // once, whatever the number of those who receive it.
@@ -51,41 +51,41 @@ type ClusterStats struct {
 	Published uint64 // by this server
 	Received  uint64 // from other servers
 	Lost      uint64 // not sent, or known to be missed
-	Garbage   uint64 // received, and made no sense
+	Malformed uint64 // received, and made no sense
 }
 
 func (c *clusterCounters) stats() ClusterStats {
 	return ClusterStats{
-		Published: c.published.Load(), Received: c.received.Load(), Lost: c.lost.Load(), Garbage: c.garbage.Load(),
+		Published: c.published.Load(), Received: c.received.Load(), Lost: c.lost.Load(), Malformed: c.malformed.Load(),
 	}
 }
 
 // join takes a namespace's place in the cluster, if there is one. The caller
 // holds srv.mu.
 func (srv *Server) join(n *Namespace) {
-	if srv.opts.Adapter == nil || srv.alone {
+	if srv.opts.Adapter == nil || srv.leftCluster {
 		return
 	}
-	s := &seat{ns: n, seated: make(chan struct{}), questions: make(map[string]*question), heard: make(map[string]uint64)}
+	s := &clusterNamespace{ns: n, joined: make(chan struct{}), requests: make(map[string]*request), lastSeq: make(map[string]uint64)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.status = newClusterStatus(n)
 	s.member = srv.opts.Adapter.Join(n.name, s)
 	s.rooms, _ = s.member.(adapter.RoomWatcher)
-	n.seat = s
-	if recorder, ok := s.member.(adapter.Recorder); ok && n.recovery != nil {
+	n.cluster = s
+	if recorder, ok := s.member.(adapter.LogBus); ok && n.recovery != nil {
 		if n.parent != nil {
 			n.recovery = newRecovery(srv.opts.Recovery)
 		}
-		n.recovery.recorder = recorder
-		n.recovery.returning = make(map[*Socket]struct{})
-		n.recovery.ending = make(map[string]<-chan struct{})
+		n.recovery.bus = recorder
+		n.recovery.resuming = make(map[*Socket]struct{})
+		n.recovery.closing = make(map[string]<-chan struct{})
 	}
-	close(s.seated)
+	close(s.joined)
 }
 
 // leave gives up the place.
-func (s *seat) leave() (done <-chan struct{}) {
-	s.stopReceiving()
+func (s *clusterNamespace) leave() (done <-chan struct{}) {
+	s.stop()
 	return s.member.Leave()
 }
 
@@ -99,10 +99,10 @@ func (srv *Server) Ready(ctx context.Context) error {
 		return ErrClosed
 	}
 	for n := range srv.Namespaces() {
-		if n.seat == nil {
+		if n.cluster == nil {
 			continue
 		}
-		if err := n.seat.member.Ready(ctx); err != nil {
+		if err := n.cluster.member.Ready(ctx); err != nil {
 			return fmt.Errorf("socketio: cluster: namespace %q: %w", n.name, err)
 		}
 	}
@@ -112,7 +112,7 @@ func (srv *Server) Ready(ctx context.Context) error {
 // publish sends a message to the other servers. It does not block. m may alias
 // buffers that are used again. What is lost is counted, and the error wraps
 // [ErrUnpublished].
-func (s *seat) publish(m *adapter.Message) error {
+func (s *clusterNamespace) publish(m *adapter.Message) error {
 	counters := &s.ns.srv.cluster
 	if err := s.member.Publish(m); err != nil {
 		counters.lost.Add(1)
@@ -122,8 +122,8 @@ func (s *seat) publish(m *adapter.Message) error {
 	return nil
 }
 
-// addressed fills in whom e means and how, as other servers are told.
-func (e Emitter) addressed(m adapter.Message) *adapter.Message {
+// busMessage fills in whom e means and how, as other servers are told.
+func (e Emitter) busMessage(m adapter.Message) *adapter.Message {
 	m.Rooms, m.Except = e.rooms, e.except
 	if e.sender != nil {
 		m.Except = append(slices.Clip(e.except), e.sender.id)
@@ -138,35 +138,35 @@ func (e Emitter) addressed(m adapter.Message) *adapter.Message {
 	return &m
 }
 
-// seats returns the places from which others hear of what e does.
-func (e Emitter) seats() (list []*seat) {
-	if e.here || e.only != nil || e.empty() || e.ns.srv.opts.Adapter == nil {
+// clusterNamespaces returns the places from which others hear of what e does.
+func (e Emitter) clusterNamespaces() (list []*clusterNamespace) {
+	if e.localOnly || e.only != nil || e.empty() || e.ns.srv.opts.Adapter == nil {
 		return nil
 	}
-	for _, n := range e.ns.members() {
-		if n.seat != nil {
-			list = append(list, n.seat)
+	for _, n := range e.ns.expand() {
+		if n.cluster != nil {
+			list = append(list, n.cluster)
 		}
 	}
 	return list
 }
 
-// tell publishes a message in every namespace that e stands for.
-func (e Emitter) tell(m adapter.Message) error {
+// publishAll publishes a message in every namespace that e stands for.
+func (e Emitter) publishAll(m adapter.Message) error {
 	var errs []error
-	for _, s := range e.seats() {
-		errs = append(errs, s.publish(e.addressed(m)))
+	for _, s := range e.clusterNamespaces() {
+		errs = append(errs, s.publish(e.busMessage(m)))
 	}
 	return errors.Join(errs...)
 }
 
 // broadcast publishes the event that enc holds.
-func (s *seat) broadcast(e Emitter, enc *encoder) error {
-	return s.publish(e.addressed(adapter.Message{Kind: adapter.Broadcast, Data: enc.payload(), Binary: enc.bin}))
+func (s *clusterNamespace) broadcast(e Emitter, enc *encoder) error {
+	return s.publish(e.busMessage(adapter.Message{Kind: adapter.Broadcast, Data: enc.payload(), Binary: enc.bin}))
 }
 
 // roomsChanged tells a member of rooms that somebody has entered or left.
-func (s *seat) roomsChanged(rooms ...string) {
+func (s *clusterNamespace) roomsChanged(rooms ...string) {
 	if s == nil || s.rooms == nil {
 		return
 	}
@@ -176,16 +176,16 @@ func (s *seat) roomsChanged(rooms ...string) {
 }
 
 // Wants implements [adapter.Host].
-func (s *seat) Wants(rooms ...string) bool {
-	if !isClosed(s.seated) {
+func (s *clusterNamespace) Wants(rooms ...string) bool {
+	if !isClosed(s.joined) {
 		return true // nobody knows yet
 	}
 	// In this order: a socket that is back is found in the index before it is not expected.
-	return s.ns.recovery.expects(rooms) || s.ns.index.any(rooms)
+	return s.ns.recovery.hasResuming(rooms) || s.ns.index.any(rooms)
 }
 
 // Rooms implements [adapter.RoomLister].
-func (s *seat) Rooms() []string {
+func (s *clusterNamespace) Rooms() []string {
 	names := s.ns.index.roomNames()
 	for socket := range s.ns.Sockets() {
 		names = append(names, socket.id)
@@ -194,28 +194,28 @@ func (s *seat) Rooms() []string {
 }
 
 // Lost implements [adapter.Host].
-func (s *seat) Lost(n int, reason error) {
+func (s *clusterNamespace) Lost(n int, reason error) {
 	s.ns.srv.cluster.lost.Add(uint64(max(n, 0)))
 	if n > 0 {
 		reason = fmt.Errorf("socketio: cluster: %d messages lost: %w", n, reason)
 	} else {
 		reason = fmt.Errorf("socketio: cluster: messages may be lost: %w", reason)
 	}
-	s.ns.srv.report(nil, reason)
+	s.ns.srv.reportError(nil, reason)
 }
 
 // Status implements [adapter.Host].
-func (s *seat) Status(err error) { s.status.set(err) }
+func (s *clusterNamespace) Status(err error) { s.status.set(err) }
 
-// Garbage implements [adapter.Host].
-func (s *seat) Garbage(reason error) {
-	s.ns.srv.cluster.garbage.Add(1)
-	s.ns.srv.report(nil, fmt.Errorf("socketio: cluster: a message makes no sense: %w", reason))
+// Malformed implements [adapter.Host].
+func (s *clusterNamespace) Malformed(reason error) {
+	s.ns.srv.cluster.malformed.Add(1)
+	s.ns.srv.reportError(nil, fmt.Errorf("socketio: cluster: a message makes no sense: %w", reason))
 }
 
 // Deliver implements [adapter.Host].
-func (s *seat) Deliver(m *adapter.Message) {
-	<-s.seated
+func (s *clusterNamespace) Deliver(m *adapter.Message) {
+	<-s.joined
 	if m.Kind == adapter.Position {
 		s.ns.recovery.begin(m.Position)
 		return
@@ -224,8 +224,8 @@ func (s *seat) Deliver(m *adapter.Message) {
 	if !s.inOrder(m) {
 		return
 	}
-	if m.Kind.IsAnswer() {
-		s.answered(m)
+	if m.Kind.IsResponse() {
+		s.handleResponse(m)
 		return
 	}
 	if s.callsCode(m) { // on a goroutine that is not the adapter's
@@ -236,57 +236,57 @@ func (s *seat) Deliver(m *adapter.Message) {
 }
 
 // callsCode reports whether code of the application may run for a message.
-func (s *seat) callsCode(m *adapter.Message) bool {
+func (s *clusterNamespace) callsCode(m *adapter.Message) bool {
 	own, inherited := s.ns.observed()
 	h := &s.ns.srv.hooks
-	return own != nil || inherited != nil || h.sends() || h.Ack != nil || s.ns.srv.opts.Codec != nil || m.Kind == adapter.Fetch
+	return own != nil || inherited != nil || h.observesSends() || h.Ack != nil || s.ns.srv.opts.Codec != nil || m.Kind == adapter.Fetch
 }
 
 // obey does what another server asks for.
-func (s *seat) obey(m *adapter.Message) {
+func (s *clusterNamespace) obey(m *adapter.Message) {
 	e := Emitter{ns: s.ns, onlyID: onlyOf(m), rooms: m.Rooms, except: m.Except, volatile: m.Volatile}.withCompression(m.Compress)
 	switch m.Kind {
 	case adapter.Broadcast:
 		if err := s.deliver(e, m); err != nil {
-			s.Garbage(err)
+			s.Malformed(err)
 		}
 	case adapter.Join:
-		e.each(func(socket *Socket) { _ = socket.Join(m.Targets...) })
+		e.eachLocal(func(socket *Socket) { _ = socket.Join(m.Targets...) })
 	case adapter.Leave:
-		e.each(func(socket *Socket) { socket.Leave(m.Targets...) })
+		e.eachLocal(func(socket *Socket) { socket.Leave(m.Targets...) })
 	case adapter.Disconnect:
-		e.each(func(socket *Socket) { _ = socket.end(m.Close) })
+		e.eachLocal(func(socket *Socket) { _ = socket.end(m.Close) })
 	case adapter.Reconnect:
-		e.each(func(socket *Socket) { _ = socket.Reconnect() })
+		e.eachLocal(func(socket *Socket) { _ = socket.Reconnect() })
 	case adapter.Fetch:
-		s.describe(e, m)
+		s.serveFetchRequest(e, m)
 	case adapter.Count:
-		s.answer(m, adapter.Message{Kind: adapter.Clients, Count: len(e.local())})
+		s.respond(m, adapter.Message{Kind: adapter.Clients, Count: len(e.localSockets())})
 	case adapter.Emit:
-		if err := s.receive(m); err != nil {
-			s.Garbage(err)
+		if err := s.enqueueServerEvent(m); err != nil {
+			s.Malformed(err)
 		}
 	default:
-		s.Garbage(fmt.Errorf("kind %d", m.Kind))
+		s.Malformed(fmt.Errorf("kind %d", m.Kind))
 	}
 }
 
 // inOrder reports whether m, if it is numbered, is neither a repetition nor too
 // late.
-func (s *seat) inOrder(m *adapter.Message) bool {
+func (s *clusterNamespace) inOrder(m *adapter.Message) bool {
 	if m.Seq == 0 {
 		return true
 	}
 	s.mu.Lock()
-	last, known := s.heard[m.From]
+	last, known := s.lastSeq[m.From]
 	if known && m.Seq <= last {
 		s.mu.Unlock()
 		return false
 	}
-	if len(s.heard) >= maxHeard && !known {
-		clear(s.heard) // servers come and go; their names never come back
+	if len(s.lastSeq) >= maxServers && !known {
+		clear(s.lastSeq) // servers come and go; their names never come back
 	}
-	s.heard[m.From] = m.Seq
+	s.lastSeq[m.From] = m.Seq
 	s.mu.Unlock()
 	if gap := m.Seq - last - 1; known && gap > 0 {
 		s.Lost(int(min(gap, math.MaxInt32)), fmt.Errorf("server %q has sent more than has arrived", m.From))
@@ -294,11 +294,11 @@ func (s *seat) inOrder(m *adapter.Message) bool {
 	return true
 }
 
-// maxHeard bounds the servers whose numbering is remembered.
-const maxHeard = 10000
+// maxServers bounds the servers whose numbering is remembered.
+const maxServers = 10000
 
 // deliver sends an event of another server to its receivers here.
-func (s *seat) deliver(e Emitter, m *adapter.Message) error {
+func (s *clusterNamespace) deliver(e Emitter, m *adapter.Message) error {
 	wanted := m.ID != "" || s.Wants(m.Rooms...)
 	recorded := wanted && m.ID == "" && m.Position > 0 && !m.Volatile && s.ns.recovery.records()
 	if !recorded {
@@ -313,7 +313,7 @@ func (s *seat) deliver(e Emitter, m *adapter.Message) error {
 	}
 	defer enc.release()
 	if m.ID != "" {
-		return s.question(e, m, event, enc)
+		return s.serveBroadcastRequest(e, m, event, enc)
 	}
 	if recorded {
 		return e.deliverLogged(s.ns, m.Position, event, enc)
@@ -321,8 +321,8 @@ func (s *seat) deliver(e Emitter, m *adapter.Message) error {
 	return e.deliver(s.ns, event, enc)
 }
 
-// anyLimit is for what other servers send, who have limits of their own.
-var anyLimit = sio.Limits{Attachments: math.MaxInt32, Depth: sio.DefaultDepth, Args: math.MaxInt32, Literal: true}
+// noLimits is for what other servers send, who have limits of their own.
+var noLimits = sio.Limits{Attachments: math.MaxInt32, Depth: sio.DefaultDepth, Args: math.MaxInt32, Literal: true}
 
 // beginReceived is beginEvent for an event that is encoded already.
 func beginReceived(n *Namespace, m *adapter.Message) (_ *encoder, event string, err error) {
@@ -334,7 +334,7 @@ func beginReceived(n *Namespace, m *adapter.Message) (_ *encoder, event string, 
 		kind = sio.BinaryEvent
 	}
 	enc.text = append(sio.AppendHeader(enc.text, kind, n.name, len(m.Binary), noAck), m.Data...)
-	if err = p.Decode(enc.text, anyLimit); err == nil && (p.Name == nil || !utf8.Valid(p.Data)) {
+	if err = p.Decode(enc.text, noLimits); err == nil && (p.Name == nil || !utf8.Valid(p.Data)) {
 		err = sio.ErrPayload
 	}
 	if err == nil && enc.forJSON && len(m.Binary) > 0 && sio.HasPlain(p.Data) {
@@ -364,7 +364,7 @@ func receivedArgs(m *adapter.Message) (Args, error) {
 		kind = sio.BinaryAck
 	}
 	text := append(sio.AppendHeader(nil, kind, "/", len(m.Binary), 0), m.Data...)
-	if err := p.Decode(text, anyLimit); err != nil {
+	if err := p.Decode(text, noLimits); err != nil {
 		return Args{}, err
 	}
 	if !utf8.Valid(text) {

@@ -96,7 +96,7 @@ func (c *clusterStatus) report(took time.Duration, err error) {
 	} else {
 		err = fmt.Errorf("socketio: cluster: namespace %q is not connected: %w", c.ns.name, err)
 	}
-	c.ns.srv.report(nil, err)
+	c.ns.srv.reportError(nil, err)
 }
 
 // leave ends the reports.

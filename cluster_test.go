@@ -272,9 +272,9 @@ func TestGarbageFromTheBus(t *testing.T) {
 	n := uint64(0)
 	for name, m := range tests {
 		seat.host.Deliver(&m)
-		if n++; srv.Stats().Cluster.Garbage != n {
+		if n++; srv.Stats().Cluster.Malformed != n {
 			t.Errorf("%s: was not counted", name)
-			n = srv.Stats().Cluster.Garbage
+			n = srv.Stats().Cluster.Malformed
 		}
 		if err := receive(t, srv.errors); !strings.Contains(err.Error(), "makes no sense") {
 			t.Errorf("%s: %v", name, err)
@@ -425,7 +425,7 @@ func TestSilentServers(t *testing.T) {
 				defer cancel()
 				time.AfterFunc(2*time.Second, func() { b.set(nil, adapter.Peers{Count: 3, IDs: []string{"new", "y", "x"}}) }) // z has died
 				err := call(ctx, srv)
-				var silent *socketio.SilentError
+				var silent *socketio.NoResponseError
 				if !errors.As(err, &silent) || !errors.Is(err, context.DeadlineExceeded) || !slices.Equal(silent.Servers, []string{"y"}) || silent.Count != 1 {
 					t.Errorf("%v", err)
 				}
@@ -545,7 +545,7 @@ func TestQuestionsEndWithTheServer(t *testing.T) {
 	receive(t, seat.published)
 	wantEqual(t, "shutdown", srv.Shutdown(t.Context()), nil)
 	err := receive(t, told)
-	var silent *socketio.SilentError
+	var silent *socketio.NoResponseError
 	if !errors.As(err, &silent) || !errors.Is(err, socketio.ErrClosed) {
 		t.Errorf("%v", err)
 	}

@@ -68,7 +68,7 @@ func (c *conn) readerCalls(fn func()) (ok bool) {
 	ok = true
 	protect(fn, func(value any) {
 		ok = false
-		c.srv.report(nil, c.srv.panicked("", value))
+		c.srv.reportError(nil, c.srv.panicked("", value))
 		c.session.Discard(engine.TransportError)
 	})
 	return ok

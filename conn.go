@@ -19,22 +19,22 @@ type conn struct {
 	session *engine.Session
 	opened  time.Duration // the uptime at that moment
 
-	partial      *partial     // the event whose attachments are being read; the reader's
-	partialBeats atomic.Int32 // 0 if there is none, else 1 and the heartbeats since
+	partial           *partial     // the event whose attachments are being read; the reader's
+	partialHeartbeats atomic.Int32 // 0 if there is none, else 1 and the heartbeats since
 
-	mu         sync.Mutex // guards the following, and parts of the sockets
-	sockets    []*Socket  // connecting or connected, few
-	unfinished int32      // sockets that are among these, or whose last handler still runs
-	ended      bool
-	expired    bool          // ConnectTimeout is over
-	timer      *time.Timer   // ConnectTimeout; nil once a socket has connected
-	awaited    int32         // answers that EmitWithAck waits for
-	waiting    int32         // events in the inboxes
-	bytes      int64         // what these hold
-	auths      int64         // bytes that unfinished sockets keep of their auth
-	replayed   int64         // bytes that resumed sockets have missed
-	departed   *[]string     // namespaces that the server has made the client leave, the oldest first; nil if none
-	space      chan struct{} // closed when there is room in the inboxes; nil unless the reader waits
+	mu              sync.Mutex // guards the following, and parts of the sockets
+	sockets         []*Socket  // connecting or connected, few
+	undrained       int32      // sockets that are among these, or whose last handler still runs
+	ended           bool
+	connectTimedOut bool          // ConnectTimeout is over
+	timer           *time.Timer   // ConnectTimeout; nil once a socket has connected
+	blockingAcks    int32         // answers that EmitWithAck waits for
+	waiting         int32         // events in the inboxes
+	bytes           int64         // what these hold
+	auths           int64         // bytes that unfinished sockets keep of their auth
+	replayedBytes   int64         // bytes that resumed sockets have missed
+	departed        *[]string     // namespaces that the server has made the client leave, the oldest first; nil if none
+	space           chan struct{} // closed when there is room in the inboxes; nil unless the reader waits
 }
 
 // A task is what waits for a socket's handlers: an event, or a function.
@@ -54,7 +54,7 @@ type partial struct {
 func newConn(srv *Server, session *engine.Session) *conn {
 	c := &conn{srv: srv, session: session, opened: uptime()}
 	c.mu.Lock()
-	c.timer = time.AfterFunc(srv.opts.ConnectTimeout, c.expire)
+	c.timer = time.AfterFunc(srv.opts.ConnectTimeout, c.onConnectTimeout)
 	c.mu.Unlock()
 	if c.v2() {
 		c.connectMain()
@@ -99,7 +99,7 @@ func (c *conn) Receive(turn *engine.Turn, data []byte, binary bool) {
 			c.fail(engine.ParseError, err)
 		} else if p.Attachments > 0 {
 			c.partial = newPartial(p, int64(len(data)))
-			c.partialBeats.Store(1)
+			c.partialHeartbeats.Store(1)
 		} else {
 			c.handle(turn, p, nil, int64(len(data)))
 		}
@@ -112,7 +112,7 @@ func newPartial(p *sio.Packet, size int64) *partial {
 	kept := *p
 	kept.Namespace = bytes.Clone(p.Namespace)
 	kept.Name = bytes.Clone(p.Name) // nil is no name, but "" is one
-	kept.Args = retain(p.Args, nil).raw
+	kept.Args = cloneArgs(p.Args, nil).raw
 	for i, raw := range kept.Args {
 		kept.Args[i] = sio.Literal(raw)
 	}
@@ -131,7 +131,7 @@ func (c *conn) attach(turn *engine.Turn, data []byte) {
 	part.bin = append(part.bin, append(make([]byte, 0, len(data)), data...))
 	if len(part.bin) == part.packet.Attachments {
 		c.partial = nil
-		c.partialBeats.Store(0)
+		c.partialHeartbeats.Store(0)
 		c.handle(turn, &part.packet, part.bin, part.size)
 	}
 }
@@ -139,10 +139,10 @@ func (c *conn) attach(turn *engine.Turn, data []byte) {
 // Heartbeat implements [engine.Receiver]. An event whose attachments have not
 // come by the second heartbeat ends the connection.
 func (c *conn) Heartbeat() {
-	switch n := c.partialBeats.Load(); n {
+	switch n := c.partialHeartbeats.Load(); n {
 	case 0:
 	case 1:
-		c.partialBeats.CompareAndSwap(n, n+1)
+		c.partialHeartbeats.CompareAndSwap(n, n+1)
 	default:
 		c.fail(engine.ParseError, errPartialTimeout)
 	}
@@ -151,43 +151,43 @@ func (c *conn) Heartbeat() {
 // handle handles a packet that is complete, of so many bytes.
 func (c *conn) handle(turn *engine.Turn, p *sio.Packet, bin [][]byte, size int64) {
 	if c.srv.hooks.PacketIn != nil {
-		c.tellIn(p, size)
+		c.notifyPacketIn(p, size)
 	}
 	switch p.Type {
 	case sio.Connect:
 		if c.v2() {
 			cutQuery(p)
 		}
-		c.connect(p)
+		c.handleConnect(p)
 	case sio.Disconnect:
 		if s := c.socket(p.Namespace); s != nil {
-			s.leave(ReasonClient, false)
+			s.disconnect(ReasonClient, false)
 		} else {
 			c.stray(p.Namespace)
 		}
 	case sio.Event, sio.BinaryEvent:
-		c.event(turn, p, bin)
+		c.handleEvent(turn, p, bin)
 	case sio.Ack, sio.BinaryAck:
 		if s := c.socket(p.Namespace); s == nil {
 			c.stray(p.Namespace)
 		} else if p.Data != nil || bin != nil {
-			c.answered(turn, s, p, bin)
+			c.handleAck(turn, s, p, bin)
 		}
 	default:
 		c.fail(engine.ForcedClose, errClientOnly)
 	}
 }
 
-// answered gives an answer to who awaits it. One for a callback waits for the
+// handleAck gives an answer to who awaits it. One for a callback waits for the
 // handlers like an event, and is counted like one.
-func (c *conn) answered(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]byte) {
-	pending, ok := s.forgetAck(p.ID)
+func (c *conn) handleAck(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]byte) {
+	pending, ok := s.takeAck(p.ID)
 	if !ok { // it has come too late, or twice
 		c.srv.strayAcks.Add(1)
 		return
 	}
-	pending.tell(nil)
-	args := retain(p.Args, bin)
+	pending.notify(nil)
+	args := cloneArgs(p.Args, bin)
 	if pending.fn == nil {
 		pending.settle(args, nil)
 		return
@@ -209,13 +209,13 @@ func (c *conn) fail(reason engine.Reason, err error) {
 		return // what comes behind a close is not looked at
 	}
 	c.srv.badPackets.Add(1)
-	c.srv.report(nil, &PacketError{RemoteAddr: c.session.RemoteAddr(), Err: err})
+	c.srv.reportError(nil, &PacketError{RemoteAddr: c.session.RemoteAddr(), Err: err})
 	c.session.Close(reason)
 }
 
-// event has the handlers of a socket run: at once in the reader's turn if they
+// handleEvent has the handlers of a socket run: at once in the reader's turn if they
 // are idle, or behind what waits for them.
-func (c *conn) event(turn *engine.Turn, p *sio.Packet, bin [][]byte) {
+func (c *conn) handleEvent(turn *engine.Turn, p *sio.Packet, bin [][]byte) {
 	c.mu.Lock()
 	s := c.find(p.Namespace)
 	if s == nil {
@@ -229,7 +229,7 @@ func (c *conn) event(turn *engine.Turn, p *sio.Packet, bin [][]byte) {
 	}
 	if turn == nil || s.busy {
 		c.mu.Unlock()
-		c.post(turn, s, p, bin)
+		c.enqueueEvent(turn, s, p, bin)
 		return
 	}
 	s.busy = true
@@ -246,7 +246,7 @@ func (c *conn) runOnTurn(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]by
 	*on = call{s: s, raw: p.Args, bin: bin, id: p.ID}
 	returned := false
 	protect(func() {
-		s.run(on, p.Name)
+		s.runHandlers(on, p.Name)
 		returned = true
 	}, func(value any) {
 		defer c.srv.engine.Go(s.drain)
@@ -271,11 +271,11 @@ func (c *conn) runOnTurn(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]by
 	c.srv.engine.Go(s.drain)
 }
 
-// post queues an event behind others. It blocks while there is no room.
-func (c *conn) post(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]byte) {
-	args := retain(p.Args, bin)
+// enqueueEvent queues an event behind others. It blocks while there is no room.
+func (c *conn) enqueueEvent(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]byte) {
+	args := cloneArgs(p.Args, bin)
 	t := task{
-		call: &call{s: s, event: string(p.Name), raw: args.raw, bin: bin, id: p.ID, keeps: true},
+		call: &call{s: s, event: string(p.Name), raw: args.raw, bin: bin, id: p.ID, ownsArgs: true},
 		size: int64(len(p.Name)) + args.size(),
 	}
 	if !c.waitForSpace(turn, t.size) {
@@ -328,7 +328,7 @@ func (c *conn) hasSpaceLocked(size int64) bool {
 // maxInboxLocked returns how many events may wait. There are more while a
 // handler awaits an answer of the client, which may be behind them.
 func (c *conn) maxInboxLocked() int {
-	if c.awaited > 0 {
+	if c.blockingAcks > 0 {
 		return awaitingFactor * c.srv.opts.MaxInbox
 	}
 	return c.srv.opts.MaxInbox
@@ -336,8 +336,8 @@ func (c *conn) maxInboxLocked() int {
 
 const awaitingFactor = 16
 
-// freeLocked lets a waiting reader look again.
-func (c *conn) freeLocked() {
+// signalSpaceLocked lets a waiting reader look again.
+func (c *conn) signalSpaceLocked() {
 	if c.space != nil {
 		close(c.space)
 		c.space = nil
@@ -363,12 +363,12 @@ func (c *conn) enqueueLocked(s *Socket, t task) {
 	}
 }
 
-// takenLocked is the opposite of enqueueing.
-func (c *conn) takenLocked(t task) {
+// dequeuedLocked is the opposite of enqueueing.
+func (c *conn) dequeuedLocked(t task) {
 	if t.size > 0 {
 		c.waiting--
 		c.bytes -= t.size
-		c.freeLocked()
+		c.signalSpaceLocked()
 	}
 }
 
@@ -414,9 +414,9 @@ func (c *conn) Closed(reason engine.Reason) {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	c.freeLocked()
+	c.signalSpaceLocked()
 	c.mu.Unlock()
 	for _, s := range c.list() {
-		s.leave(Reason(reason), false)
+		s.disconnect(Reason(reason), false)
 	}
 }

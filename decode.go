@@ -63,7 +63,7 @@ func decodePlain(raw []byte, bin [][]byte, dst any) (ok bool) {
 			*dst = bin[num]
 		}
 	case *Args:
-		*dst, ok = retain([][]byte{raw}, bin), true
+		*dst, ok = cloneArgs([][]byte{raw}, bin), true
 	case *stdjson.RawMessage:
 		*dst, ok = append((*dst)[:0], raw...), true
 	case *int:

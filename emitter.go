@@ -17,16 +17,16 @@ import (
 //
 //	io.To("lobby").Except(s.ID()).Volatile().Emit("cursor", x, y)
 type Emitter struct {
-	ns       *Namespace
-	only     *Socket // the one receiver, if not nil
-	onlyID   string  // the id of the one receiver, which may not be on this server
-	sender   *Socket // who is left out
-	rooms    []string
-	except   []string
-	limited  bool // To was called: only rooms are meant, even if there are none
-	volatile bool
-	here     bool // no other server is told
-	compress engine.Compression
+	ns        *Namespace
+	only      *Socket // the one receiver, if not nil
+	onlyID    string  // the id of the one receiver, which may not be on this server
+	sender    *Socket // who is left out
+	rooms     []string
+	except    []string
+	limited   bool // To was called: only rooms are meant, even if there are none
+	volatile  bool
+	localOnly bool // no other server is told
+	compress  engine.Compression
 }
 
 // To limits the receivers to the sockets in any of the rooms, besides those of
@@ -62,7 +62,7 @@ func (e Emitter) toOthers() Emitter {
 // Local keeps to the sockets of this server, which has no effect as long as the
 // server is not part of a cluster.
 func (e Emitter) Local() Emitter {
-	e.here = true
+	e.localOnly = true
 	return e
 }
 
@@ -144,7 +144,7 @@ func (e Emitter) emitAll(event string, args []any) error {
 	}
 	var unpublished error
 	if !e.sharesLog(e.ns) || e.ns.srv.opts.Adapter != nil {
-		for _, n := range e.ns.members() {
+		for _, n := range e.ns.expand() {
 			err := e.emit(n, event, enc)
 			switch {
 			case errors.Is(err, ErrUnpublished):
@@ -171,12 +171,12 @@ func (e Emitter) sharesLog(n *Namespace) bool {
 
 // emit sends an event in one namespace.
 func (e Emitter) emit(n *Namespace, event string, enc *encoder) error {
-	if n.recovery.records() && !e.volatile && !e.here {
-		return e.record(n, event, enc)
+	if n.recovery.records() && !e.volatile && !e.localOnly {
+		return e.publishToLog(n, event, enc)
 	}
 	var unpublished error
-	if n.seat != nil && e.only == nil && !e.here {
-		unpublished = n.seat.broadcast(e, enc)
+	if n.cluster != nil && e.only == nil && !e.localOnly {
+		unpublished = n.cluster.broadcast(e, enc)
 	}
 	if e.sharesLog(n) {
 		return unpublished
@@ -209,13 +209,13 @@ func (e Emitter) deliver(n *Namespace, event string, enc *encoder) error {
 	observers := n.outgoing(event, m, false)
 	for _, s := range out.sockets {
 		err = s.queue(m, e.volatile)
-		if n.srv.hooks.sends() {
-			out.log = append(out.log, sent{s: s, t: sio.Event, event: event, m: m, err: err})
+		if n.srv.hooks.observesSends() {
+			out.log = append(out.log, note{s: s, t: sio.Event, event: event, m: m, err: err})
 		}
 	}
-	observers.tell(out.sockets...)
+	observers.notify(out.sockets...)
 	for _, one := range out.log {
-		one.s.conn.tellOut(one)
+		one.s.conn.notifyPacketsOut(one)
 	}
 	if e.only == nil {
 		return nil // that a receiver has left or is slow is not the emitter's concern
@@ -229,7 +229,7 @@ type fanout struct {
 	sockets []*Socket
 	parts   []fanoutPart
 	offset  bool   // the messages have an offset behind their arguments
-	log     []sent // what the hooks are to be told
+	log     []note // what the hooks are to be told
 }
 
 // A fanoutPart is the message for one namespace. Its receivers are those behind the
@@ -251,13 +251,13 @@ func (f *fanout) release() {
 	fanouts.Put(f)
 }
 
-// local returns the matching sockets of this server.
-func (e Emitter) local() []*Socket {
+// localSockets returns the matching sockets of this server.
+func (e Emitter) localSockets() []*Socket {
 	if e.only != nil {
 		return []*Socket{e.only}
 	}
 	var list []*Socket
-	for _, n := range e.ns.members() {
+	for _, n := range e.ns.expand() {
 		list = e.collect(list, n)
 	}
 	return list
@@ -293,7 +293,7 @@ func (e Emitter) deliverLogged(n *Namespace, position int64, event string, enc *
 	}
 	for _, one := range out.log {
 		one.event = event
-		one.s.conn.tellOut(one)
+		one.s.conn.notifyPacketsOut(one)
 	}
 	return err
 }
@@ -308,7 +308,7 @@ func (p *fanoutPart) tell(event string, offset bool, to []*Socket) {
 	if raw := out.message.Args.raw; offset {
 		out.message.Args.raw = raw[:len(raw)-1]
 	}
-	out.tell(to...)
+	out.notify(to...)
 }
 
 // An encodedEvent is an event with an offset.
@@ -324,7 +324,7 @@ var errMoved = errors.New("socketio: an event for another position")
 // taken, for the offset that comes next: again, if another event is faster.
 func (r *recovery) emitEncoded(e Emitter, n *Namespace, position int64, enc *encoder, out *fanout) (err error) {
 	if n.srv.opts.Codec == nil {
-		return r.emit(e, n, position, enc, nil, out)
+		return r.appendAndQueue(e, n, position, enc, nil, out)
 	}
 	for err = errMoved; err == errMoved; {
 		offset, wanted := r.nextOffset(e, n, position, enc)
@@ -333,7 +333,7 @@ func (r *recovery) emitEncoded(e Emitter, n *Namespace, position int64, enc *enc
 		}
 		encoded := &encodedEvent{offset: offset}
 		if encoded.m, err = enc.eventWithOffset(n, offset); err == nil {
-			err = r.emit(e, n, position, enc, encoded, out)
+			err = r.appendAndQueue(e, n, position, enc, encoded, out)
 		}
 	}
 	return err
@@ -349,7 +349,7 @@ func (r *recovery) nextOffset(e Emitter, n *Namespace, position int64, enc *enco
 
 // wants reports whether an event of n has a receiver here, or may get one. The caller
 // holds mu.
-func (r *recovery) wants(n *Namespace) bool { return r.recorder != nil || r.tracked(n) > 0 }
+func (r *recovery) wants(n *Namespace) bool { return r.bus != nil || r.tracked(n) > 0 }
 
 // offsetLocked returns the offset that the next event goes out with; empty if it
 // needs none.
@@ -357,7 +357,7 @@ func (r *recovery) offsetLocked(e Emitter, position int64, enc *encoder) string 
 	switch {
 	case position > 0:
 		return r.offset(position)
-	case r.recorder == nil && !e.volatile:
+	case r.bus == nil && !e.volatile:
 		return r.offset(r.last + 1)
 	case enc.endsInString(): // which clients would take for an offset
 		return r.offset(r.last)
@@ -365,13 +365,13 @@ func (r *recovery) offsetLocked(e Emitter, position int64, enc *encoder) string 
 	return ""
 }
 
-// emit logs an event, unless that is not wanted or has happened, and queues it for its
+// appendAndQueue logs an event, unless that is not wanted or has happened, and queues it for its
 // receivers. What it has done is left in out. The event of one namespace may be
 // encoded already.
-func (r *recovery) emit(e Emitter, n *Namespace, position int64, enc *encoder, encoded *encodedEvent, out *fanout) error {
+func (r *recovery) appendAndQueue(e Emitter, n *Namespace, position int64, enc *encoder, encoded *encodedEvent, out *fanout) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if e.only != nil && e.only.state.Load() != connected {
+	if e.only != nil && e.only.state.Load() != stateConnected {
 		return ErrClosed
 	}
 	if !r.wants(n) {
@@ -388,7 +388,7 @@ func (r *recovery) emit(e Emitter, n *Namespace, position int64, enc *encoder, e
 	if err := e.addressAll(n, position, enc, offset, encoded, out); err != nil {
 		return err
 	}
-	if position == 0 && r.recorder == nil && !e.volatile {
+	if position == 0 && r.bus == nil && !e.volatile {
 		r.append(e, n, enc, offset, out)
 		position = r.last
 	}
@@ -416,8 +416,8 @@ func (e Emitter) address(n *Namespace, position int64, enc *encoder, offset stri
 	end := len(out.sockets)
 	out.sockets = e.collect(out.sockets, n)
 	r := n.recovery
-	if r.recorder != nil && position > 0 {
-		rest := slices.DeleteFunc(out.sockets[end:], func(s *Socket) bool { return s.rec.has(position) })
+	if r.bus != nil && position > 0 {
+		rest := slices.DeleteFunc(out.sockets[end:], func(s *Socket) bool { return s.rec.hasEvent(position) })
 		out.sockets = out.sockets[:end+len(rest)]
 	}
 	if shared && len(out.sockets) == end {
@@ -438,16 +438,16 @@ func (e Emitter) address(n *Namespace, position int64, enc *encoder, offset stri
 func (r *recovery) queue(e Emitter, position int64, out *fanout) (err error) {
 	begin := 0
 	for _, p := range out.parts {
-		r.overhear(e, p.m, position)
+		r.bufferForResuming(e, p.m, position)
 		for _, s := range out.sockets[begin:p.end] {
 			if position > 0 {
-				s.rec.sent = position
-			} else if r.recorder != nil && !e.volatile && !e.here {
-				s.rec.sent = r.last + 1 // its client's offset will not say that it has this
+				s.rec.lastSent = position
+			} else if r.bus != nil && !e.volatile && !e.localOnly {
+				s.rec.lastSent = r.last + 1 // its client's offset will not say that it has this
 			}
 			fail := s.queue(p.m, e.volatile)
-			if p.n.srv.hooks.sends() {
-				out.log = append(out.log, sent{s: s, t: sio.Event, m: p.m, err: fail})
+			if p.n.srv.hooks.observesSends() {
+				out.log = append(out.log, note{s: s, t: sio.Event, m: p.m, err: fail})
 			}
 			if e.only != nil {
 				err = sendError(fail)

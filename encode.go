@@ -135,7 +135,7 @@ func (srv *Server) encodeControl(t sio.Type, namespace string, payload []byte) (
 	srv.isolate(nil, "", func() {
 		var err error
 		if m, err = srv.newMessage(text, nil); err != nil {
-			srv.report(nil, err)
+			srv.reportError(nil, err)
 		}
 	})
 	return m
@@ -160,16 +160,6 @@ type encoder struct {
 	finder   sio.Finder
 	numbered []int // the new numbers of attachments of Args
 }
-
-// An attachment is what makes two of them the same: where it is, not what it is.
-type attachment struct {
-	data *byte
-	size int
-}
-
-// A segment is a part of a payload that the application has written, with that
-// many placeholders that are meant as such.
-type segment struct{ from, to, marks, arg int }
 
 var encoders = sync.Pool{New: func() any {
 	e := &encoder{}
@@ -217,10 +207,10 @@ func (srv *Server) newEncoder() *encoder {
 
 var errNotUTF8 = errors.New("raw JSON is not UTF-8")
 
-const maxKept = 64 << 10 // bytes of a buffer that goes back to a pool
+const maxPooledBuffer = 64 << 10 // bytes of a buffer that goes back to a pool
 
 func (e *encoder) release() {
-	if cap(e.json) > maxKept || e.out.Cap() > maxKept || cap(e.bin) > maxKept/24 {
+	if cap(e.json) > maxPooledBuffer || e.out.Cap() > maxPooledBuffer || cap(e.bin) > maxPooledBuffer/24 {
 		return
 	}
 	clear(e.bin)
@@ -457,51 +447,3 @@ var (
 	errPlaceholder = errors.New(`an object whose "_placeholder" is true can't be sent beside binary data: clients take it for a part of that`)
 	errRepeated    = fmt.Errorf("binary data that occurs more than once adds up to more than %d bytes, and the format repeats it", sio.MaxRepeated)
 )
-
-// check says which argument has data that clients would take for a placeholder.
-// It does nothing unless there are attachments: otherwise nothing is one.
-func (e *encoder) check() (arg int, err error) {
-	if len(e.bin) == 0 {
-		return 0, nil
-	}
-	for _, s := range e.loose {
-		raw := e.json[s.from:s.to]
-		if bytes.Count(raw, placeholderKey) == s.marks && !bytes.Contains(raw, []byte(`\u00`)) {
-			continue // all of them are ours
-		}
-		if sio.Marked(raw) != s.marks {
-			return s.arg, errPlaceholder
-		}
-	}
-	return 0, nil
-}
-
-// checkNumber checks how many attachments clients are sent in one packet.
-func (srv *Server) checkNumber(attachments int) error {
-	most := max(srv.opts.MaxAttachments, sio.DefaultAttachments)
-	if attachments > most && srv.opts.Codec == nil {
-		return fmt.Errorf("%d attachments, where clients take %d: see Options.MaxAttachments", attachments, most)
-	}
-	return nil
-}
-
-// checkRepeated checks how large the packet becomes where it is translated into a
-// format in which the same data can't be referred to twice.
-func (e *encoder) checkRepeated(srv *Server) error {
-	if len(e.bin) == 0 || srv.opts.Codec == nil && srv.opts.Adapter == nil {
-		return nil
-	}
-	repeated := 0
-	for _, b := range e.bin {
-		repeated -= len(b)
-	}
-	for _, m := range e.finder.Find(e.payload()) {
-		if m.Num < len(e.bin) {
-			repeated += len(e.bin[m.Num])
-		}
-	}
-	if repeated > sio.MaxRepeated {
-		return errRepeated
-	}
-	return nil
-}

@@ -67,7 +67,7 @@ func (c Call[Req, Res]) Do(ctx context.Context, to Caller, req Req) (res Res, er
 	if err != nil {
 		return res, err
 	}
-	if e := refusal(args); e != nil {
+	if e := errorIn(args); e != nil {
 		return res, e
 	}
 	return res, args.Decode(&res)

@@ -60,12 +60,12 @@ func ExampleNamespace_Intercept() {
 	// {"error":{"message":"you may not delete"}}
 }
 
-// ArgsOf makes the arguments of a changed message.
-func ExampleArgsOf() {
+// EncodeArgs makes the arguments of a changed message.
+func ExampleEncodeArgs() {
 	io := socketio.NewServer(nil)
 	io.Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc {
 		return func(ctx context.Context, s *socketio.Socket, m *socketio.Message) ([]any, error) {
-			args, err := socketio.ArgsOf("first", m.Args)
+			args, err := socketio.EncodeArgs("first", m.Args)
 			if err != nil {
 				return nil, err
 			}

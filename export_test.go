@@ -11,7 +11,7 @@ func RunHandler(fn any, p *sio.Packet, bin [][]byte) error {
 }
 
 // An Index is the index of a namespace, without a server.
-type Index struct{ x index }
+type Index struct{ x roomIndex }
 
 // NewIndex returns an empty index.
 func NewIndex() *Index { return &Index{newIndex()} }
@@ -63,14 +63,14 @@ func (n *Namespace) Kept() Kept {
 	r := n.recovery
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return Kept{len(r.sessions), len(r.log), r.bytes, r.sweeper != nil}
+	return Kept{len(r.sessions), len(r.entries), r.bytes, r.sweeper != nil}
 }
 
 // Stays returns how many stays in rooms s keeps for recovery.
 func (s *Socket) Stays() (n int) {
 	s.ns.recovery.mu.Lock()
 	defer s.ns.recovery.mu.Unlock()
-	for _, stays := range s.rec.trail.stays {
+	for _, stays := range s.rec.trail.intervals {
 		n += len(stays)
 	}
 	return n
@@ -81,7 +81,7 @@ func (s *Socket) Stays() (n int) {
 func (s *Socket) Awaited() (answers, waiters int) {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
-	return len(s.acks), int(s.conn.awaited)
+	return len(s.acks), int(s.conn.blockingAcks)
 }
 
 // The limits that docs/limits.md lists.

@@ -50,7 +50,7 @@ func (srv *Server) attempt(event string, fn func() error) (err error) {
 func (srv *Server) guard(s *Socket, event string, fn func()) {
 	protect(fn, func(value any) {
 		if value != errGoexit {
-			srv.report(s, srv.panicked(event, value))
+			srv.reportError(s, srv.panicked(event, value))
 		}
 	})
 }
@@ -59,7 +59,7 @@ func (srv *Server) guard(s *Socket, event string, fn func()) {
 // caller must go on even if fn ends its goroutine.
 func (srv *Server) isolate(s *Socket, event string, fn func()) {
 	if p := srv.isolated(event, fn); p != nil {
-		srv.report(s, p)
+		srv.reportError(s, p)
 	}
 }
 

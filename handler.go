@@ -25,15 +25,15 @@ type handler struct {
 
 // A call is one event on its way through its handlers.
 type call struct {
-	s     *Socket
-	event string
-	raw   [][]byte        // the arguments as JSON
-	bin   [][]byte        // the attachments
-	id    int64           // of the answer; noAck if none was asked for
-	keeps bool            // raw is ours to keep, it aliases no buffer
-	kept  bool            // by a function that interceptors may keep
-	ctx   context.Context // an interceptor's; nil for the socket's own
-	ack   *answer         // nil until somebody needs it
+	s        *Socket
+	event    string
+	raw      [][]byte        // the arguments as JSON
+	bin      [][]byte        // the attachments
+	id       int64           // of the answer; noAck if none was asked for
+	ownsArgs bool            // raw is ours to keep, it aliases no buffer
+	escaped  bool            // by a function that interceptors may keep
+	ctx      context.Context // an interceptor's; nil for the socket's own
+	ack      *response       // nil until somebody needs it
 }
 
 // calls holds calls for reuse.
@@ -49,7 +49,7 @@ func (c *call) context() context.Context {
 
 // release gives a call back when it has been handled.
 func (c *call) release() {
-	if !c.kept {
+	if !c.escaped {
 		*c = call{}
 		calls.Put(c)
 	}
@@ -60,10 +60,10 @@ func (c *call) args(from int) Args {
 	if from >= len(c.raw) {
 		return Args{}
 	}
-	if c.keeps {
+	if c.ownsArgs {
 		return Args{c.raw[from:], c.bin}
 	}
-	return retain(c.raw[from:], c.bin)
+	return cloneArgs(c.raw[from:], c.bin)
 }
 
 // decode decodes argument i; a missing one leaves dst alone.
@@ -88,15 +88,15 @@ func first[T any](c *call) (v T, err error) {
 }
 
 // answer returns the call's answer, shared by its handlers.
-func (c *call) answer() *answer {
+func (c *call) answer() *response {
 	if c.ack == nil {
-		c.ack = &answer{s: c.s, id: c.id}
+		c.ack = &response{socket: c.s, id: c.id}
 	}
 	return c.ack
 }
 
 // owe is answer for an [AckFunc], which may never be called.
-func (c *call) owe() *answer {
+func (c *call) owe() *response {
 	a := c.answer()
 	if c.s != nil && c.id != noAck && !a.owed {
 		a.owed = true

@@ -185,7 +185,7 @@ func wantPassedOn(t *testing.T, p *sio.Packet, bin [][]byte) {
 	if err := socketio.RunHandler(func(rest socketio.Args) { args = rest }, p, bin); err != nil {
 		t.Fatal(err)
 	}
-	passed, err := socketio.ArgsOf([]byte("another"), args)
+	passed, err := socketio.EncodeArgs([]byte("another"), args)
 	if len(bin) == 0 && (err == nil) != (sio.Marked(p.Data) == 0) {
 		t.Fatalf("%s became %s: %v", args, passed, err) // only what looks like a placeholder can't be passed on
 	}

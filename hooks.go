@@ -72,48 +72,48 @@ func (srv *Server) engineHooks(cfg *engine.Config) {
 			if reason == engine.SlowClient {
 				why = DropSlow
 			}
-			srv.tell(nil, func() { tell(nil, why, messages) })
+			srv.callHook(nil, func() { tell(nil, why, messages) })
 		}
 	}
 	if tell := srv.hooks.Upgrade; tell != nil {
 		cfg.Upgraded = func(recv engine.Receiver, took time.Duration) {
 			sockets := recv.(*conn).list()
-			srv.tell(nil, func() { tell(sockets, took) })
+			srv.callHook(nil, func() { tell(sockets, took) })
 		}
 	}
 }
 
-// tell calls a hook.
-func (srv *Server) tell(s *Socket, hook func()) {
+// callHook calls a hook.
+func (srv *Server) callHook(s *Socket, hook func()) {
 	srv.isolate(s, "", hook)
 }
 
-// tellConnected tells how connecting has ended.
-func (s *Socket) tellConnected(began time.Time, entered bool, err error) {
+// notifyConnect tells how connecting has ended.
+func (s *Socket) notifyConnect(began time.Time, entered bool, err error) {
 	if tell := s.ns.srv.hooks.Connect; tell != nil {
 		if !entered && err == nil {
 			err = ErrClosed
 		}
-		s.ns.srv.tell(s, func() { tell(s, time.Since(began), err) })
+		s.ns.srv.callHook(s, func() { tell(s, time.Since(began), err) })
 	}
 }
 
-// tellDisconnected tells that s has left.
-func (s *Socket) tellDisconnected(reason Reason) {
+// notifyDisconnect tells that s has left.
+func (s *Socket) notifyDisconnect(reason Reason) {
 	if tell := s.ns.srv.hooks.Disconnect; tell != nil {
-		s.ns.srv.tell(s, func() { tell(s, reason) })
+		s.ns.srv.callHook(s, func() { tell(s, reason) })
 	}
 }
 
-// tellIn tells of a packet that has come. Somebody wants to know.
-func (c *conn) tellIn(p *sio.Packet, size int64) {
+// notifyPacketIn tells of a packet that has come. Somebody wants to know.
+func (c *conn) notifyPacketIn(p *sio.Packet, size int64) {
 	s := c.socket(p.Namespace)
 	if s != nil && s.state.Load() == resuming {
 		s = nil // its id and values are not known yet
 	}
 	packet := Packet{Type: packetTypes[p.Type], Event: string(p.Name), Bytes: size}
 	protect(func() { c.srv.hooks.PacketIn(s, packet) }, func(value any) {
-		c.srv.report(s, c.srv.panicked("", value))
+		c.srv.reportError(s, c.srv.panicked("", value))
 		if value == errGoexit { // the goroutine is the reader's
 			c.session.Discard(engine.TransportError)
 		}
@@ -130,9 +130,9 @@ var packetTypes = [...]string{
 	sio.BinaryAck:    "ack",
 }
 
-// A sent is what became of a message when it was sent, kept for the hooks until
+// A note is what became of a message when it was sent, kept for the hooks until
 // no lock is held.
-type sent struct {
+type note struct {
 	s     *Socket // nil if there is none
 	t     sio.Type
 	event string
@@ -144,15 +144,15 @@ type sent struct {
 
 // tellControl tells of messages that were sent for the server, on whatever
 // goroutine. The caller holds no lock.
-func (c *conn) tellControl(all []sent) {
+func (c *conn) tellControl(all []note) {
 	for _, one := range all {
-		c.srv.isolate(one.s, "", func() { c.tellOut(one) })
+		c.srv.isolate(one.s, "", func() { c.notifyPacketsOut(one) })
 	}
 }
 
-// tellOut tells of messages that were sent, on the goroutine that sends. The caller
+// notifyPacketsOut tells of messages that were sent, on the goroutine that sends. The caller
 // holds no lock.
-func (c *conn) tellOut(all ...sent) {
+func (c *conn) notifyPacketsOut(all ...note) {
 	h := &c.srv.hooks
 	for _, one := range all {
 		switch {
@@ -172,18 +172,18 @@ func (c *conn) tellOut(all ...sent) {
 	}
 }
 
-// sends reports whether somebody wants to know what is sent.
-func (h *Hooks) sends() bool { return h.PacketOut != nil || h.Drop != nil }
+// observesSends reports whether somebody wants to know what is sent.
+func (h *Hooks) observesSends() bool { return h.PacketOut != nil || h.Drop != nil }
 
-// timeAck returns what is to be called when the answer to an event that is being
+// ackTimer returns what is to be called when the answer to an event that is being
 // sent has come, or is not awaited any more; nil if nobody wants to know.
-func (s *Socket) timeAck(event string) func(error) {
+func (s *Socket) ackTimer(event string) func(error) {
 	tell := s.ns.srv.hooks.Ack
 	if tell == nil {
 		return nil
 	}
 	began := time.Now()
 	return func(err error) {
-		s.ns.srv.tell(s, func() { tell(s, event, time.Since(began), err) })
+		s.ns.srv.callHook(s, func() { tell(s, event, time.Since(began), err) })
 	}
 }

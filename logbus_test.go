@@ -66,7 +66,7 @@ func (b *logBus) wait() {
 	}
 }
 
-// Join implements [adapter.Cluster].
+// Join implements [adapter.Adapter].
 func (b *logBus) Join(namespace string, host adapter.Host) adapter.Member {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -215,7 +215,7 @@ func (s *logSeat) Since(_ context.Context, position int64) (list []*adapter.Mess
 	defer s.bus.mu.Unlock()
 	s.bus.fails--
 	if position < max(s.bus.first, s.bus.gap) || s.bus.fails == 0 {
-		return nil, adapter.ErrForgotten
+		return nil, adapter.ErrEvicted
 	}
 	for _, m := range s.bus.log[min(position, int64(len(s.bus.log))):] {
 		if m.Position > 0 && m.To == s.namespace+" " {

@@ -20,7 +20,7 @@ type Message struct {
 type HandlerFunc func(ctx context.Context, s *Socket, m *Message) ([]any, error)
 
 // An Interceptor wraps the handling of every event of a namespace. It may
-// change the message, with [ArgsOf], answer in place of the handlers, refuse
+// change the message, with [EncodeArgs], answer in place of the handlers, refuse
 // with an error, or look at what comes back. The handlers run with the context
 // that next is given, for the socket that has received the event. The results
 // that next returns are theirs; they are nil if there is none, or if an
@@ -139,15 +139,15 @@ func (s *Socket) intercept(c *call) outcome {
 	m := &Message{Event: c.event, Args: c.args(0), Ack: c.id != noAck}
 	if len(incoming) > 0 {
 		seen := *m
-		seen.Args = retain(m.Args.raw, cloneAll(m.Args.bin)) // so that nobody can change the handlers'
+		seen.Args = cloneArgs(m.Args.raw, cloneAll(m.Args.bin)) // so that nobody can change the handlers'
 		for _, fn := range incoming {
 			s.guard(c.event, func() { (*fn)(s, seen) })
 		}
 	}
 	var inner outcome
-	c.kept = true
+	c.escaped = true
 	next := func(ctx context.Context, _ *Socket, m *Message) ([]any, error) {
-		c.ctx, c.event, c.raw, c.bin, c.keeps = ctx, m.Event, m.Args.raw, m.Args.bin, true
+		c.ctx, c.event, c.raw, c.bin, c.ownsArgs = ctx, m.Event, m.Args.raw, m.Args.bin, true
 		inner = s.handle(c, []byte(m.Event))
 		return inner.results, inner.failed.err
 	}
@@ -191,8 +191,8 @@ func (n *Namespace) outgoing(event string, m *engine.Message, ack bool) *outgoin
 	return out
 }
 
-// tell calls the observers, when the event is queued for all receivers.
-func (o *outgoing) tell(to ...*Socket) {
+// notify calls the observers, when the event is queued for all receivers.
+func (o *outgoing) notify(to ...*Socket) {
 	if o == nil {
 		return
 	}
@@ -206,7 +206,7 @@ func (o *outgoing) tell(to ...*Socket) {
 // sentArgs takes the arguments out of an encoded event. They alias nothing of it.
 func (srv *Server) sentArgs(m *engine.Message) Args {
 	p, bin := srv.decodeSent(m)
-	return retain(p.Args, cloneAll(bin))
+	return cloneArgs(p.Args, cloneAll(bin))
 }
 
 func cloneAll(list [][]byte) [][]byte {
@@ -229,8 +229,8 @@ func (srv *Server) decodeSent(m *engine.Message) (p sio.Packet, bin [][]byte) {
 	return p, bin
 }
 
-// tellRooms tells of rooms that s has entered or left.
-func (s *Socket) tellRooms(rooms []string, list func(*observers) []*func(*Socket, string)) {
+// notifyRooms tells of rooms that s has entered or left.
+func (s *Socket) notifyRooms(rooms []string, list func(*observers) []*func(*Socket, string)) {
 	if len(rooms) == 0 {
 		return
 	}

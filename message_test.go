@@ -75,7 +75,7 @@ func TestInterceptorsChangeTheMessage(t *testing.T) {
 			}),
 			around("more", func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.HandlerFunc) ([]any, error) {
 				b := []byte{1, 2}
-				args, err := socketio.ArgsOf(b, m.Args, "end", b)
+				args, err := socketio.EncodeArgs(b, m.Args, "end", b)
 				b[0] = 99
 				if err != nil {
 					return nil, err
@@ -105,12 +105,12 @@ func TestInterceptorsChangeTheMessage(t *testing.T) {
 
 func TestArgsOf(t *testing.T) {
 	t.Parallel()
-	a, err := socketio.ArgsOf(1, "two", []byte{3}, nil, map[string]int{"five": 5})
+	a, err := socketio.EncodeArgs(1, "two", []byte{3}, nil, map[string]int{"five": 5})
 	if err != nil {
 		t.Fatal(err)
 	}
 	wantEqual(t, "arguments", a.String(), `[1,"two",{"_placeholder":true,"num":0},null,{"five":5}]`)
-	both, err := socketio.ArgsOf([]byte{9}, a, socketio.Args{}, true)
+	both, err := socketio.EncodeArgs([]byte{9}, a, socketio.Args{}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,11 +120,11 @@ func TestArgsOf(t *testing.T) {
 		t.Errorf("got %v %v, %v", first, third, err)
 	}
 	wantEqual(t, "arguments", both.Len(), 7)
-	_, err = socketio.ArgsOf(1, make(chan int))
+	_, err = socketio.EncodeArgs(1, make(chan int))
 	if err == nil || !strings.HasPrefix(err.Error(), "socketio: argument 1: ") {
 		t.Errorf("a channel: %v", err)
 	}
-	none, err := socketio.ArgsOf()
+	none, err := socketio.EncodeArgs()
 	wantEqual(t, "none", none.Len(), 0)
 	wantEqual(t, "error", err, nil)
 }

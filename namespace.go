@@ -21,16 +21,16 @@ type Namespace struct {
 	template  *template  // nil unless it is a template
 	handlers  handlers
 	observers atomic.Pointer[observers] // nil until there is one
-	index     index
-	recovery  *recovery    // nil unless Options.Recovery is set
-	seat      *seat        // nil unless Options.Adapter is set; a template has none
-	acks      atomic.Int64 // ids of broadcasts that ask for answers
+	index     roomIndex
+	recovery  *recovery         // nil unless Options.Recovery is set
+	cluster   *clusterNamespace // nil unless Options.Adapter is set; a template has none
+	acks      atomic.Int64      // ids of broadcasts that ask for answers
 
 	serverSide handlers // of events that other servers send
 
 	needsLog int // sockets and sessions that the log is kept for; guarded by the recovery's mu
 
-	users  int  // sockets, also those connecting; guarded by srv.mu, used for children only
+	refs   int  // sockets, also those connecting; guarded by srv.mu, used for children only
 	pinned bool // it was asked for by Of; guarded by srv.mu
 
 	mu         sync.RWMutex // guards the following, which only grow
@@ -93,14 +93,14 @@ func (n *Namespace) OnDisconnect(fn func(s *Socket, reason Reason)) {
 	n.disconnect = append(slices.Clip(n.disconnect), fn)
 }
 
-// hooks returns what is registered, the template's first. The slices are not to
+// lifecycle returns what is registered, the template's first. The slices are not to
 // be modified.
-func (n *Namespace) hooks() (mw []Middleware, connect []func(*Socket), disconnect []func(*Socket, Reason)) {
+func (n *Namespace) lifecycle() (mw []Middleware, connect []func(*Socket), disconnect []func(*Socket, Reason)) {
 	n.mu.RLock()
 	mw, connect, disconnect = n.middleware, n.connect, n.disconnect
 	n.mu.RUnlock()
 	if n.parent != nil {
-		m, c, d := n.parent.hooks()
+		m, c, d := n.parent.lifecycle()
 		mw, connect, disconnect = slices.Concat(m, mw), slices.Concat(c, connect), slices.Concat(d, disconnect)
 	}
 	return mw, connect, disconnect
@@ -141,7 +141,7 @@ func (n *Namespace) Room(name string) Room { return Room{n, name} }
 // order. The rooms that every socket has by its id are not among them.
 func (n *Namespace) Rooms() iter.Seq[Room] {
 	return func(yield func(Room) bool) {
-		for _, member := range n.members() {
+		for _, member := range n.expand() {
 			for _, name := range member.index.roomNames() {
 				if !yield(Room{member, name}) {
 					return
@@ -153,7 +153,7 @@ func (n *Namespace) Rooms() iter.Seq[Room] {
 
 // Socket returns the socket with the given id, if it is on this server.
 func (n *Namespace) Socket(id string) (*Socket, bool) {
-	for _, member := range n.members() {
+	for _, member := range n.expand() {
 		if s, ok := member.index.socket(id); ok {
 			return s, true
 		}
@@ -166,7 +166,7 @@ func (n *Namespace) Socket(id string) (*Socket, bool) {
 // who is there.
 func (n *Namespace) Sockets() iter.Seq[*Socket] {
 	return func(yield func(*Socket) bool) {
-		for _, s := range n.Broadcast().local() {
+		for _, s := range n.Broadcast().localSockets() {
 			if !yield(s) {
 				return
 			}

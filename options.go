@@ -119,7 +119,7 @@ type Options struct {
 	// sockets of all of them, unless it is emitted through [Emitter.Local]. The
 	// server then has to be closed, even if it was never used. Nil means that
 	// this server is alone.
-	Adapter adapter.Cluster
+	Adapter adapter.Adapter
 
 	// Recovery, if set, keeps what a client missed across a short
 	// disconnection.

@@ -115,12 +115,12 @@ var sentRoutes = []struct {
 	{"Emit with a callback for many", func(p *passing, args []any) error {
 		return p.srv.Local().Emit("v", append(args, func([]socketio.Reply, error) {})...)
 	}, false},
-	{"ArgsOf", func(p *passing, args []any) error {
-		whole, err := socketio.ArgsOf(args...)
+	{"EncodeArgs", func(p *passing, args []any) error {
+		whole, err := socketio.EncodeArgs(args...)
 		return errors.Join(err, p.emitIf(err, whole))
 	}, false},
-	{"ArgsOf and more", func(p *passing, args []any) error {
-		whole, err := socketio.ArgsOf(args[0])
+	{"EncodeArgs and more", func(p *passing, args []any) error {
+		whole, err := socketio.EncodeArgs(args[0])
 		return errors.Join(err, p.emitIf(err, append([]any{whole}, args[1:]...)...))
 	}, false},
 	{"ServerSideEmit", func(p *passing, args []any) error { return p.srv.ServerSideEmit("v", args...) }, true},
@@ -419,8 +419,8 @@ func TestValuesOfSocketsAreDataElsewhere(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		bus := adaptertest.NewBus(1, adaptertest.Faults{})
-		a := serveInMemory(t, &socketio.Options{Adapter: bus.Node()})
-		b := serveInMemory(t, &socketio.Options{Adapter: bus.Node()})
+		a := serveInMemory(t, &socketio.Options{Adapter: bus.Server()})
+		b := serveInMemory(t, &socketio.Options{Adapter: bus.Server()})
 		for i, auth := range []string{`{"_placeholder":true,"num":0}`, `{"\u005fplaceholder":true,"num":1}`} {
 			c := a.open(t, webSocket)
 			s := a.socket(t, c, c.join("/", auth))
@@ -459,7 +459,7 @@ func TestDataOfOtherServersIsRefused(t *testing.T) {
 	if err := receive(t, srv.errors); !strings.Contains(err.Error(), "_placeholder") {
 		t.Errorf("told %v", err)
 	}
-	wantEqual(t, "garbage", srv.Stats().Cluster.Garbage, 1)
+	wantEqual(t, "garbage", srv.Stats().Cluster.Malformed, 1)
 	c.wantNothing()
 	seat.host.Deliver(&adapter.Message{Kind: adapter.Broadcast, From: "other", Data: []byte(`["v"]`), Binary: make([][]byte, 11)})
 	if err := receive(t, srv.errors); !strings.Contains(err.Error(), "11 attachments") {
@@ -475,7 +475,7 @@ func TestDataOfOtherServersIsRefused(t *testing.T) {
 	if err := srv.Emit("v", args); err == nil || !strings.Contains(err.Error(), "_placeholder") {
 		t.Errorf("passed on: %v", err)
 	}
-	if again, err := socketio.ArgsOf(args, "more"); err != nil || srv.Emit("v", again) == nil {
+	if again, err := socketio.EncodeArgs(args, "more"); err != nil || srv.Emit("v", again) == nil {
 		t.Errorf("passed on: %v", err)
 	}
 	c.wantNothing()
@@ -491,7 +491,7 @@ func TestPassingOnOneAttachmentOften(t *testing.T) {
 	srv.On("bytes", func(s *socketio.Socket, v [][]byte) error { return s.Emit("out", v, v) })
 	srv.On("photos", func(s *socketio.Socket, v []blob) error { return s.Emit("out", v, v) })
 	srv.On("again", func(s *socketio.Socket, v socketio.Args) error {
-		again, err := socketio.ArgsOf(v, v)
+		again, err := socketio.EncodeArgs(v, v)
 		return errors.Join(err, s.Emit("out", again))
 	})
 	srv.On("answer", func(v any) any { return v })
@@ -594,7 +594,7 @@ func TestWorkGrowsWithTheInput(t *testing.T) {
 			for _, raw := range p.Args {
 				sio.Literal(raw)
 			}
-			passed, err := socketio.ArgsOf(own, args, own, args)
+			passed, err := socketio.EncodeArgs(own, args, own, args)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -606,10 +606,10 @@ func TestWorkGrowsWithTheInput(t *testing.T) {
 			if err := args.Decode(&raw); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := socketio.ArgsOf(raw, custom{raw}); err != nil {
+			if _, err := socketio.EncodeArgs(raw, custom{raw}); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := socketio.ArgsOf(own, v); err != nil {
+			if _, err := socketio.EncodeArgs(own, v); err != nil {
 				t.Fatal(err)
 			}
 			packed, err := msgpack.AppendJSON(nil, p.Data, bin)

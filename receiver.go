@@ -38,7 +38,7 @@ var (
 		reflect.TypeFor[PanicError]():      true,
 		reflect.TypeFor[DecodeError]():     true,
 		reflect.TypeFor[DisconnectError](): true,
-		reflect.TypeFor[SilentError]():     true,
+		reflect.TypeFor[NoResponseError](): true,
 	}
 )
 

@@ -28,7 +28,7 @@ func TestReconnect(t *testing.T) {
 					srv.Emit("zero")
 					c.wantEvents("zero")
 				}
-				c.client.join("/other", "")
+				c.join("/other", "")
 				_ = s.Emit("queued", 1)
 				wantEqual(t, "reconnect", s.Reconnect(), nil)
 				srv.wantLeft(t, c.id, socketio.ReasonReconnect)
@@ -95,7 +95,7 @@ func TestShutdownSpread(t *testing.T) {
 					t.Error("something was sent")
 				}
 				// As the official client does: reconnectionDelay, randomizationFactor.
-				time.Sleep(time.Second/2 + rand.N(time.Second))
+				<-time.After(time.Second/2 + rand.N(time.Second))
 				arrivals[time.Since(began)/time.Second].Add(1)
 				b.join(t, webSocket)
 			})
@@ -133,7 +133,7 @@ func TestShutdownSpreadIsBounded(t *testing.T) {
 		began := time.Now()
 		done := make(chan error, 1)
 		go func() { done <- srv.Shutdown(ctx) }()
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		for _, c := range list {
 			wantEqual(t, "echo", c.ask(`["echo",1]`), "[1]")
 		}
@@ -145,8 +145,8 @@ func TestShutdownSpreadIsBounded(t *testing.T) {
 		srv = serveInMemory(t, opts)
 		c := srv.join(t, webSocket)
 		began = time.Now()
-		go func() { done <- srv.Shutdown(context.Background()) }()
-		time.Sleep(time.Second)
+		go func() { done <- srv.Shutdown(t.Context()) }()
+		<-time.After(time.Second)
 		c.conn().Cut()
 		wantEqual(t, "shutdown", <-done, nil)
 		if took := time.Since(began); took > 2*time.Second {

@@ -61,7 +61,7 @@ func TestRecoverySharedByChildren(t *testing.T) {
 		}
 		synctest.Wait()
 		wantEqual(t, "kept when all have left", empty.Kept(), socketio.Kept{Timer: true})
-		time.Sleep(2 * time.Minute)
+		<-time.After(2 * time.Minute)
 		synctest.Wait()
 		wantEqual(t, "kept later", empty.Kept(), socketio.Kept{})
 	})

@@ -115,7 +115,7 @@ func newStuckError(s *Socket, since time.Time) *StuckError {
 		return e
 	}
 	e.Event = h.event
-	middleware, connect, disconnect := s.ns.hooks()
+	middleware, connect, disconnect := s.ns.lifecycle()
 	switch h {
 	case runsMiddleware:
 		e.Handler = functionNames(middleware)

@@ -20,7 +20,7 @@ func (r Room) Name() string { return r.name }
 // Len counts the room's sockets on this server.
 func (r Room) Len() int {
 	n := 0
-	for _, member := range r.ns.members() {
+	for _, member := range r.ns.expand() {
 		n += member.index.countRoom(r.name)
 	}
 	return n
@@ -30,7 +30,7 @@ func (r Room) Len() int {
 // that join or leave meanwhile may or may not be among them.
 func (r Room) Sockets() iter.Seq[*Socket] {
 	return func(yield func(*Socket) bool) {
-		for _, s := range r.Broadcast().local() {
+		for _, s := range r.Broadcast().localSockets() {
 			if !yield(s) {
 				return
 			}

@@ -30,15 +30,15 @@ type Server struct {
 	origins *originPolicy
 	engine  *engine.Server
 	files   clientFiles
-	log     logbook
+	log     errorLog
 	cluster clusterCounters
 	counters
 
-	mu         sync.RWMutex // guards the following
-	namespaces map[string]*Namespace
-	templates  []*Namespace
-	alone      bool              // no longer part of the cluster
-	leaving    []<-chan struct{} // closed when the places of children that were dropped are given up
+	mu          sync.RWMutex // guards the following
+	namespaces  map[string]*Namespace
+	templates   []*Namespace
+	leftCluster bool              // no longer part of the cluster
+	leaving     []<-chan struct{} // closed when the places of children that were dropped are given up
 }
 
 // NewServer returns a server. A nil opts means the defaults. It panics, and names
@@ -98,7 +98,7 @@ func (srv *Server) allowRequest() func(*http.Request) error {
 				refusal.Message = failed.public.Message
 			}
 			err = refusal
-		}, func(value any) { srv.report(nil, srv.panicked("", value)) }) // the goroutine is net/http's, which closes the connection
+		}, func(value any) { srv.reportError(nil, srv.panicked("", value)) }) // the goroutine is net/http's, which closes the connection
 		return err
 	}
 }
@@ -236,8 +236,8 @@ func (srv *Server) stop() {
 	}
 	for n := range srv.Namespaces() {
 		n.recovery.stop()
-		if n.seat != nil {
-			n.seat.stopReceiving()
+		if n.cluster != nil {
+			n.cluster.stop()
 		}
 	}
 }
@@ -246,12 +246,12 @@ func (srv *Server) stop() {
 // it has published is on the bus, or until ctx ends.
 func (srv *Server) leaveCluster(ctx context.Context) error {
 	srv.mu.Lock()
-	srv.alone = true
+	srv.leftCluster = true
 	left := slices.Clone(srv.leaving)
 	srv.mu.Unlock()
 	for n := range srv.Namespaces() {
-		if n.seat != nil {
-			left = append(left, n.seat.leave())
+		if n.cluster != nil {
+			left = append(left, n.cluster.leave())
 		}
 	}
 	for _, done := range left {
@@ -304,14 +304,14 @@ func (srv *Server) reportEngine(session *engine.Session, err error) {
 	case errors.As(err, &refused):
 		e := newRefusedError(refused)
 		srv.refused.count(e)
-		srv.report(nil, e)
+		srv.reportError(nil, e)
 	case errors.As(err, &violation):
 		srv.badPackets.Add(1)
-		srv.report(nil, &PacketError{RemoteAddr: session.RemoteAddr(), Err: violation.Err})
+		srv.reportError(nil, &PacketError{RemoteAddr: session.RemoteAddr(), Err: violation.Err})
 	case errors.As(err, &stuck):
 		srv.reportStuck(session, stuck)
 	default:
-		srv.report(nil, err)
+		srv.reportError(nil, err)
 	}
 }
 
@@ -323,12 +323,12 @@ func (srv *Server) reportStuck(session *engine.Session, stuck *engine.StuckError
 		return
 	}
 	for _, s := range c.busySockets() {
-		srv.report(s, newStuckError(s, since))
+		srv.reportError(s, newStuckError(s, since))
 	}
 }
 
-// report tells the application of an error that concerns s, or nobody.
-func (srv *Server) report(s *Socket, err error) { srv.reportEvent(s, "", err) }
+// reportError tells the application of an error that concerns s, or nobody.
+func (srv *Server) reportError(s *Socket, err error) { srv.reportEvent(s, "", err) }
 
 // reportEvent is report for an error of what handles an event, or of a stage in
 // the life of a socket.

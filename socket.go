@@ -26,31 +26,31 @@ type Socket struct {
 	state   atomic.Uint32           // changed under conn.mu
 	owed    atomic.Int32            // answers that an AckFunc is to give
 	running atomic.Pointer[handler] // the handler called last
-	member  membership              // the index's
+	member  socketRooms             // the index's
 	auth    Args
-	rec     *recoverable // nil unless Options.Recovery is set
+	rec     *recoveryState // nil unless Options.Recovery is set
 
 	own    atomic.Pointer[handlers] // registered on this socket; nil if none
 	values map[string]any           // guarded by conn.mu, as is all that follows
 
-	busy     bool   // somebody runs the handlers
-	finished bool   // it has left, and nothing of it runs
-	dropping bool   // what waits is not to be handled any more
-	inbox    []task // what waits for the handlers
-	acks     map[int64]*pendingAck
-	nextAck  int64
-	lifetime *lifetime // nil until somebody asks for the context
-	farewell []func(Reason)
-	reason   Reason
-	deadline *time.Timer // of the middleware
+	busy         bool   // somebody runs the handlers
+	drained      bool   // it has left, and nothing of it runs
+	discarding   bool   // what waits is not to be handled any more
+	inbox        []task // what waits for the handlers
+	acks         map[int64]*pendingAck
+	nextAck      int64
+	lifetime     *lifetime // nil until somebody asks for the context
+	onDisconnect []func(Reason)
+	reason       Reason
+	connectTimer *time.Timer // of the middleware
 }
 
 // The states of a socket.
 const (
-	resuming   uint32 = iota // a session is looked for that may give it another id; nobody else knows it yet
-	connecting               // middleware runs
-	connected
-	left
+	resuming        uint32 = iota // a session is looked for that may give it another id; nobody else knows it yet
+	stateConnecting               // middleware runs
+	stateConnected
+	stateDisconnected
 )
 
 // A lifetime is a socket's context.
@@ -118,7 +118,7 @@ func (s *Socket) Context() context.Context {
 	if s.lifetime == nil {
 		s.lifetime = new(lifetime)
 		s.lifetime.ctx, s.lifetime.cancel = context.WithCancelCause(s.conn.session.Context())
-		if s.state.Load() == left {
+		if s.state.Load() == stateDisconnected {
 			s.lifetime.cancel(&DisconnectError{s.reason})
 		}
 	}
@@ -127,7 +127,7 @@ func (s *Socket) Context() context.Context {
 
 // Connected reports whether s is connected: from the end of the middleware to
 // the disconnection.
-func (s *Socket) Connected() bool { return s.state.Load() == connected }
+func (s *Socket) Connected() bool { return s.state.Load() == stateConnected }
 
 // Transport returns the transport in use now.
 func (s *Socket) Transport() Transport { return Transport(s.conn.session.Transport()) }
@@ -166,7 +166,7 @@ func (s *Socket) OnDisconnect(fn func(reason Reason)) {
 	checkNotNil("OnDisconnect", fn == nil)
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
-	s.farewell = append(s.farewell, fn)
+	s.onDisconnect = append(s.onDisconnect, fn)
 }
 
 // Emit sends an event to the client. A nil error means that the event is
@@ -195,8 +195,8 @@ func (s *Socket) Emit(event string, args ...any) error {
 // send queues a packet of the given type; event is its name, if it has one.
 func (s *Socket) send(m *engine.Message, t sio.Type, event string, volatile bool) error {
 	err := s.queue(m, volatile)
-	if s.ns.srv.hooks.sends() {
-		s.conn.tellOut(sent{s: s, t: t, event: event, m: m, err: err})
+	if s.ns.srv.hooks.observesSends() {
+		s.conn.notifyPacketsOut(note{s: s, t: t, event: event, m: m, err: err})
 	}
 	return sendError(err)
 }
@@ -205,8 +205,8 @@ func (s *Socket) send(m *engine.Message, t sio.Type, event string, volatile bool
 // event was dropped.
 func (s *Socket) ask(m *engine.Message, event string, volatile bool) error {
 	err := s.queue(m, volatile)
-	if s.ns.srv.hooks.sends() {
-		s.conn.tellOut(sent{s: s, t: sio.Event, event: event, m: m, err: err})
+	if s.ns.srv.hooks.observesSends() {
+		s.conn.notifyPacketsOut(note{s: s, t: sio.Event, event: event, m: m, err: err})
 	}
 	if err == engine.ErrDropped {
 		return ErrDropped
@@ -216,7 +216,7 @@ func (s *Socket) ask(m *engine.Message, event string, volatile bool) error {
 
 // queue is send without the hooks, and with the engine's error.
 func (s *Socket) queue(m *engine.Message, volatile bool) error {
-	if s.state.Load() != connected {
+	if s.state.Load() != stateConnected {
 		return engine.ErrClosed
 	}
 	return s.conn.session.Send(m, volatile)
@@ -254,18 +254,18 @@ func (s *Socket) Except(rooms ...string) Emitter { return s.Broadcast().Except(r
 // Join enters the rooms. When it returns, a broadcast to them reaches s. The
 // error is [ErrClosed] when s has disconnected.
 func (s *Socket) Join(rooms ...string) error {
-	joined, ok := s.ns.join(s, rooms)
+	joined, ok := s.ns.joinRooms(s, rooms)
 	if !ok {
 		return ErrClosed
 	}
-	s.tellRooms(joined, joinObservers)
+	s.notifyRooms(joined, joinObservers)
 	return nil
 }
 
 // Leave leaves the rooms. When it returns, no later broadcast to them reaches s.
 // It does nothing when s has disconnected.
 func (s *Socket) Leave(rooms ...string) {
-	s.tellRooms(s.ns.leave(s, rooms), leaveObservers)
+	s.notifyRooms(s.ns.leaveRooms(s, rooms), leaveObservers)
 }
 
 // Rooms returns the rooms s is in, its own id among them. When s has
@@ -277,7 +277,7 @@ func (s *Socket) Rooms() []string { return s.ns.index.roomsOf(s) }
 // It does not wait for OnDisconnect, so a handler may call it. The error is
 // [ErrClosed] if s has disconnected already.
 func (s *Socket) Disconnect() error {
-	if !s.leave(ReasonServer, true) {
+	if !s.disconnect(ReasonServer, true) {
 		return ErrClosed
 	}
 	return nil
@@ -299,7 +299,7 @@ func (s *Socket) end(connection bool) error {
 // handlers are still handled. A handler may call it. The error is [ErrClosed] if s has
 // disconnected already.
 func (s *Socket) Reconnect() error {
-	if s.state.Load() == left || !s.conn.session.Close(engine.Reason(ReasonReconnect)) {
+	if s.state.Load() == stateDisconnected || !s.conn.session.Close(engine.Reason(ReasonReconnect)) {
 		return ErrClosed
 	}
 	return nil
@@ -309,7 +309,7 @@ func (s *Socket) Reconnect() error {
 // closes when what is queued has been sent. It does not wait for that, nor for
 // OnDisconnect. The error is [ErrClosed] if s has disconnected already.
 func (s *Socket) Close() error {
-	if s.state.Load() == left {
+	if s.state.Load() == stateDisconnected {
 		return ErrClosed
 	}
 	for _, other := range s.conn.list() {

@@ -14,7 +14,7 @@ type Stats struct {
 
 	Slow       uint64 // connections closed because they did not read
 	BadPackets uint64 // connections closed because of what they sent
-	StrayAcks  uint64 // answers that nobody awaited: too late, given twice, or to no question
+	LateAcks   uint64 // answers that nobody awaited: too late, given twice, or to no question
 
 	Panics         uint64 // in handlers and other functions of the application
 	HandlerErrors  uint64 // errors other than an [Error] that handlers and middleware returned
@@ -84,7 +84,7 @@ func (srv *Server) Stats() Stats {
 		QueuedBytes: counts.Queued,
 		Slow:        srv.engine.Slow(),
 		BadPackets:  srv.badPackets.Load(),
-		StrayAcks:   srv.strayAcks.Load(),
+		LateAcks:    srv.strayAcks.Load(),
 		Panics:      srv.panics.Load(),
 
 		HandlerErrors:  srv.handlerErrors.Load(),
@@ -105,7 +105,7 @@ func (srv *Server) Stats() Stats {
 	}
 	st.Cluster.Connected = srv.opts.Adapter != nil
 	for n := range srv.Namespaces() {
-		if n.seat != nil && !n.seat.status.connected() {
+		if n.cluster != nil && !n.cluster.status.connected() {
 			st.Cluster.Connected = false
 		}
 		sockets, rooms := n.index.count()

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// A Cluster connects the namespaces of one server to those of the same name on
+// An Adapter connects the namespaces of one server to those of the same name on
 // others. Its methods are called concurrently.
-type Cluster interface {
+type Adapter interface {
 	// Join takes a seat in a namespace. It does not wait for the bus: what is
 	// published before the seat is ready waits with everything else. A server
 	// has one seat in a namespace at a time: it joins again only after it has
@@ -47,7 +47,7 @@ type Host interface {
 	// when the member leaves.
 	Status(err error)
 	// Garbage counts what was received but makes no sense, and reports why.
-	Garbage(reason error)
+	Malformed(reason error)
 }
 
 // A RoomLister is a [Host] that knows which rooms its server has in the
@@ -97,14 +97,14 @@ type RoomWatcher interface {
 	RoomChanged(room string)
 }
 
-// A Recorder is a [Member] of a bus that keeps what is recorded, in one order for
+// A LogBus is a [Member] of a bus that keeps what is recorded, in one order for
 // all servers, and the sessions of clients that were cut off: so that a client
 // recovers its session on whatever server it comes back to. A server uses it as
 // such if it is asked for recovery.
 //
 // Every recorded message has a position, a number that grows, and an offset, by
 // which clients know the position. Position 0 is before all of them.
-type Recorder interface {
+type LogBus interface {
 	Member
 	// Record is Publish for a Broadcast without an ID, which is kept. Host.Deliver
 	// is called for it on this server, too, once: with its Position, in the
@@ -115,19 +115,19 @@ type Recorder interface {
 	// The first message that a Recorder delivers is a Position: the end of the log
 	// when the seat became ready. A Position may also stand for recorded messages that are not
 	// wanted.
-	Record(m *Message) error
+	Append(m *Message) error
 	// Position returns the position of an offset; Offset is its inverse.
 	Position(offset string) (position int64, ok bool)
 	Offset(position int64) string
 	// Save keeps a session, without waiting, for at most ttl.
-	Save(s *Session, ttl time.Duration) error
+	SaveSession(s *Session, ttl time.Duration) error
 	// Take returns a session that was saved, and forgets it: it is taken once. It
 	// returns nil if there is none.
-	Take(ctx context.Context, pid string) (*Session, error)
+	TakeSession(ctx context.Context, pid string) (*Session, error)
 	// Since returns the recorded messages behind a position, to the end of the log, in order. The error
-	// wraps [ErrForgotten] if some of them may not be kept any more. Those
+	// wraps [ErrEvicted] if some of them may not be kept any more. Those
 	// that Host.Wants would not want are among them.
-	Since(ctx context.Context, position int64) ([]*Message, error)
+	ReadAfter(ctx context.Context, position int64) ([]*Message, error)
 }
 
 // A Session is what is kept of a client that was cut off.
@@ -171,7 +171,7 @@ const (
 	// Emit hands Data, an event, to the server itself. With an ID, a server
 	// that handles it answers with Emitted.
 	Emit
-	// Position says how far this server has read the log of a [Recorder].
+	// Position says how far this server has read the log of a [LogBus].
 	Position
 
 	// Clients says how many sockets are meant, in Count.
@@ -185,8 +185,8 @@ const (
 	Emitted
 )
 
-// IsAnswer reports whether k answers a message: one with the same ID.
-func (k Kind) IsAnswer() bool { return k >= Clients && k <= Emitted }
+// IsResponse reports whether k answers a message: one with the same ID.
+func (k Kind) IsResponse() bool { return k >= Clients && k <= Emitted }
 
 // String returns the kind's name.
 func (k Kind) String() string {
@@ -213,7 +213,7 @@ type Message struct {
 	// repeat messages or change their order: one that comes late or twice is
 	// ignored, and gaps are counted as lost. Publish ignores it.
 	Seq uint64
-	// Position is where a [Recorder] has it in its log.
+	// Position is where a [LogBus] has it in its log.
 	Position int64
 
 	Rooms, Except []string
@@ -243,8 +243,8 @@ type Message struct {
 	Binary [][]byte
 }
 
-// Emitter is the name of every sender outside the cluster.
-const Emitter = "emitter"
+// ExternalSender is the name of every sender outside the cluster.
+const ExternalSender = "emitter"
 
 // Compression says whether an event is to be compressed.
 type Compression int8
@@ -259,6 +259,6 @@ const (
 var (
 	ErrBacklog = errors.New("socketio: cluster: too much is waiting for the bus")
 	ErrLeft    = errors.New("socketio: cluster: the seat was given up")
-	// ErrForgotten is an error of [Recorder].
-	ErrForgotten = errors.New("socketio: cluster: not in the log any more")
+	// ErrEvicted is an error of [LogBus].
+	ErrEvicted = errors.New("socketio: cluster: not in the log any more")
 )

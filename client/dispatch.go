@@ -315,7 +315,7 @@ func (a *answer) send(args ...any) error {
 			args = []any{a.s.refusal(err)}
 		}
 	}
-	encoded, err := socketio.ArgsOf(args...)
+	encoded, err := socketio.EncodeArgs(args...)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (s *Socket) encodeEvent(event string, args []any, id int64) (*eioclient.Mes
 	if sio.Reserved(event) {
 		return nil, fmt.Errorf("%w %q", socketio.ErrReserved, event)
 	}
-	encoded, err := socketio.ArgsOf(args...)
+	encoded, err := socketio.EncodeArgs(args...)
 	if err != nil {
 		return nil, fmt.Errorf("client: event %q: %w", event, err)
 	}

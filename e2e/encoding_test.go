@@ -254,9 +254,9 @@ func (g *generator) arguments(depth int) (args, meant []any) {
 	for range g.below(5) {
 		if depth < 2 && g.below(6) == 0 {
 			inner, innerMeant := g.arguments(depth + 1)
-			whole, err := socketio.ArgsOf(inner...)
+			whole, err := socketio.EncodeArgs(inner...)
 			if bin, mark := look(innerMeant); (err != nil) != (bin && mark) {
-				panic(fmt.Sprintf("ArgsOf(%#v): %v", inner, err))
+				panic(fmt.Sprintf("EncodeArgs(%#v): %v", inner, err))
 			}
 			if err == nil {
 				args = append(args, whole)

@@ -307,7 +307,7 @@ func TestDataThatLooksLikeAPlaceholder(t *testing.T) {
 	srv.On("ack", func(v any, ack socketio.AckFunc) error { return ack([]byte{9}, v) })
 	srv.Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc {
 		return func(ctx context.Context, s *socketio.Socket, m *socketio.Message) ([]any, error) {
-			more, err := socketio.ArgsOf(m.Args, []byte("more"))
+			more, err := socketio.EncodeArgs(m.Args, []byte("more"))
 			if err != nil || m.Event == "take" || m.Event == "echo" {
 				return next(ctx, s, m)
 			}

@@ -1,8 +1,8 @@
-// Package adaptertest tests implementations of [adapter.Cluster]: the contract
+// Package adaptertest tests implementations of [adapter.Adapter]: the contract
 // of package adapter, and what servers and their clients see of it.
 //
 //	func TestAdapter(t *testing.T) {
-//		adaptertest.Run(t, func(t testing.TB) adapter.Cluster { … })
+//		adaptertest.Run(t, func(t testing.TB) adapter.Adapter { … })
 //	}
 //
 // [Bus] connects servers in memory, for tests of what is above an adapter: well
@@ -34,7 +34,7 @@ const (
 // server on the same bus, and closes it when the test that it is given ends. The
 // bus loses, repeats and reorders nothing. The tests run in parallel, in
 // namespaces of their own.
-func Run(t *testing.T, newNode func(t testing.TB) adapter.Cluster, lacks ...Lack) {
+func Run(t *testing.T, newNode func(t testing.TB) adapter.Adapter, lacks ...Lack) {
 	t.Helper()
 	for _, test := range contract {
 		t.Run(test.name, func(t *testing.T) {
@@ -50,10 +50,10 @@ func Run(t *testing.T, newNode func(t testing.TB) adapter.Cluster, lacks ...Lack
 	}
 }
 
-// RunRecorder tests an adapter whose members are of type [adapter.Recorder], beyond
+// RunLogBus tests an adapter whose members are of type [adapter.LogBus], beyond
 // what Run does. newNode is as for Run; the bus keeps a few thousand messages for a
 // minute.
-func RunRecorder(t *testing.T, newNode func(t testing.TB) adapter.Cluster) {
+func RunLogBus(t *testing.T, newNode func(t testing.TB) adapter.Adapter) {
 	t.Helper()
 	for _, test := range recording {
 		t.Run(test.name, func(t *testing.T) {
@@ -66,7 +66,7 @@ func RunRecorder(t *testing.T, newNode func(t testing.TB) adapter.Cluster) {
 // A suite is what a test is about.
 type suite struct {
 	*testing.T
-	newNode   func(testing.TB) adapter.Cluster
+	newNode   func(testing.TB) adapter.Adapter
 	namespace string
 	lacks     []Lack
 }

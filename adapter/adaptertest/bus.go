@@ -33,7 +33,7 @@ type Bus struct {
 
 	mu      sync.Mutex // guards the following
 	random  *rand.Rand
-	seats   map[string][]*busSeat // by namespace
+	seats   map[string][]*busMember // by namespace
 	nodes   int
 	stopped bool
 }
@@ -41,7 +41,7 @@ type Bus struct {
 // NewBus returns a bus whose faults repeat themselves with the seed, as far as
 // goroutines do.
 func NewBus(seed uint64, faults Faults) *Bus {
-	return &Bus{faults: faults, random: rand.New(rand.NewPCG(seed, seed)), seats: make(map[string][]*busSeat)}
+	return &Bus{faults: faults, random: rand.New(rand.NewPCG(seed, seed)), seats: make(map[string][]*busMember)}
 }
 
 // Change changes the faults of what is published from now on.
@@ -51,12 +51,12 @@ func (b *Bus) Change(fn func(*Faults)) {
 	fn(&b.faults)
 }
 
-// Node returns the adapter of one more server.
-func (b *Bus) Node() *Node {
+// Server returns the adapter of one more server.
+func (b *Bus) Server() *Server {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.nodes++
-	return &Node{bus: b, number: b.nodes}
+	return &Server{bus: b, number: b.nodes}
 }
 
 // Stop holds everything up, as a bus does that does not answer any more: what
@@ -82,8 +82,8 @@ func (b *Bus) Start() {
 	}
 }
 
-// A Node is the adapter of one server. It implements [adapter.Cluster].
-type Node struct {
+// A Server is the adapter of one server. It implements [adapter.Adapter].
+type Server struct {
 	bus    *Bus
 	number int
 	cut    time.Time // since when it is cut off, if it is not zero; guarded by bus.mu
@@ -91,14 +91,14 @@ type Node struct {
 
 // Cut cuts the server off from the others. They believe it to be there for
 // [DeadAfter], and it them. What it publishes is lost to them.
-func (n *Node) Cut() {
+func (n *Server) Cut() {
 	n.bus.mu.Lock()
 	defer n.bus.mu.Unlock()
 	n.cut = time.Now()
 }
 
 // Heal ends what Cut has begun.
-func (n *Node) Heal() {
+func (n *Server) Heal() {
 	n.bus.mu.Lock()
 	defer n.bus.mu.Unlock()
 	n.cut = time.Time{}
@@ -106,14 +106,14 @@ func (n *Node) Heal() {
 
 // apart reports whether two servers do not hear each other. The caller holds
 // bus.mu.
-func (n *Node) apart(other *Node) bool { return !n.cut.IsZero() || !other.cut.IsZero() }
+func (n *Server) apart(other *Server) bool { return !n.cut.IsZero() || !other.cut.IsZero() }
 
-// Join implements [adapter.Cluster].
-func (n *Node) Join(namespace string, host adapter.Host) adapter.Member {
+// Join implements [adapter.Adapter].
+func (n *Server) Join(namespace string, host adapter.Host) adapter.Member {
 	b := n.bus
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := &busSeat{node: n, namespace: namespace, host: host, gone: make(chan struct{})}
+	s := &busMember{node: n, namespace: namespace, host: host, gone: make(chan struct{})}
 	s.id = fmt.Sprintf("node-%d-%08x", n.number, b.random.Uint32())
 	b.seats[namespace] = append(b.seats[namespace], s)
 	s.busy = true
@@ -122,14 +122,14 @@ func (n *Node) Join(namespace string, host adapter.Host) adapter.Member {
 }
 
 // begin tells the server that it is connected.
-func (s *busSeat) begin() {
+func (s *busMember) begin() {
 	s.host.Status(nil)
 	s.drain()
 }
 
-// A busSeat implements [adapter.Member].
-type busSeat struct {
-	node      *Node
+// A busMember implements [adapter.Member].
+type busMember struct {
+	node      *Server
 	namespace string
 	id        string
 	host      adapter.Host
@@ -147,10 +147,10 @@ type busSeat struct {
 }
 
 // ID implements [adapter.Member].
-func (s *busSeat) ID() string { return s.id }
+func (s *busMember) ID() string { return s.id }
 
 // Ready implements [adapter.Member].
-func (s *busSeat) Ready(ctx context.Context) error {
+func (s *busMember) Ready(ctx context.Context) error {
 	if s.hasLeft() {
 		return adapter.ErrLeft
 	}
@@ -158,11 +158,11 @@ func (s *busSeat) Ready(ctx context.Context) error {
 }
 
 // Publish implements [adapter.Member].
-func (s *busSeat) Publish(m *adapter.Message) error {
+func (s *busMember) Publish(m *adapter.Message) error {
 	if s.hasLeft() {
 		return adapter.ErrLeft
 	}
-	if m.Kind.IsAnswer() && m.To == "" {
+	if m.Kind.IsResponse() && m.To == "" {
 		return errors.New("adaptertest: an answer without a recipient")
 	}
 	m = clone(m)
@@ -187,7 +187,7 @@ func (s *busSeat) Publish(m *adapter.Message) error {
 }
 
 // deliver decides who gets m, of s, when and how often. The caller holds mu.
-func (b *Bus) deliver(s *busSeat, m *adapter.Message) {
+func (b *Bus) deliver(s *busMember, m *adapter.Message) {
 	for _, to := range b.seats[s.namespace] {
 		if to == s || m.To != "" && m.To != to.id {
 			continue
@@ -212,7 +212,7 @@ func (b *Bus) deliver(s *busSeat, m *adapter.Message) {
 
 // put queues a message for the server. It is in an inbox until the goroutine of
 // that has handled it.
-func (s *busSeat) put(m *adapter.Message) {
+func (s *busMember) put(m *adapter.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.left {
@@ -225,7 +225,7 @@ func (s *busSeat) put(m *adapter.Message) {
 	}
 }
 
-func (s *busSeat) drain() {
+func (s *busMember) drain() {
 	for {
 		s.mu.Lock()
 		if len(s.inbox) == 0 {
@@ -247,14 +247,14 @@ func (s *busSeat) drain() {
 	}
 }
 
-func (s *busSeat) hasLeft() bool {
+func (s *busMember) hasLeft() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.left
 }
 
 // Peers implements [adapter.Member].
-func (s *busSeat) Peers(ctx context.Context) (adapter.Peers, error) {
+func (s *busMember) Peers(ctx context.Context) (adapter.Peers, error) {
 	if err := ctx.Err(); err != nil {
 		return adapter.Peers{}, err
 	}
@@ -272,14 +272,14 @@ func (s *busSeat) Peers(ctx context.Context) (adapter.Peers, error) {
 	return peers, nil
 }
 
-func dead(n *Node) bool { return !n.cut.IsZero() && time.Since(n.cut) >= DeadAfter }
+func dead(n *Server) bool { return !n.cut.IsZero() && time.Since(n.cut) >= DeadAfter }
 
 // Leave implements [adapter.Member].
-func (s *busSeat) Leave() <-chan struct{} {
+func (s *busMember) Leave() <-chan struct{} {
 	s.leaving.Do(func() {
 		b := s.node.bus
 		b.mu.Lock()
-		b.seats[s.namespace] = slices.DeleteFunc(b.seats[s.namespace], func(o *busSeat) bool { return o == s })
+		b.seats[s.namespace] = slices.DeleteFunc(b.seats[s.namespace], func(o *busMember) bool { return o == s })
 		lost := len(s.waiting)
 		s.waiting = nil
 		b.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 func TestPerfectBus(t *testing.T) {
 	t.Parallel()
 	bus := NewBus(1, Faults{})
-	Run(t, func(testing.TB) adapter.Cluster { return bus.Node() })
+	Run(t, func(testing.TB) adapter.Adapter { return bus.Server() })
 }
 
 // onBus runs a test in a bubble, with servers on a bus of their own.
@@ -26,7 +26,7 @@ func onBus(t *testing.T, test func(bus *Bus, s *servers)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		bus := NewBus(1, Faults{})
-		test(bus, newServers(&suite{T: t, newNode: func(testing.TB) adapter.Cluster { return bus.Node() }, namespace: "/test"}))
+		test(bus, newServers(&suite{T: t, newNode: func(testing.TB) adapter.Adapter { return bus.Server() }, namespace: "/test"}))
 	})
 }
 
@@ -146,7 +146,7 @@ func (s *servers) wantInTime(ask func(context.Context) (int, error), all int) {
 	if took := time.Since(begin); took > time.Second {
 		s.t.Errorf("the call took %v", took)
 	}
-	var silent *socketio.SilentError
+	var silent *socketio.NoResponseError
 	switch {
 	case err == nil && n != all, n > all:
 		s.t.Errorf("%d answers of %d, %v", n, all, err)
@@ -160,7 +160,7 @@ func TestPartition(t *testing.T) {
 	onBus(t, func(_ *Bus, s *servers) {
 		for range 3 {
 			before := s.c.Stats().Cluster.Lost
-			s.c.cluster.(*Node).Cut()
+			s.c.cluster.(*Server).Cut()
 			s.wantReceivedBy(s.a, "ada bob dan")
 			s.wantReceivedBy(s.c, "cem")
 			s.wantInTime(s.a.ns.Broadcast().Count, 4)
@@ -171,7 +171,7 @@ func TestPartition(t *testing.T) {
 				t.Errorf("after the timeout: counted %d, %v, in %v", n, err, time.Since(begin))
 			}
 			cancel()
-			s.c.cluster.(*Node).Heal()
+			s.c.cluster.(*Server).Heal()
 			s.testEmit()
 			if s.c.Stats().Cluster.Lost == before {
 				t.Error("what was missed is not counted")
@@ -245,7 +245,7 @@ func TestLeavingAStoppedBus(t *testing.T) {
 	t.Parallel()
 	h := &lockedHost{host: newHost(t)}
 	bus := NewBus(1, Faults{})
-	m := bus.Node().Join("/", h)
+	m := bus.Server().Join("/", h)
 	bus.Stop()
 	if err := m.Publish(&adapter.Message{Kind: adapter.Broadcast}); err != nil {
 		t.Fatal(err)

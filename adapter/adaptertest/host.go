@@ -91,8 +91,8 @@ func (h *host) Status(err error) {
 	h.status = append(h.status, err)
 }
 
-// Garbage implements [adapter.Host].
-func (h *host) Garbage(error) {
+// Malformed implements [adapter.Host].
+func (h *host) Malformed(error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.garbage++
@@ -149,7 +149,7 @@ func clone(m *adapter.Message) *adapter.Message {
 type node struct {
 	*host
 	member  adapter.Member
-	cluster adapter.Cluster
+	cluster adapter.Adapter
 }
 
 // seats gives n servers a seat in the namespace, and waits until each knows the
@@ -172,7 +172,7 @@ func (t *suite) seats(n int, rooms ...string) []*node {
 	return list
 }
 
-func (t *suite) join(cluster adapter.Cluster, namespace string) *node {
+func (t *suite) join(cluster adapter.Adapter, namespace string) *node {
 	n := &node{host: newHost(t), cluster: cluster}
 	n.member = cluster.Join(namespace, n)
 	t.Cleanup(n.leave)

@@ -11,7 +11,7 @@ import (
 
 // A Line is the way from one server to its bus, which a test can break.
 type Line struct {
-	Cluster adapter.Cluster // is closed when the test ends
+	Cluster adapter.Adapter // is closed when the test ends
 	// Cut takes the bus away from this server, and Heal gives it back.
 	Cut, Heal func()
 	// Refuse makes the bus refuse what this server needs, and Allow ends that. They

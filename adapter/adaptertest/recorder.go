@@ -12,7 +12,7 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// recording has the tests of [adapter.Recorder].
+// recording has the tests of [adapter.LogBus].
 var recording = []struct {
 	name string
 	run  func(t *suite)
@@ -39,18 +39,18 @@ func (t *suite) recorders(n int, rooms ...string) []*node {
 	t.Helper()
 	nodes := t.seats(n, rooms...)
 	for _, one := range nodes {
-		if _, ok := one.member.(adapter.Recorder); !ok {
+		if _, ok := one.member.(adapter.LogBus); !ok {
 			t.Fatal("the adapter does not record")
 		}
 	}
 	return nodes
 }
 
-func (n *node) recorder() adapter.Recorder { return n.member.(adapter.Recorder) }
+func (n *node) recorder() adapter.LogBus { return n.member.(adapter.LogBus) }
 
 func (n *node) record(m *adapter.Message) {
 	n.t.Helper()
-	if err := n.recorder().Record(m); err != nil {
+	if err := n.recorder().Append(m); err != nil {
 		n.t.Fatalf("Record: %v", err)
 	}
 }
@@ -60,7 +60,7 @@ func (n *node) since(position int64) []*adapter.Message {
 	n.t.Helper()
 	ctx, cancel := inTime()
 	defer cancel()
-	list, err := n.recorder().Since(ctx, position)
+	list, err := n.recorder().ReadAfter(ctx, position)
 	if err != nil {
 		n.t.Fatalf("Since: %v", err)
 	}
@@ -79,7 +79,7 @@ func testOneOrder(t *suite) {
 	for i, n := range nodes {
 		running.Go(func() {
 			for j := range count {
-				if err := n.recorder().Record(event(i*count + j)); err != nil {
+				if err := n.recorder().Append(event(i*count + j)); err != nil {
 					t.Errorf("Record: %v", err)
 				}
 			}
@@ -284,7 +284,7 @@ func testRecordAfterLeave(t *suite) {
 		nodes[0].record(event(i))
 	}
 	left := nodes[0].member.Leave()
-	if err := nodes[0].recorder().Record(event(count)); !errors.Is(err, adapter.ErrLeft) {
+	if err := nodes[0].recorder().Append(event(count)); !errors.Is(err, adapter.ErrLeft) {
 		t.Errorf("Record after Leave: %v", err)
 	}
 	select {
@@ -297,7 +297,7 @@ func testRecordAfterLeave(t *suite) {
 			t.Fatalf("message %d is %s", i, got.Data)
 		}
 	}
-	if err := nodes[0].recorder().Save(session("late"), time.Minute); err == nil {
+	if err := nodes[0].recorder().SaveSession(session("late"), time.Minute); err == nil {
 		t.Error("Save after Leave")
 	}
 }
@@ -314,7 +314,7 @@ func (n *node) take(pid string) *adapter.Session {
 	n.t.Helper()
 	ctx, cancel := inTime()
 	defer cancel()
-	s, err := n.recorder().Take(ctx, pid)
+	s, err := n.recorder().TakeSession(ctx, pid)
 	if err != nil {
 		n.t.Fatalf("Take: %v", err)
 	}
@@ -324,7 +324,7 @@ func (n *node) take(pid string) *adapter.Session {
 // save saves a session.
 func (n *node) save(pid string, ttl time.Duration) {
 	n.t.Helper()
-	if err := n.recorder().Save(session(pid), ttl); err != nil {
+	if err := n.recorder().SaveSession(session(pid), ttl); err != nil {
 		n.t.Fatalf("Save: %v", err)
 	}
 }
@@ -373,7 +373,7 @@ func testSessionRace(t *suite) {
 			running.Go(func() {
 				ctx, cancel := inTime()
 				defer cancel()
-				got, err := n.recorder().Take(ctx, pid)
+				got, err := n.recorder().TakeSession(ctx, pid)
 				if err != nil {
 					t.Errorf("Take: %v", err)
 				}

@@ -343,7 +343,7 @@ func (s *servers) testServerSide() {
 	})
 	replies, err := s.a.ns.ServerSideEmitWithAck(ctx, "only here")
 	settled.Wait()
-	var silent *socketio.SilentError // of 1, or of none if the others were not counted yet
+	var silent *socketio.NoResponseError // of 1, or of none if the others were not counted yet
 	if !errors.As(err, &silent) || silent.Count > 1 || !errors.Is(err, context.Canceled) {
 		s.t.Errorf("one does not answer: %v", err)
 	}

@@ -17,7 +17,7 @@ import (
 type server struct {
 	*socketio.Server
 	t       testing.TB
-	cluster adapter.Cluster
+	cluster adapter.Adapter
 	ns      *socketio.Namespace // of the test
 	net     *memnet.Server
 	events  chan string // server-side events that it was sent
@@ -87,12 +87,12 @@ func (s *servers) wantSettled() {
 	s.a.wantEvents("settled ", "settled ")
 }
 
-func newServer(t testing.TB, cluster adapter.Cluster, namespace string) *server {
+func newServer(t testing.TB, cluster adapter.Adapter, namespace string) *server {
 	t.Helper()
 	return newServerWith(t, cluster, namespace, socketio.Options{})
 }
 
-func newServerWith(t testing.TB, cluster adapter.Cluster, namespace string, opts socketio.Options) *server {
+func newServerWith(t testing.TB, cluster adapter.Adapter, namespace string, opts socketio.Options) *server {
 	t.Helper()
 	opts.Adapter = cluster
 	opts.OnError = func(_ *socketio.Socket, err error) { t.Logf("OnError: %v", err) }

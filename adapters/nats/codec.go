@@ -93,7 +93,7 @@ const (
 )
 
 // emitterPrefix begins the name of a sender that is no server.
-const emitterPrefix = adapter.Emitter + "-"
+const emitterPrefix = adapter.ExternalSender + "-"
 
 // numberAt is where the number of a message is, and headSize where the sender.
 const (
@@ -260,7 +260,7 @@ func (d *decoder) decode(h head) (*adapter.Message, error) {
 		return nil, errKind
 	}
 	if strings.HasPrefix(m.From, emitterPrefix) {
-		m.From = adapter.Emitter
+		m.From = adapter.ExternalSender
 	}
 	if err := d.flags(h.flags); err != nil {
 		return nil, err

@@ -84,7 +84,7 @@ func TestAnEmitterIsNoSeat(t *testing.T) {
 	t.Parallel()
 	b, _ := appendMessage(nil, emitterPrefix+"1", barrier{}, &adapter.Message{Kind: adapter.Broadcast})
 	h, _ := decodeHead(b)
-	if m, err := new(decoder).decode(h); err != nil || m.From != adapter.Emitter {
+	if m, err := new(decoder).decode(h); err != nil || m.From != adapter.ExternalSender {
 		t.Errorf("got %v, %v", m, err)
 	}
 }

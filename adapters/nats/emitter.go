@@ -139,7 +139,7 @@ func (e Emitter) Close() error {
 func (e Emitter) Reconnect() error { return e.publish(adapter.Reconnect) }
 
 func (e Emitter) event(kind adapter.Kind, event string, args []any) error {
-	encoded, err := socketio.ArgsOf(slices.Concat([]any{event}, args)...)
+	encoded, err := socketio.EncodeArgs(slices.Concat([]any{event}, args)...)
 	if err != nil {
 		return fmt.Errorf("socketio: nats: event %q: %w", event, err)
 	}

@@ -24,7 +24,7 @@ func TestServerRestarts(t *testing.T) {
 	from, to := join(t, b.node(t, nil)).ready(), join(t, b.node(t, nil)).ready()
 	from.wantPeers(to)
 	b.stop()
-	eventually(t, func() bool { return !from.Member.(*seat).a.online.Load() }, "the loss is noticed")
+	eventually(t, func() bool { return !from.Member.(*clusterMember).a.online.Load() }, "the loss is noticed")
 	for i := range 10 { // which does not wait
 		if err := from.say(i); err != nil {
 			t.Fatalf("Publish: %v", err)
@@ -49,7 +49,7 @@ func TestWhatWaitedIsSentInOrder(t *testing.T) {
 	from := join(t, node(t, connect(t, hold.addr()), nil)).ready()
 	from.wantPeers(to)
 	hold.cut()
-	eventually(t, func() bool { return !from.Member.(*seat).a.online.Load() }, "the loss is noticed")
+	eventually(t, func() bool { return !from.Member.(*clusterMember).a.online.Load() }, "the loss is noticed")
 	const n = 100
 	for i := range n {
 		if err := from.say(i); err != nil {
@@ -205,7 +205,7 @@ func TestGarbage(t *testing.T) {
 			t.Errorf("%d messages lost, want %d", got, lost)
 		}
 	}
-	if got := to.Member.(*seat).inbox.weight(); got != 0 {
+	if got := to.Member.(*clusterMember).inbox.weight(); got != 0 {
 		t.Errorf("%d bytes are still accounted for", got)
 	}
 }
@@ -321,7 +321,7 @@ func TestAnswersNeedARecipient(t *testing.T) {
 	t.Parallel()
 	b := newBus(t)
 	m := join(t, b.node(t, nil)).ready()
-	for _, to := range []string{"", "a.b", "*", ">", all, adapter.Emitter, strings.Repeat("x", 100)} {
+	for _, to := range []string{"", "a.b", "*", ">", all, adapter.ExternalSender, strings.Repeat("x", 100)} {
 		if err := m.Publish(&adapter.Message{Kind: adapter.Acked, To: to}); !errors.Is(err, errRecipient) {
 			t.Errorf("to %q: %v", to, err)
 		}

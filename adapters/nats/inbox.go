@@ -184,7 +184,7 @@ func (in *inbox) assemble(h head, direct bool) {
 		in.mu.Lock()
 		in.size -= int64(len(as.data))
 		in.mu.Unlock()
-		in.host.Garbage(err)
+		in.host.Malformed(err)
 		return
 	}
 	in.put(whole, direct, int64(len(as.data)))
@@ -234,7 +234,7 @@ func (in *inbox) handle(d delivery) {
 	}
 	m, err := in.decoder.decode(d.head)
 	if err != nil {
-		in.host.Garbage(err)
+		in.host.Malformed(err)
 		return
 	}
 	if m.Position = d.position; m.Position > 0 {

@@ -89,13 +89,13 @@ func NewJetStream(conn *natsgo.Conn, opts *JetStreamOptions) *Adapter {
 	if err != nil { // of options, and there are none
 		panic(err)
 	}
-	j := &journal{js: js, opts: o}
+	j := &jetStream{js: js, opts: o}
 	j.timeout.Store(int64(recordTimeout))
 	return newAdapter(conn, o.Options, j)
 }
 
-// A journal is the stream of all namespaces, and the bucket.
-type journal struct {
+// A jetStream is the stream of all namespaces, and the bucket.
+type jetStream struct {
 	js   jetstream.JetStream
 	opts JetStreamOptions
 	made atomic.Bool // the stream and the bucket have been there
@@ -106,11 +106,11 @@ type journal struct {
 }
 
 // duplicates is how long JetStream knows which messages it has.
-func (j *journal) duplicates() time.Duration { return min(2*time.Minute, j.opts.MaxAge) }
+func (j *jetStream) duplicates() time.Duration { return min(2*time.Minute, j.opts.MaxAge) }
 
 // stream returns the stream, with its present state, after it has made it if there
 // is none.
-func (j *journal) stream(ctx context.Context) (jetstream.Stream, error) {
+func (j *jetStream) stream(ctx context.Context) (jetstream.Stream, error) {
 	if j.made.Load() {
 		stream, err := j.js.Stream(ctx, j.opts.Stream)
 		if !errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -154,7 +154,7 @@ func (j *journal) stream(ctx context.Context) (jetstream.Stream, error) {
 	return stream, nil
 }
 
-func (j *journal) bucket() string { return j.opts.Stream + "_sessions" }
+func (j *jetStream) bucket() string { return j.opts.Stream + "_sessions" }
 
 // isHopeless reports whether an error will not pass by itself.
 func isHopeless(err error) bool {

@@ -23,7 +23,7 @@ func (m *member) hearLog() adapter.Message {
 	}
 }
 
-func (m *member) rec() *recorder { return m.Member.(*recorder) }
+func (m *member) rec() *logReader { return m.Member.(*logReader) }
 
 // hasty makes the server wait for its own events as long as it usually does, and
 // patient makes it wait as long as tests do.
@@ -32,7 +32,7 @@ func (m *member) patient() { m.rec().journal.timeout.Store(int64(patience)) }
 
 func (m *member) record(i int) {
 	m.t.Helper()
-	if err := m.rec().Record(&adapter.Message{Kind: adapter.Broadcast, Data: fmt.Appendf(nil, `["e",%d]`, i)}); err != nil {
+	if err := m.rec().Append(&adapter.Message{Kind: adapter.Broadcast, Data: fmt.Appendf(nil, `["e",%d]`, i)}); err != nil {
 		m.t.Fatalf("Record: %v", err)
 	}
 }
@@ -54,8 +54,8 @@ func (m *member) wantRecorded(from, to int, position bool) (last int64) {
 func (m *member) wantForgotten(position int64) {
 	m.t.Helper()
 	eventually(m.t, func() bool {
-		_, err := m.rec().Since(m.t.Context(), position)
-		return errors.Is(err, adapter.ErrForgotten)
+		_, err := m.rec().ReadAfter(m.t.Context(), position)
+		return errors.Is(err, adapter.ErrEvicted)
 	}, "what was missed is forgotten")
 }
 
@@ -84,7 +84,7 @@ func TestRecordWithoutTheBus(t *testing.T) {
 	from.wantRecorded(1, 10, false)
 	from.wantForgottenHere(before)
 	session := &adapter.Session{PID: "p", ID: "i"}
-	if err := from.rec().Save(session, time.Minute); !errors.Is(err, errGap) {
+	if err := from.rec().SaveSession(session, time.Minute); !errors.Is(err, errGap) {
 		t.Errorf("Save: %v", err)
 	}
 	line.heal()
@@ -97,10 +97,10 @@ func TestRecordWithoutTheBus(t *testing.T) {
 	after := from.wantRecorded(10, 11, true)
 	from.record(11)
 	from.wantRecorded(11, 12, true)
-	if list, err := to.rec().Since(t.Context(), after); err != nil || len(list) != 1 || string(list[0].Data) != `["e",11]` {
+	if list, err := to.rec().ReadAfter(t.Context(), after); err != nil || len(list) != 1 || string(list[0].Data) != `["e",11]` {
 		t.Errorf("%d messages, %v", len(list), err)
 	}
-	if err := from.rec().Save(session, time.Minute); err != nil {
+	if err := from.rec().SaveSession(session, time.Minute); err != nil {
 		t.Errorf("Save: %v", err)
 	}
 	if len(to.lost)+len(from.lost)+len(to.garbage)+len(from.garbage) > 0 {
@@ -111,7 +111,7 @@ func TestRecordWithoutTheBus(t *testing.T) {
 // wantForgottenHere is wantForgotten of a server that the bus does not hear.
 func (m *member) wantForgottenHere(position int64) {
 	m.t.Helper()
-	if _, err := m.rec().Since(m.t.Context(), position); !errors.Is(err, adapter.ErrForgotten) {
+	if _, err := m.rec().ReadAfter(m.t.Context(), position); !errors.Is(err, adapter.ErrEvicted) {
 		m.t.Errorf("Since: %v", err)
 	}
 }
@@ -152,7 +152,7 @@ func TestJetStreamRestarts(t *testing.T) {
 	from.record(1)
 	from.wantRecorded(1, 2, true)
 	to.wantRecorded(0, 2, true)
-	if err := from.rec().Save(&adapter.Session{PID: "p", ID: "i"}, time.Minute); err != nil {
+	if err := from.rec().SaveSession(&adapter.Session{PID: "p", ID: "i"}, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, func() bool {
@@ -168,7 +168,7 @@ func TestJetStreamRestarts(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	if s, err := to.rec().Take(ctx, "p"); err != nil || s == nil || s.ID != "i" {
+	if s, err := to.rec().TakeSession(ctx, "p"); err != nil || s == nil || s.ID != "i" {
 		t.Errorf("%+v, %v", s, err)
 	}
 	// What is recorded when JetStream comes back may be late for the server
@@ -193,7 +193,7 @@ func eventuallySince(m *member, position int64) (list []*adapter.Message) {
 		ctx, cancel := context.WithTimeout(m.t.Context(), time.Second)
 		defer cancel()
 		var err error
-		list, err = m.rec().Since(ctx, position)
+		list, err = m.rec().ReadAfter(ctx, position)
 		return err == nil
 	}, "the log can be read")
 	return list
@@ -246,14 +246,14 @@ func TestPurge(t *testing.T) {
 	}
 	m.wantForgotten(first)
 	for range 2 {
-		if list, err := m.rec().Since(t.Context(), second); err != nil || len(list) > 0 {
+		if list, err := m.rec().ReadAfter(t.Context(), second); err != nil || len(list) > 0 {
 			t.Errorf("%d messages, %v", len(list), err)
 		}
 	}
 	m.record(2)
 	m.wantRecorded(2, 3, true)
 	m.wantForgotten(first)
-	if list, err := m.rec().Since(t.Context(), second); err != nil || len(list) != 1 {
+	if list, err := m.rec().ReadAfter(t.Context(), second); err != nil || len(list) != 1 {
 		t.Errorf("%d messages, %v", len(list), err)
 	}
 	for _, position := range []int64{0, second + 1000, second - 1e12} {
@@ -274,7 +274,7 @@ func TestStreamBounds(t *testing.T) {
 		last = m.wantRecorded(i, i+1, true)
 	}
 	m.wantForgotten(first)
-	if list, err := m.rec().Since(t.Context(), last-10); err != nil || len(list) != 10 {
+	if list, err := m.rec().ReadAfter(t.Context(), last-10); err != nil || len(list) != 10 {
 		t.Errorf("%d messages, %v", len(list), err)
 	}
 	m.wantForgotten(last - 11)
@@ -298,10 +298,10 @@ func TestNoJetStream(t *testing.T) {
 		m.record(i)
 	}
 	m.wantRecorded(0, 5, false)
-	if err := m.rec().Save(&adapter.Session{}, time.Minute); !errors.Is(err, errGap) {
+	if err := m.rec().SaveSession(&adapter.Session{}, time.Minute); !errors.Is(err, errGap) {
 		t.Errorf("Save: %v", err)
 	}
-	if _, err := m.rec().Take(ctx, "p"); err == nil {
+	if _, err := m.rec().TakeSession(ctx, "p"); err == nil {
 		t.Error("Take: no error")
 	}
 	other := join(t, b.log(t, nil)) // what is not kept goes its way
@@ -331,7 +331,7 @@ func TestRecordBacklog(t *testing.T) {
 	n := 0
 	var err error
 	for ; err == nil; n++ {
-		err = m.rec().Record(&adapter.Message{Kind: adapter.Broadcast, Data: []byte(`["full"]`)})
+		err = m.rec().Append(&adapter.Message{Kind: adapter.Broadcast, Data: []byte(`["full"]`)})
 	}
 	if !errors.Is(err, adapter.ErrBacklog) || n < 10 {
 		t.Errorf("after %d: %v", n, err)
@@ -409,12 +409,12 @@ func TestGarbageInTheBucket(t *testing.T) {
 		if _, err := kv.Put(t.Context(), sessionKey("p"), []byte(value)); err != nil {
 			t.Fatal(err)
 		}
-		if s, err := m.rec().Take(t.Context(), "p"); s != nil || !errors.Is(err, want) {
+		if s, err := m.rec().TakeSession(t.Context(), "p"); s != nil || !errors.Is(err, want) {
 			t.Errorf("%q: %+v, %v", value, s, err)
 		}
 	}
 	big := &adapter.Session{PID: "p", Data: make([]byte, 2<<20)}
-	if err := m.rec().Save(big, time.Minute); err == nil {
+	if err := m.rec().SaveSession(big, time.Minute); err == nil {
 		t.Error("a session that NATS can't take is saved")
 	}
 }

@@ -39,7 +39,7 @@ func logTo(t testing.TB, conn *natsgo.Conn, opts *JetStreamOptions) *Adapter {
 func TestJetStream(t *testing.T) {
 	t.Parallel()
 	b := newStore(t)
-	newNode := func(t testing.TB) adapter.Cluster { return b.log(t, nil) }
+	newNode := func(t testing.TB) adapter.Adapter { return b.log(t, nil) }
 	t.Run("contract", func(t *testing.T) { adaptertest.Run(t, newNode) })
-	t.Run("recorder", func(t *testing.T) { adaptertest.RunRecorder(t, newNode) })
+	t.Run("recorder", func(t *testing.T) { adaptertest.RunLogBus(t, newNode) })
 }

@@ -62,7 +62,7 @@ func (l *link) reason() error {
 }
 
 // note notes whether a condition holds, and tells the host of it.
-func (s *seat) note(c condition, err error) {
+func (s *clusterMember) note(c condition, err error) {
 	l := &s.link
 	l.mu.Lock()
 	if l.missing[c] = err; !l.left {
@@ -100,7 +100,7 @@ func (l *link) end() {
 }
 
 // Ready implements [adapter.Member].
-func (s *seat) Ready(ctx context.Context) error {
+func (s *clusterMember) Ready(ctx context.Context) error {
 	l := &s.link
 	for {
 		l.mu.Lock()
@@ -130,7 +130,7 @@ func (s *seat) Ready(ctx context.Context) error {
 
 // attach makes a goroutine look whether the seat is subscribed and may publish: since
 // the connection was made anew, or, with anew, after subscribing once more.
-func (s *seat) attach(anew bool) {
+func (s *clusterMember) attach(anew bool) {
 	l := &s.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -144,7 +144,7 @@ func (s *seat) attach(anew bool) {
 	}
 }
 
-func (s *seat) attaching(anew bool) {
+func (s *clusterMember) attaching(anew bool) {
 	l := &s.link
 	for {
 		err := s.tryAttaching(anew)
@@ -166,7 +166,7 @@ func (s *seat) attaching(anew bool) {
 }
 
 // tryAttaching returns why the others don't hear this seat, or it them.
-func (s *seat) tryAttaching(anew bool) error {
+func (s *clusterMember) tryAttaching(anew bool) error {
 	if err := s.flush(); err != nil {
 		return err
 	}
@@ -215,7 +215,7 @@ func (s *seat) tryAttaching(anew bool) error {
 // refused returns the last error of the connection if it is about the subjects of the
 // seat and not the one of before. The server sends such errors before it answers to a
 // flush.
-func (s *seat) refused(before error) error {
+func (s *clusterMember) refused(before error) error {
 	err := s.a.conn.LastError()
 	if err == before || !errors.Is(err, natsgo.ErrPermissionViolation) || !strings.Contains(err.Error(), `"`+s.prefix) {
 		return nil
@@ -227,7 +227,7 @@ func (s *seat) refused(before error) error {
 }
 
 // inspect looks from time to time whether the seat is refused, or still is.
-func (s *seat) inspect() {
+func (s *clusterMember) inspect() {
 	l := &s.link
 	l.mu.Lock()
 	seen, missing, busy := l.seen, l.missing[attached], l.busy

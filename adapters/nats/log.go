@@ -13,11 +13,11 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// A recorder is a seat with a log. It implements [adapter.Recorder].
-type recorder struct {
-	*seat
-	journal  *journal
-	records  records
+// A logReader is a seat with a log. It implements [adapter.LogBus].
+type logReader struct {
+	*clusterMember
+	journal  *jetStream
+	records  unconfirmed
 	sessions sessions
 
 	begun   chan struct{} // closed when the end of the log is known
@@ -31,18 +31,18 @@ type recorder struct {
 	base int64  // of the stream
 	last uint64 // that was read
 	told int64  // the position that the host knows
-	unroller
+	assembler
 }
 
-var _ adapter.Recorder = (*recorder)(nil)
+var _ adapter.LogBus = (*logReader)(nil)
 
-func newRecorder(s *seat, j *journal) *recorder {
-	r := &recorder{
-		seat:    s,
-		journal: j,
-		begun:   make(chan struct{}),
-		over:    make(chan struct{}),
-		changed: make(chan struct{}, 1),
+func newRecorder(s *clusterMember, j *jetStream) *logReader {
+	r := &logReader{
+		clusterMember: s,
+		journal:       j,
+		begun:         make(chan struct{}),
+		over:          make(chan struct{}),
+		changed:       make(chan struct{}, 1),
 	}
 	r.records.seat = s
 	r.sessions.recorder = r
@@ -52,7 +52,7 @@ func newRecorder(s *seat, j *journal) *recorder {
 }
 
 // kick makes the reader begin anew, since the connection has changed.
-func (r *recorder) kick() {
+func (r *logReader) kick() {
 	r.mu.Lock()
 	interrupt := r.interrupt
 	r.mu.Unlock()
@@ -67,7 +67,7 @@ func (r *recorder) kick() {
 
 // settled waits until what was recorded and saved is on the bus, unless there
 // is no log.
-func (r *recorder) settled(ctx context.Context) error {
+func (r *logReader) settled(ctx context.Context) error {
 	if err := r.records.settled(ctx); err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (r *recorder) settled(ctx context.Context) error {
 }
 
 // end waits until nothing runs any more. The seat's ctx has ended.
-func (r *recorder) end(reason error) {
+func (r *logReader) end(reason error) {
 	<-r.over
 	lost := r.records.end() + r.sessions.end()
 	if lost == 0 {
@@ -93,7 +93,7 @@ const (
 )
 
 // read reads the log until the seat is left.
-func (r *recorder) read() {
+func (r *logReader) read() {
 	defer close(r.over)
 	pause := firstPause
 	for {
@@ -117,7 +117,7 @@ func (r *recorder) read() {
 }
 
 // logged tells the host whether the log can be read.
-func (r *recorder) logged(err error) {
+func (r *logReader) logged(err error) {
 	if isHopeless(err) {
 		err = fmt.Errorf("socketio: nats: recovery needs JetStream: %w", err)
 	}
@@ -135,7 +135,7 @@ var (
 )
 
 // session reads until that fails, or the connection has changed.
-func (r *recorder) session() error {
+func (r *logReader) session() error {
 	select {
 	case <-r.outbox.opened: // the others know us before they read what we record
 	case <-r.ctx.Done():
@@ -195,7 +195,7 @@ func (r *recorder) session() error {
 }
 
 // begin finds out where to read on.
-func (r *recorder) begin(info *jetstream.StreamInfo) error {
+func (r *logReader) begin(info *jetstream.StreamInfo) error {
 	base := baseOf(info)
 	switch {
 	case r.base == 0:
@@ -217,7 +217,7 @@ func (r *recorder) begin(info *jetstream.StreamInfo) error {
 }
 
 // consume begins to read a subject of the stream.
-func (j *journal) consume(ctx context.Context, stream jetstream.Stream, subject string, from uint64) (jetstream.Consumer, jetstream.MessagesContext, error) {
+func (j *jetStream) consume(ctx context.Context, stream jetstream.Stream, subject string, from uint64) (jetstream.Consumer, jetstream.MessagesContext, error) {
 	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:       from,
@@ -240,7 +240,7 @@ func (j *journal) consume(ctx context.Context, stream jetstream.Stream, subject 
 }
 
 // forget deletes a consumer, if the connection is there.
-func (j *journal) forget(stream jetstream.Stream, consumer jetstream.Consumer) {
+func (j *jetStream) forget(stream jetstream.Stream, consumer jetstream.Consumer) {
 	if !j.js.Conn().IsConnected() {
 		return
 	}
@@ -250,7 +250,7 @@ func (j *journal) forget(stream jetstream.Stream, consumer jetstream.Consumer) {
 }
 
 // catchUp tells the host how far the log is while its namespace is quiet.
-func (r *recorder) catchUp(ctx context.Context, stream jetstream.Stream) error {
+func (r *logReader) catchUp(ctx context.Context, stream jetstream.Stream) error {
 	info, err := stream.Info(ctx)
 	if err != nil {
 		return err
@@ -280,12 +280,12 @@ func newest(ctx context.Context, stream jetstream.Stream, subject string) (uint6
 	return m.Sequence, nil
 }
 
-func (r *recorder) tell(number uint64) error {
+func (r *logReader) tell(number uint64) error {
 	return r.hand(delivery{head{kind: kindPosition}, r.base + int64(number)})
 }
 
 // hand queues what was read. It fails only when the seat is left.
-func (r *recorder) hand(d delivery) error {
+func (r *logReader) hand(d delivery) error {
 	if err := r.inbox.read(r.ctx, d); err != nil {
 		return err
 	}
@@ -294,7 +294,7 @@ func (r *recorder) hand(d delivery) error {
 }
 
 // receive handles a message of the log.
-func (r *recorder) receive(number uint64, data []byte) error {
+func (r *logReader) receive(number uint64, data []byte) error {
 	d := delivery{position: r.base + int64(number)}
 	what, missing, err := r.unroll(data, r.inbox.limit)
 	d.head = what.head
@@ -303,7 +303,7 @@ func (r *recorder) receive(number uint64, data []byte) error {
 	case errors.Is(err, errParts):
 		r.host.Lost(1, err)
 	case err != nil:
-		r.host.Garbage(err)
+		r.host.Malformed(err)
 	case missing > 0 && !own:
 		r.host.Lost(missing, errSkipped)
 	}

@@ -111,13 +111,13 @@ func (o *Options) withDefaults() Options {
 }
 
 // An Adapter connects the namespaces of one server to those of others. It
-// implements [adapter.Cluster].
+// implements [adapter.Adapter].
 type Adapter struct {
 	conn    *natsgo.Conn
 	opts    Options
 	inbound chan *natsgo.Msg   // what all seats receive, in the order of the connection
 	status  chan natsgo.Status // changes of the connection
-	journal *journal           // nil if nothing is kept
+	journal *jetStream         // nil if nothing is kept
 	stop    chan struct{}      // closed by Close
 	stopped chan struct{}      // closed when listen has returned
 
@@ -128,10 +128,10 @@ type Adapter struct {
 	pending atomic.Int64  // bytes that wait to be published
 
 	mu     sync.Mutex // guards the following
-	seats  map[string]*seat
-	all    map[*seat]struct{} // also those that are being given up
-	up     chan struct{}      // closed unless there is a connection to wait for
-	moving bool               // up is open
+	seats  map[string]*clusterMember
+	all    map[*clusterMember]struct{} // also those that are being given up
+	up     chan struct{}               // closed unless there is a connection to wait for
+	moving bool                        // up is open
 	closed bool
 }
 
@@ -146,7 +146,7 @@ func New(conn *natsgo.Conn, opts *Options) *Adapter {
 	return newAdapter(conn, opts.withDefaults(), nil)
 }
 
-func newAdapter(conn *natsgo.Conn, opts Options, j *journal) *Adapter {
+func newAdapter(conn *natsgo.Conn, opts Options, j *jetStream) *Adapter {
 	a := &Adapter{
 		conn:    conn,
 		opts:    opts,
@@ -155,8 +155,8 @@ func newAdapter(conn *natsgo.Conn, opts Options, j *journal) *Adapter {
 		status:  conn.StatusChanged(natsgo.CONNECTED, natsgo.RECONNECTING, natsgo.DISCONNECTED, natsgo.CLOSED),
 		stop:    make(chan struct{}),
 		stopped: make(chan struct{}),
-		seats:   make(map[string]*seat),
-		all:     make(map[*seat]struct{}),
+		seats:   make(map[string]*clusterMember),
+		all:     make(map[*clusterMember]struct{}),
 		up:      make(chan struct{}),
 		over:    make(chan struct{}),
 		moving:  true,
@@ -166,7 +166,7 @@ func newAdapter(conn *natsgo.Conn, opts Options, j *journal) *Adapter {
 	return a
 }
 
-// Join implements [adapter.Cluster].
+// Join implements [adapter.Adapter].
 func (a *Adapter) Join(namespace string, host adapter.Host) adapter.Member {
 	s := newSeat(a, namespace, host)
 	if a.journal == nil {
@@ -178,7 +178,7 @@ func (a *Adapter) Join(namespace string, host adapter.Host) adapter.Member {
 	return r
 }
 
-func (a *Adapter) join(s *seat) {
+func (a *Adapter) join(s *clusterMember) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
@@ -220,15 +220,15 @@ func (a *Adapter) Close() error {
 }
 
 // list returns the seats. The caller holds mu.
-func (a *Adapter) list() []*seat {
-	list := make([]*seat, 0, len(a.all))
+func (a *Adapter) list() []*clusterMember {
+	list := make([]*clusterMember, 0, len(a.all))
 	for s := range a.all {
 		list = append(list, s)
 	}
 	return list
 }
 
-func (a *Adapter) each(fn func(*seat)) {
+func (a *Adapter) each(fn func(*clusterMember)) {
 	a.mu.Lock()
 	list := a.list()
 	a.mu.Unlock()
@@ -251,9 +251,9 @@ func (a *Adapter) listen() {
 		case m := <-a.inbound:
 			a.receive(m)
 		case <-heartbeat.C:
-			a.each((*seat).beat)
+			a.each((*clusterMember).beat)
 		case <-greeting.C:
-			a.each((*seat).greet)
+			a.each((*clusterMember).greet)
 		case s, ok := <-status:
 			if !ok {
 				status = nil
@@ -301,13 +301,13 @@ func (a *Adapter) changed(status natsgo.Status) (again bool) {
 		if dead {
 			reason = natsgo.ErrConnectionClosed
 		}
-		a.each(func(s *seat) { s.note(attached, reason) })
+		a.each(func(s *clusterMember) { s.note(attached, reason) })
 	} else if !was {
-		a.each(func(s *seat) { s.attach(false) })
+		a.each(func(s *clusterMember) { s.attach(false) })
 	}
 	if is || dead {
 		a.epoch.Add(1)
-		a.each(func(s *seat) {
+		a.each(func(s *clusterMember) {
 			s.outbox.kick() // to send what waits, or to let go of it
 			if s.rec != nil {
 				s.rec.kick()

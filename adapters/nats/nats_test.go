@@ -115,14 +115,14 @@ func node(t testing.TB, conn *natsgo.Conn, opts *Options) *Adapter {
 func TestContract(t *testing.T) {
 	t.Parallel()
 	b := newBus(t)
-	adaptertest.Run(t, func(t testing.TB) adapter.Cluster { return b.node(t, nil) })
+	adaptertest.Run(t, func(t testing.TB) adapter.Adapter { return b.node(t, nil) })
 }
 
 func TestContractOverOneConnection(t *testing.T) {
 	t.Parallel()
 	b := newBus(t)
 	conn := b.connect(t)
-	adaptertest.Run(t, func(t testing.TB) adapter.Cluster { return node(t, conn, nil) })
+	adaptertest.Run(t, func(t testing.TB) adapter.Adapter { return node(t, conn, nil) })
 }
 
 // A host records what it is told.
@@ -163,7 +163,7 @@ func (h *host) Status(reason error) {
 	defer h.mu.Unlock()
 	h.states = append(h.states, reason)
 }
-func (h *host) Garbage(reason error) { h.garbage <- reason }
+func (h *host) Malformed(reason error) { h.garbage <- reason }
 
 func (h *host) lostSoFar() int {
 	h.mu.Lock()

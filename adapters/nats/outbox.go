@@ -20,7 +20,7 @@ type outbox struct {
 	lost   func(n int, reason error)
 
 	mu     sync.Mutex // guards the following
-	queue  []letter
+	queue  []outMessage
 	number uint64        // of the last message to all
 	open   bool          // the seat has subscribed: it hears the answers
 	opened chan struct{} // closed when it has
@@ -29,8 +29,8 @@ type outbox struct {
 	quiet  chan struct{} // closed when it ends; nil if nobody waits for that
 }
 
-// A letter is an encoded message on its way.
-type letter struct {
+// An outMessage is an encoded message on its way.
+type outMessage struct {
 	subject string
 	data    []byte
 	control bool   // a greeting, which does not count as lost
@@ -38,14 +38,14 @@ type letter struct {
 }
 
 // counts reports whether its loss does.
-func (l *letter) counts() bool { return !l.control && l.number == 0 }
+func (l *outMessage) counts() bool { return !l.control && l.number == 0 }
 
 // put queues a message; numbered ones are for all servers.
 func (o *outbox) put(subject string, data []byte, numbered bool) error {
-	return o.add(letter{subject: subject, data: data}, numbered)
+	return o.add(outMessage{subject: subject, data: data}, numbered)
 }
 
-func (o *outbox) add(l letter, numbered bool) error {
+func (o *outbox) add(l outMessage, numbered bool) error {
 	data := l.data
 	size := int64(len(data))
 	if size > o.a.opts.MaxPending {
@@ -79,7 +79,7 @@ func (o *outbox) greet(subject string, data []byte) {
 	}
 	setNumber(data, o.number)
 	o.a.pending.Add(int64(len(data)))
-	o.queue = append(o.queue, letter{subject: subject, data: data, control: true})
+	o.queue = append(o.queue, outMessage{subject: subject, data: data, control: true})
 	o.run()
 }
 
@@ -193,7 +193,7 @@ func (o *outbox) rest() {
 
 // send hands letters to the connection, as many as it takes, and counts those
 // among them that it refused.
-func (o *outbox) send(batch []letter) (sent, lost int, reason error) {
+func (o *outbox) send(batch []outMessage) (sent, lost int, reason error) {
 	for i, l := range batch {
 		err := post(o.a.conn, l.subject, o.sender, l.number, l.data)
 		if errors.Is(err, natsgo.ErrReconnectBufExceeded) {

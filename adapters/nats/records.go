@@ -23,18 +23,18 @@ const (
 	window = 1 << 20
 )
 
-// records are the events that this server has recorded and that have not come back
+// unconfirmed are the events that this server has recorded and that have not come back
 // from the log. If they don't soon, the host gets them all the same. Clients that
 // have such an event can't be told from those that don't, by their offsets: so
 // another entry of the log says that no session is restored across this place.
-type records struct {
-	seat *seat
+type unconfirmed struct {
+	seat *clusterMember
 
 	mu       sync.Mutex // guards the following
 	number   uint64     // of the last
 	back     uint64     // of the last that has come back
 	position int64      // of that
-	waiting  []record
+	waiting  []pendingAppend
 	size     int64       // bytes in waiting
 	sent     int         // of waiting, how many
 	inflight int64       // bytes of those
@@ -49,7 +49,7 @@ type records struct {
 
 var errLog = errors.New("socketio: nats: JetStream does not take what is recorded")
 
-type record struct {
+type pendingAppend struct {
 	number uint64
 	data   []byte
 	since  time.Time
@@ -58,8 +58,8 @@ type record struct {
 	gap    bool
 }
 
-// Record implements [adapter.Recorder].
-func (r *recorder) Record(m *adapter.Message) error {
+// Append implements [adapter.LogBus].
+func (r *logReader) Append(m *adapter.Message) error {
 	if r.a.dead.Load() {
 		return natsgo.ErrConnectionClosed // and no session is ever saved again
 	}
@@ -72,7 +72,7 @@ func (r *recorder) Record(m *adapter.Message) error {
 
 // put takes an event. If it is refused, the host delivers it, and clients have
 // what is not in the log.
-func (r *records) put(data []byte) error {
+func (r *unconfirmed) put(data []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	limit := r.seat.a.opts.MaxPending
@@ -94,21 +94,21 @@ func (r *records) put(data []byte) error {
 }
 
 // add queues an entry. The caller holds mu.
-func (r *records) add(data []byte, gap bool) {
+func (r *unconfirmed) add(data []byte, gap bool) {
 	r.number++
 	setNumber(data, r.number)
 	now := time.Now()
 	if len(r.waiting) == 0 {
 		r.progress = now
 	}
-	r.waiting = append(r.waiting, record{number: r.number, data: data, since: now, gap: gap})
+	r.waiting = append(r.waiting, pendingAppend{number: r.number, data: data, since: now, gap: gap})
 	r.size += int64(len(data))
 	r.pump()
 	r.watched()
 }
 
 // begin lets what waits be sent.
-func (r *records) begin() {
+func (r *unconfirmed) begin() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.open, r.progress = true, time.Now()
@@ -116,10 +116,10 @@ func (r *records) begin() {
 }
 
 // pump sends what the window allows. The caller holds mu.
-func (r *records) pump() {
+func (r *unconfirmed) pump() {
 	for r.open && r.sent < len(r.waiting) && (r.inflight == 0 || r.inflight+int64(len(r.waiting[r.sent].data)) <= window) {
 		w := &r.waiting[r.sent]
-		err := r.seat.outbox.add(letter{subject: r.seat.prefix + logged, data: w.data, number: w.number}, false)
+		err := r.seat.outbox.add(outMessage{subject: r.seat.prefix + logged, data: w.data, number: w.number}, false)
 		if err != nil {
 			return // tick tries again
 		}
@@ -132,7 +132,7 @@ func (r *records) pump() {
 }
 
 // take takes the first n that wait. The caller holds mu.
-func (r *records) take(n int) []record {
+func (r *unconfirmed) take(n int) []pendingAppend {
 	taken := r.waiting[:n:n]
 	for i := range taken {
 		r.size -= int64(len(taken[i].data))
@@ -148,21 +148,21 @@ func (r *records) take(n int) []record {
 }
 
 // watched sees to it that tick runs. The caller holds mu.
-func (r *records) watched() {
+func (r *unconfirmed) watched() {
 	if r.timer == nil && !r.ended {
 		r.timer = time.AfterFunc(recordTimeout/4, r.tick)
 	}
 }
 
 // tick looks after what waits.
-func (r *records) tick() {
+func (r *unconfirmed) tick() {
 	if lost := r.look(); lost > 0 {
 		r.seat.host.Lost(lost, errLog)
 	}
 }
 
 // look is tick. It returns how many are given up.
-func (r *records) look() (lost int) {
+func (r *unconfirmed) look() (lost int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended {
@@ -189,7 +189,7 @@ func (r *records) look() (lost int) {
 // resend begins anew with what was sent and has not come back: JetStream keeps
 // it once, as long as it knows that it has it. What is older than that is given
 // up. The caller holds mu.
-func (r *records) resend(now time.Time) (lost int) {
+func (r *unconfirmed) resend(now time.Time) (lost int) {
 	n := 0
 	for n < r.sent && now.Sub(r.waiting[n].first) > r.seat.a.journal.duplicates()*3/4 {
 		n++
@@ -209,7 +209,7 @@ func (r *records) resend(now time.Time) (lost int) {
 
 // give gives the host the first n that wait, without a position. The
 // caller holds mu.
-func (r *records) give(n int) {
+func (r *unconfirmed) give(n int) {
 	for i := range n {
 		w := &r.waiting[i]
 		if w.given || w.gap {
@@ -224,7 +224,7 @@ func (r *records) give(n int) {
 }
 
 // mark appends an entry that says that there is a gap. The caller holds mu.
-func (r *records) mark() {
+func (r *unconfirmed) mark() {
 	if r.unmarked && r.size < r.seat.a.opts.MaxPending {
 		r.unmarked = false
 		r.add(appendHead(nil, kindGap, 0, 0, r.seat.id), true)
@@ -233,14 +233,14 @@ func (r *records) mark() {
 
 // miss says that clients may have what will not be in the log. The caller holds
 // mu.
-func (r *records) miss() {
+func (r *unconfirmed) miss() {
 	r.unmarked = true
 	r.watched()
 }
 
 // returned takes a record that has come back, and gives the host those before it,
 // which never will. It reports whether the host has not got it.
-func (r *records) returned(number uint64, position int64) bool {
+func (r *unconfirmed) returned(number uint64, position int64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.progress = time.Now()
@@ -268,7 +268,7 @@ func (r *records) returned(number uint64, position int64) bool {
 }
 
 // complete reports whether nobody has what the log does not know of.
-func (r *records) complete() bool {
+func (r *unconfirmed) complete() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range r.waiting {
@@ -280,7 +280,7 @@ func (r *records) complete() bool {
 }
 
 // barrier returns what is to be read before what is published now.
-func (r *records) barrier() barrier {
+func (r *unconfirmed) barrier() barrier {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	b := barrier{position: r.position}
@@ -291,7 +291,7 @@ func (r *records) barrier() barrier {
 }
 
 // settled waits until nothing waits that may come back soon.
-func (r *records) settled(ctx context.Context) error {
+func (r *unconfirmed) settled(ctx context.Context) error {
 	r.mu.Lock()
 	if len(r.waiting) == 0 || r.silent {
 		r.mu.Unlock()
@@ -311,7 +311,7 @@ func (r *records) settled(ctx context.Context) error {
 }
 
 // end stops it, and returns how many may not have reached the log.
-func (r *records) end() (lost int) {
+func (r *unconfirmed) end() (lost int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ended = true

@@ -15,8 +15,8 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// A seat implements [adapter.Member].
-type seat struct {
+// A clusterMember implements [adapter.Member].
+type clusterMember struct {
 	a         *Adapter
 	id        string
 	token     string // of the namespace
@@ -31,8 +31,8 @@ type seat struct {
 	cancel  context.CancelFunc
 	link    link
 	subs    [2]atomic.Pointer[natsgo.Subscription]
-	dropped int       // messages to this seat alone that the connection had to drop; used by listen only
-	rec     *recorder // nil if there is no log
+	dropped int        // messages to this seat alone that the connection had to drop; used by listen only
+	rec     *logReader // nil if there is no log
 	leaving sync.Once
 	left    chan struct{} // closed by Leave
 	gone    chan struct{} // closed when nothing runs any more
@@ -45,10 +45,10 @@ const introductions = 200 * time.Millisecond
 // grace is how long Leave waits for what was published to reach the server.
 const grace = 3 * time.Second
 
-func newSeat(a *Adapter, namespace string, host adapter.Host) *seat {
+func newSeat(a *Adapter, namespace string, host adapter.Host) *clusterMember {
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails
-	s := &seat{
+	s := &clusterMember{
 		a:     a,
 		id:    hex.EncodeToString(id[:]),
 		token: token(namespace),
@@ -69,7 +69,7 @@ func newSeat(a *Adapter, namespace string, host adapter.Host) *seat {
 // flush waits until the server has seen what the connection has sent, however
 // often the connection is lost. The error is that of ctx, or of a connection
 // that will not come back.
-func (s *seat) flush() error {
+func (s *clusterMember) flush() error {
 	for {
 		if err := s.a.connected(s.ctx); err != nil {
 			return err
@@ -92,16 +92,16 @@ func (s *seat) flush() error {
 }
 
 // ID implements [adapter.Member].
-func (s *seat) ID() string { return s.id }
+func (s *clusterMember) ID() string { return s.id }
 
 var errRecipient = errors.New("socketio: nats: an answer without a proper recipient")
 
 // Publish implements [adapter.Member].
-func (s *seat) Publish(m *adapter.Message) error {
+func (s *clusterMember) Publish(m *adapter.Message) error {
 	recipient := all
-	if m.To != "" || m.Kind.IsAnswer() {
+	if m.To != "" || m.Kind.IsResponse() {
 		recipient = m.To
-		if !validName(recipient) || recipient == adapter.Emitter {
+		if !validName(recipient) || recipient == adapter.ExternalSender {
 			return errRecipient
 		}
 	}
@@ -122,7 +122,7 @@ func (s *seat) Publish(m *adapter.Message) error {
 }
 
 // barrier returns what of the log is behind what is published now.
-func (s *seat) barrier() barrier {
+func (s *clusterMember) barrier() barrier {
 	if s.rec == nil {
 		return barrier{}
 	}
@@ -130,10 +130,10 @@ func (s *seat) barrier() barrier {
 }
 
 // greet tells the others that this seat is there and asks who they are.
-func (s *seat) greet() { s.say(kindHello, all) }
+func (s *clusterMember) greet() { s.say(kindHello, all) }
 
 // beat tells the others that this seat is there, and forgets those that are not.
-func (s *seat) beat() {
+func (s *clusterMember) beat() {
 	s.say(kindAlive, all)
 	s.inspect()
 	s.peers.purge()
@@ -146,26 +146,26 @@ func (s *seat) beat() {
 	}
 }
 
-func (s *seat) say(kind byte, recipient string) {
+func (s *clusterMember) say(kind byte, recipient string) {
 	s.outbox.greet(s.prefix+recipient, appendHead(nil, kind, 0, 0, s.id))
 }
 
 // receive takes what came from the connection.
-func (s *seat) receive(m *natsgo.Msg) {
+func (s *clusterMember) receive(m *natsgo.Msg) {
 	direct := m.Sub == s.subs[1].Load()
 	if !direct && m.Sub != s.subs[0].Load() {
 		return // this seat is not ready, or it was for the one before it
 	}
 	h, err := decodeHead(m.Data)
 	if err != nil {
-		s.host.Garbage(err)
+		s.host.Malformed(err)
 		return
 	}
 	if string(h.sender) == s.id {
 		return
 	}
 	if !s.peers.note(h) {
-		s.host.Garbage(errPeers)
+		s.host.Malformed(errPeers)
 		return
 	}
 	switch h.kind {
@@ -183,7 +183,7 @@ func (s *seat) receive(m *natsgo.Msg) {
 }
 
 // Peers implements [adapter.Member].
-func (s *seat) Peers(ctx context.Context) (adapter.Peers, error) {
+func (s *clusterMember) Peers(ctx context.Context) (adapter.Peers, error) {
 	if err := ctx.Err(); err != nil {
 		return adapter.Peers{}, err
 	}
@@ -195,7 +195,7 @@ func (s *seat) Peers(ctx context.Context) (adapter.Peers, error) {
 }
 
 // Leave implements [adapter.Member].
-func (s *seat) Leave() <-chan struct{} {
+func (s *clusterMember) Leave() <-chan struct{} {
 	s.leaving.Do(func() {
 		s.a.mu.Lock()
 		if s.a.seats[s.token] == s {
@@ -211,7 +211,7 @@ func (s *seat) Leave() <-chan struct{} {
 }
 
 // finish sends what is left and ends what runs.
-func (s *seat) finish() {
+func (s *clusterMember) finish() {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	err := s.farewell(ctx)
@@ -237,7 +237,7 @@ func (s *seat) finish() {
 
 // farewell sends what was published, and that this seat leaves. It does not
 // wait for a connection that nothing has to be sent on.
-func (s *seat) farewell(ctx context.Context) error {
+func (s *clusterMember) farewell(ctx context.Context) error {
 	if !s.a.online.Load() && s.outbox.empty() {
 		return nil
 	}

@@ -51,7 +51,7 @@ func TestServerThatDiesWhileItIsAsked(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	replies, err := io.ServerSideEmitWithAck(ctx, "ask")
-	var silent *socketio.SilentError
+	var silent *socketio.NoResponseError
 	if len(replies) != 1 || ctx.Err() != nil || err != nil && !errors.As(err, &silent) {
 		t.Errorf("answered with %d replies, %v", len(replies), err)
 	}

@@ -18,7 +18,7 @@ import (
 // sessions are on their way to the bucket. Some goroutines put them there, and
 // exist while there is work.
 type sessions struct {
-	recorder *recorder
+	recorder *logReader
 	running  sync.WaitGroup // the goroutines
 
 	mu      sync.Mutex // guards the following
@@ -59,8 +59,8 @@ func sessionKey(pid string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// Save implements [adapter.Recorder].
-func (r *recorder) Save(s *adapter.Session, ttl time.Duration) error {
+// SaveSession implements [adapter.LogBus].
+func (r *logReader) SaveSession(s *adapter.Session, ttl time.Duration) error {
 	if !r.records.complete() {
 		return errGap // before which it would have to end
 	}
@@ -148,8 +148,8 @@ func (q *sessions) put(one *saving) error {
 	return nil
 }
 
-// Take implements [adapter.Recorder]. It waits for what this server is saving.
-func (r *recorder) Take(ctx context.Context, pid string) (*adapter.Session, error) {
+// TakeSession implements [adapter.LogBus]. It waits for what this server is saving.
+func (r *logReader) TakeSession(ctx context.Context, pid string) (*adapter.Session, error) {
 	key := sessionKey(pid)
 	r.sessions.mu.Lock()
 	one := r.sessions.pending[key]
@@ -179,7 +179,7 @@ func (r *recorder) Take(ctx context.Context, pid string) (*adapter.Session, erro
 }
 
 // take takes what is kept for a key out of the bucket: once, whoever asks.
-func (j *journal) take(ctx context.Context, key string) ([]byte, error) {
+func (j *jetStream) take(ctx context.Context, key string) ([]byte, error) {
 	kv, err := j.keys(ctx)
 	if err != nil {
 		return nil, err
@@ -203,7 +203,7 @@ func (j *journal) take(ctx context.Context, key string) ([]byte, error) {
 }
 
 // keys returns the bucket.
-func (j *journal) keys(ctx context.Context) (jetstream.KeyValue, error) {
+func (j *jetStream) keys(ctx context.Context) (jetstream.KeyValue, error) {
 	if kv := j.kv.Load(); kv != nil {
 		return *kv, nil
 	}

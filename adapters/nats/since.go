@@ -10,20 +10,20 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// Position implements [adapter.Recorder].
-func (r *recorder) Position(offset string) (int64, bool) {
+// Position implements [adapter.LogBus].
+func (r *logReader) Position(offset string) (int64, bool) {
 	position, err := strconv.ParseInt(offset, 36, 64)
 	return position, err == nil && position >= 0 && r.Offset(position) == offset
 }
 
-// Offset implements [adapter.Recorder]. Positions tell streams apart, so offsets
+// Offset implements [adapter.LogBus]. Positions tell streams apart, so offsets
 // do.
-func (r *recorder) Offset(position int64) string { return strconv.FormatInt(position, 36) }
+func (r *logReader) Offset(position int64) string { return strconv.FormatInt(position, 36) }
 
-// Since implements [adapter.Recorder].
-func (r *recorder) Since(ctx context.Context, position int64) ([]*adapter.Message, error) {
+// ReadAfter implements [adapter.LogBus].
+func (r *logReader) ReadAfter(ctx context.Context, position int64) ([]*adapter.Message, error) {
 	if !r.records.complete() {
-		return nil, fmt.Errorf("socketio: nats: events are not in the stream: %w", adapter.ErrForgotten)
+		return nil, fmt.Errorf("socketio: nats: events are not in the stream: %w", adapter.ErrEvicted)
 	}
 	stream, err := r.journal.stream(ctx)
 	if err != nil {
@@ -58,20 +58,20 @@ func (r *recorder) Since(ctx context.Context, position int64) ([]*adapter.Messag
 func locate(info *jetstream.StreamInfo, position int64) (number uint64, err error) {
 	at := position - baseOf(info)
 	if at < 0 || uint64(at) > info.State.LastSeq || info.State.FirstSeq > uint64(at)+1 {
-		return 0, adapter.ErrForgotten
+		return 0, adapter.ErrEvicted
 	}
 	return uint64(at), nil
 }
 
 // between returns the events behind one message, to another one that is there.
-func (r *recorder) between(ctx context.Context, stream jetstream.Stream, base int64, from, end uint64) (list []*adapter.Message, err error) {
+func (r *logReader) between(ctx context.Context, stream jetstream.Stream, base int64, from, end uint64) (list []*adapter.Message, err error) {
 	consumer, messages, err := r.journal.consume(ctx, stream, r.prefix+logged, from+1)
 	if err != nil {
 		return nil, err
 	}
 	defer r.journal.forget(stream, consumer)
 	defer messages.Stop()
-	var u unroller
+	var u assembler
 	for number, next := uint64(0), uint64(1); number < end; next++ {
 		m, err := messages.Next(jetstream.NextContext(ctx))
 		if err != nil {
@@ -82,7 +82,7 @@ func (r *recorder) between(ctx context.Context, stream jetstream.Stream, base in
 			return nil, err
 		}
 		if at.Sequence.Consumer != next {
-			return nil, fmt.Errorf("%w: %w", adapter.ErrForgotten, errSkipped)
+			return nil, fmt.Errorf("%w: %w", adapter.ErrEvicted, errSkipped)
 		}
 		if number = at.Sequence.Stream; number > end {
 			break
@@ -90,7 +90,7 @@ func (r *recorder) between(ctx context.Context, stream jetstream.Stream, base in
 		what, missing, err := u.unroll(m.Data(), r.inbox.limit)
 		switch {
 		case err == errParts, missing > 0, what.whole && what.kind == kindGap:
-			return nil, fmt.Errorf("socketio: nats: events are not in the stream: %w", adapter.ErrForgotten)
+			return nil, fmt.Errorf("socketio: nats: events are not in the stream: %w", adapter.ErrEvicted)
 		case err != nil, !what.event():
 			continue // who reads the log counts it
 		}

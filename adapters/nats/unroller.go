@@ -1,8 +1,8 @@
 package nats
 
-// An unroller makes of the messages of a log, one after another, what was
+// An assembler makes of the messages of a log, one after another, what was
 // recorded: whole, and once.
-type unroller struct {
+type assembler struct {
 	numbers map[string]uint64 // of the last, by sender
 	parts   map[string]*assembly
 	size    int64 // bytes in parts
@@ -18,7 +18,7 @@ func (u *unrolled) event() bool { return u.whole && u.kind != kindGap }
 
 // unroll takes the next message. It returns how many of its sender are missing
 // before it.
-func (u *unroller) unroll(data []byte, limit int64) (what unrolled, missing int, err error) {
+func (u *assembler) unroll(data []byte, limit int64) (what unrolled, missing int, err error) {
 	if what.head, err = decodeHead(data); err != nil {
 		return unrolled{}, 0, err
 	}
@@ -58,7 +58,7 @@ func (u *unroller) unroll(data []byte, limit int64) (what unrolled, missing int,
 }
 
 // assemble takes a part. It returns nil until it is the last.
-func (u *unroller) assemble(h head, limit int64) ([]byte, error) {
+func (u *assembler) assemble(h head, limit int64) ([]byte, error) {
 	sender := string(h.sender)
 	as := u.parts[sender]
 	if as == nil || h.number == 0 {
@@ -87,7 +87,7 @@ func (u *unroller) assemble(h head, limit int64) ([]byte, error) {
 	return as.data, nil
 }
 
-func (u *unroller) drop(sender string) {
+func (u *assembler) drop(sender string) {
 	if as := u.parts[sender]; as != nil {
 		u.size -= int64(len(as.data))
 		delete(u.parts, sender)

@@ -41,8 +41,8 @@ type bus struct {
 	queue    []command
 	held     int // of the queue, from its begin, that can't be sent now
 	waiting  int // bytes that are queued or being written
-	seats    map[*seat]struct{}
-	topics   map[topic][]*seat
+	members  map[*member]struct{}
+	topics   map[topic][]*member
 	changed  map[topic]struct{}   // of topics, since the listener has looked
 	follows  bool                 // the listener is at it
 	caughtUp chan struct{}        // closed when it has followed all changes; nil if nobody waits for that
@@ -61,7 +61,7 @@ type topic struct {
 // done, if there is one, with the reply. A command that fails is counted as lost,
 // unless it is control; one that is given up with its seat is not done.
 type command struct {
-	seat    *seat
+	seat    *member
 	cmd     rueidis.Completed
 	size    int  // bytes, about
 	key     bool // has a key, or is of sharded Pub/Sub: in Redis Cluster, a node is responsible
@@ -77,7 +77,7 @@ func newBus(client rueidis.Client, backlog int, sharded bool) *bus {
 	b := &bus{
 		client: client, sharded: sharded, backlog: backlog,
 		send: make(chan struct{}, 1), listen: make(chan struct{}, 1),
-		seats: map[*seat]struct{}{}, topics: map[topic][]*seat{}, changed: map[topic]struct{}{},
+		members: map[*member]struct{}{}, topics: map[topic][]*member{}, changed: map[topic]struct{}{},
 		former: map[string]time.Time{},
 	}
 	b.nodes.client, b.nodes.cluster = client, client.Mode() == rueidis.ClientModeCluster
@@ -86,8 +86,8 @@ func newBus(client rueidis.Client, backlog int, sharded bool) *bus {
 	return b
 }
 
-// A seat is what a bus knows of one member. Formats embed it.
-type seat struct {
+// A member is what a bus knows of one member. Formats embed it.
+type member struct {
 	bus     *bus
 	host    adapter.Host
 	receive func(t topic, channel string, payload []byte)
@@ -116,8 +116,8 @@ type seat struct {
 }
 
 // newSeat makes a seat, which is to be joined.
-func newSeat(b *bus, host adapter.Host) *seat {
-	s := &seat{bus: b, host: host, told: errConnecting, gone: make(chan struct{}), drained: make(chan struct{})}
+func newSeat(b *bus, host adapter.Host) *member {
+	s := &member{bus: b, host: host, told: errConnecting, gone: make(chan struct{}), drained: make(chan struct{})}
 	s.state.begin()
 	return s
 }
@@ -126,7 +126,7 @@ func newSeat(b *bus, host adapter.Host) *seat {
 // servers hear, own the one that this one hears alone. receive gets what comes, one
 // message at a time, with the topic that it came for; the payload is not to be
 // changed. leaving is sent to all when the seat is given up.
-func (s *seat) join(receive func(t topic, channel string, payload []byte), leaving []byte, counted, own topic, topics ...topic) {
+func (s *member) join(receive func(t topic, channel string, payload []byte), leaving []byte, counted, own topic, topics ...topic) {
 	b := s.bus
 	s.receive, s.leaving, s.counted, s.own = receive, leaving, counted.name, own
 	topics = append(topics, counted, own)
@@ -142,15 +142,15 @@ func (s *seat) join(receive func(t topic, channel string, payload []byte), leavi
 		b.running.Go(b.out.run)
 		b.running.Go((&listener{bus: b}).run)
 	})
-	b.seats[s] = struct{}{}
+	b.members[s] = struct{}{}
 	for _, t := range topics {
-		b.want(t, s)
+		b.subscribe(t, s)
 	}
 	wake(b.listen)
 }
 
 // enqueue sends a command, later. It does not wait.
-func (s *seat) enqueue(c command) error {
+func (s *member) enqueue(c command) error {
 	const overhead = 128 // of a command, in memory
 	c.size += overhead
 	b := s.bus
@@ -167,7 +167,7 @@ func (s *seat) enqueue(c command) error {
 }
 
 // append is called with the lock held.
-func (s *seat) append(c command) {
+func (s *member) append(c command) {
 	b := s.bus
 	c.seat = s
 	if c.again = c.key || b.nodes.cluster; c.again {
@@ -180,7 +180,7 @@ func (s *seat) append(c command) {
 }
 
 // publish enqueues a message for a channel. The payload is Redis's from now on.
-func (s *seat) publish(channel string, payload []byte) error {
+func (s *member) publish(channel string, payload []byte) error {
 	return s.enqueue(s.bus.message(channel, payload))
 }
 
@@ -195,27 +195,27 @@ func (b *bus) message(channel string, payload []byte) command {
 }
 
 // listen hears a topic from now on, unlisten does not. Neither waits.
-func (s *seat) listen(t topic) {
+func (s *member) listen(t topic) {
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
 	if !s.left {
-		s.bus.want(t, s)
+		s.bus.subscribe(t, s)
 		wake(s.bus.listen)
 	}
 }
 
-func (s *seat) unlisten(t topic) {
+func (s *member) unlisten(t topic) {
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
 	if slices.Contains(s.bus.topics[t], s) {
-		s.bus.unwant(t, s)
+		s.bus.unsubscribe(t, s)
 		wake(s.bus.listen)
 	}
 }
 
 // run starts f on a goroutine of the seat, unless the seat was given up. What is
 // given up waits for f, which must not wait for that.
-func (s *seat) run(f func()) bool {
+func (s *member) run(f func()) bool {
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
 	if !s.left {
@@ -224,9 +224,9 @@ func (s *seat) run(f func()) bool {
 	return !s.left
 }
 
-// want is called with the lock held, and so is unwant. Lists of seats are not
+// subscribe is called with the lock held, and so is unwant. Lists of seats are not
 // changed but replaced.
-func (b *bus) want(t topic, s *seat) {
+func (b *bus) subscribe(t topic, s *member) {
 	b.changed[t] = struct{}{}
 	if seats := b.topics[t]; !slices.Contains(seats, s) {
 		b.topics[t] = append(slices.Clip(seats), s)
@@ -263,16 +263,16 @@ func (b *bus) change(topics iter.Seq[topic]) {
 	}
 }
 
-func (b *bus) unwant(t topic, s *seat) {
+func (b *bus) unsubscribe(t topic, s *member) {
 	b.changed[t] = struct{}{}
-	seats := slices.DeleteFunc(slices.Clone(b.topics[t]), func(other *seat) bool { return other == s })
+	seats := slices.DeleteFunc(slices.Clone(b.topics[t]), func(other *member) bool { return other == s })
 	if b.topics[t] = seats; len(seats) == 0 {
 		delete(b.topics, t)
 	}
 }
 
 // Leave gives up the seat, as [adapter.Member] says.
-func (s *seat) Leave() <-chan struct{} {
+func (s *member) Leave() <-chan struct{} {
 	b := s.bus
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -287,10 +287,10 @@ func (s *seat) Leave() <-chan struct{} {
 	s.left = true
 	s.state.leave()
 	b.remember(s.name)
-	delete(b.seats, s)
+	delete(b.members, s)
 	for t, seats := range b.topics {
 		if slices.Contains(seats, s) {
-			b.unwant(t, s)
+			b.unsubscribe(t, s)
 		}
 	}
 	wake(b.listen)
@@ -320,7 +320,7 @@ func (b *bus) isFormer(name string) bool {
 	return ok
 }
 
-func (s *seat) retire() {
+func (s *member) retire() {
 	timeout := time.NewTimer(leaveTimeout)
 	defer timeout.Stop()
 	select {
@@ -341,8 +341,8 @@ func (s *seat) retire() {
 func (b *bus) close() {
 	b.mu.Lock()
 	b.closed = true
-	seats := make([]*seat, 0, len(b.seats))
-	for s := range b.seats {
+	seats := make([]*member, 0, len(b.members))
+	for s := range b.members {
 		seats = append(seats, s)
 	}
 	b.mu.Unlock()
@@ -358,7 +358,7 @@ func (b *bus) close() {
 
 // deliver gives the seat what was heard, unless it is given up. In Redis Cluster
 // there may be several connections to hear from.
-func (s *seat) deliver(t topic, channel string, payload []byte) {
+func (s *member) deliver(t topic, channel string, payload []byte) {
 	s.delivery.Lock()
 	defer s.delivery.Unlock()
 	s.gate.RLock()
@@ -369,7 +369,7 @@ func (s *seat) deliver(t topic, channel string, payload []byte) {
 }
 
 // lost reports messages that are not sent or not heard.
-func (s *seat) lost(n int, reason error) {
+func (s *member) lost(n int, reason error) {
 	s.gate.RLock()
 	defer s.gate.RUnlock()
 	if !s.shut {

@@ -45,7 +45,7 @@ func New(client rueidis.Client, opts *Options) *Adapter {
 
 // A classicMember is a seat in one namespace.
 type classicMember struct {
-	*seat
+	*member
 	uid      string
 	classic  classic
 	specific bool // answers are for the one that has asked
@@ -77,7 +77,7 @@ func newClassicMember(b *bus, o Options, namespace string, host adapter.Host) *c
 	m.room = topic{name: glob.Replace(m.classic.events()) + "*", pattern: true}
 	m.request = topic{name: m.classic.requests()}
 	m.response = topic{name: m.classic.responses("")}
-	m.seat = newSeat(b, host)
+	m.member = newSeat(b, host)
 	m.name = m.uid
 	m.join(m.receive, leavingClassic(m.uid), m.request, topic{name: m.classic.responses(m.uid)}, m.room, m.response)
 	return m
@@ -98,11 +98,11 @@ func (m *classicMember) ID() string { return m.uid }
 
 // Publish implements [adapter.Member].
 func (m *classicMember) Publish(msg *adapter.Message) error {
-	if unsayable(msg) {
+	if unsupported(msg) {
 		return nil
 	}
 	id := msg.ID
-	if id != "" && !msg.Kind.IsAnswer() {
+	if id != "" && !msg.Kind.IsResponse() {
 		id = m.uid + id // so the answers can be told from those for others
 	}
 	w := newWriter(msg, classicPacks(msg))
@@ -115,9 +115,9 @@ func (m *classicMember) Publish(msg *adapter.Message) error {
 
 func (m *classicMember) channelFor(msg *adapter.Message) string {
 	switch {
-	case msg.Kind == adapter.Emitted, msg.Kind.IsAnswer() && !m.specific:
+	case msg.Kind == adapter.Emitted, msg.Kind.IsResponse() && !m.specific:
 		return m.response.name
-	case msg.Kind.IsAnswer():
+	case msg.Kind.IsResponse():
 		return m.classic.responses(msg.To)
 	default:
 		return m.classic.channelFor(msg)
@@ -157,7 +157,7 @@ func (m *classicMember) receive(t topic, channel string, payload []byte) {
 		msg, err = m.decoder.classicResponse(payload)
 	}
 	if err != nil {
-		m.host.Garbage(fmt.Errorf("socketio: redis: on channel %q: %w", channel, err))
+		m.host.Malformed(fmt.Errorf("socketio: redis: on channel %q: %w", channel, err))
 	} else if msg != nil && !m.bus.isFormer(msg.From) {
 		m.host.Deliver(msg)
 	}

@@ -125,7 +125,7 @@ var classicCaptures = []struct {
 func decodeClassic(kind adapter.Kind, id bool, raw []byte) (*adapter.Message, error) {
 	d := decoder{uid: "own---", nsp: "/", wants: anyRoom}
 	switch {
-	case kind.IsAnswer():
+	case kind.IsResponse():
 		d.uid = ""
 		return d.classicResponse(raw)
 	case kind == adapter.Broadcast && !id:
@@ -146,7 +146,7 @@ func TestClassicOfNode(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := test.m
-			if !want.Kind.IsAnswer() {
+			if !want.Kind.IsResponse() {
 				want.From = classicNode
 			}
 			sameMessage(t, m, &want)

@@ -49,7 +49,7 @@ func NewEmitter(client rueidis.Client, opts *EmitterOptions) Emitter {
 		c := classic{key, namespace}
 		uid := ""
 		if m.Kind == adapter.Broadcast || m.Kind == adapter.Emit {
-			uid = adapter.Emitter
+			uid = adapter.ExternalSender
 		}
 		w := newWriter(m, classicPacks(m))
 		w.classic(m, uid, "", namespace)
@@ -63,7 +63,7 @@ func NewShardedEmitter(client rueidis.Client, opts *ShardedOptions) Emitter {
 	o := opts.withDefaults()
 	return Emitter{client: client, namespace: "/", format: func(namespace string, m *adapter.Message) (rueidis.Completed, error) {
 		w := newWriter(m, len(m.Binary) > 0)
-		w.envelope(m, adapter.Emitter, namespace)
+		w.envelope(m, adapter.ExternalSender, namespace)
 		channel := channelsOf(o.ChannelPrefix, namespace).forRequest(m, o.SubscriptionMode)
 		return client.B().Spublish().Channel(channel).Message(rueidis.BinaryString(w.b)).Build(), w.err
 	}}
@@ -80,7 +80,7 @@ func NewStreamsEmitter(client rueidis.Client, opts *StreamsOptions) Emitter {
 	return Emitter{client: client, namespace: "/", format: func(namespace string, m *adapter.Message) (rueidis.Completed, error) {
 		e := entry{
 			key: streamKey(o.StreamName, o.StreamCount, namespace), maxLen: strconv.Itoa(o.MaxLen),
-			uid: adapter.Emitter, nsp: namespace,
+			uid: adapter.ExternalSender, nsp: namespace,
 		}
 		c, err := e.command(client, m)
 		return c.cmd, err
@@ -148,7 +148,7 @@ func (e Emitter) ServerSideEmit(ctx context.Context, event string, args ...any) 
 }
 
 func (e Emitter) emit(ctx context.Context, kind adapter.Kind, event string, args []any) error {
-	a, err := socketio.ArgsOf(args...)
+	a, err := socketio.EncodeArgs(args...)
 	if err != nil {
 		return err
 	}

@@ -111,7 +111,7 @@ func TestEmitter(t *testing.T) {
 					t.Fatal(err)
 				}
 				got := next(t, h.messages)
-				got.From = strings.TrimPrefix(got.From, adapter.Emitter) // not all messages have it
+				got.From = strings.TrimPrefix(got.From, adapter.ExternalSender) // not all messages have it
 				sameMessage(t, &got, &want)
 			}
 			type person struct {

@@ -332,7 +332,7 @@ func (d *decoder) message(f *fields, pack bool) (*adapter.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.ID == "" && (m.Kind.IsAnswer() || m.Kind == adapter.Fetch) || m.Count < 0 {
+	if m.ID == "" && (m.Kind.IsResponse() || m.Kind == adapter.Fetch) || m.Count < 0 {
 		return nil, errNoData
 	}
 	m.Data, m.Binary = d.payload.buf, d.payload.binary

@@ -91,7 +91,7 @@ func (c *company) askOn(ctx context.Context, i int) {
 		replies, err := c.servers[i].Of("/").ServerSideEmitWithAck(one, "ask")
 		cancel()
 		c.asked.Add(1)
-		var silent *socketio.SilentError
+		var silent *socketio.NoResponseError
 		switch {
 		case err != nil && !errors.As(err, &silent) && !errors.Is(err, socketio.ErrUnpublished):
 			c.t.Errorf("%s: %v", c.name, err)

@@ -12,11 +12,11 @@ import (
 // barrierTimeout bounds how long requests wait for the stream.
 const barrierTimeout = 3 * time.Second
 
-// held are requests that came over Pub/Sub before the entries that were
+// orderBuffer are requests that came over Pub/Sub before the entries that were
 // appended to the stream before them may have been read: a server makes sockets
 // join a room, and asks that room a question. They wait until the stream is read up
 // to where it was when they had come.
-type held struct {
+type orderBuffer struct {
 	member *streamsMember
 	over   chan struct{} // closed when the seat is given up
 	once   sync.Once     // closes it
@@ -28,7 +28,7 @@ type held struct {
 }
 
 // add keeps a copy of a request.
-func (h *held) add(payload []byte) {
+func (h *orderBuffer) add(payload []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.size += len(payload); h.size > h.member.bus.backlog && len(h.payloads) > 0 {
@@ -43,7 +43,7 @@ func (h *held) add(payload []byte) {
 }
 
 // release delivers what is held.
-func (h *held) release() {
+func (h *orderBuffer) release() {
 	for {
 		h.mu.Lock()
 		payloads := h.payloads
@@ -61,7 +61,7 @@ func (h *held) release() {
 
 // await waits until all that the stream has now is read. If that takes too
 // long the requests are not made to wait longer.
-func (h *held) await() {
+func (h *orderBuffer) await() {
 	ctx, cancel := context.WithTimeout(h.member.bus.ctx, barrierTimeout)
 	defer cancel()
 	s := h.member.stream
@@ -81,7 +81,7 @@ func (h *held) await() {
 	}
 }
 
-func (h *held) close() { h.once.Do(func() { close(h.over) }) }
+func (h *orderBuffer) close() { h.once.Do(func() { close(h.over) }) }
 
 // A waiter waits until an entry has been read.
 type waiter struct {

@@ -74,7 +74,7 @@ func (h *fakeHost) Status(reason error) {
 	h.states = append(h.states, reason)
 }
 
-func (h *fakeHost) Garbage(reason error) { h.garbage <- reason }
+func (h *fakeHost) Malformed(reason error) { h.garbage <- reason }
 
 // next waits for what comes through a channel.
 func next[T any](t testing.TB, c <-chan T) T {

@@ -444,7 +444,7 @@ func (l *listener) try(s *subscription) {
 }
 
 // hears reports whether a node is where the seat's own topic is heard.
-func (l *listener) hears(node string, s *seat) bool {
+func (l *listener) hears(node string, s *member) bool {
 	at, ok := l.heard[s.own]
 	return ok && at == node
 }

@@ -54,7 +54,7 @@ func (c *crowd) count(n int, now time.Time, trouble bool) int {
 }
 
 // goes notes that a server has said that it leaves.
-func (s *seat) goes() {
+func (s *member) goes() {
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
 	now := time.Now()
@@ -66,7 +66,7 @@ func (s *seat) goes() {
 }
 
 // Peers implements [adapter.Member].
-func (s *seat) Peers(ctx context.Context) (adapter.Peers, error) {
+func (s *member) Peers(ctx context.Context) (adapter.Peers, error) {
 	b := s.bus
 	b.mu.Lock()
 	left, first := s.left, !s.crowd.known
@@ -86,7 +86,7 @@ func (s *seat) Peers(ctx context.Context) (adapter.Peers, error) {
 
 // count counts the other servers. In Redis Cluster it looks first where they may be, if
 // look is set.
-func (s *seat) count(ctx context.Context, look bool) (int, error) {
+func (s *member) count(ctx context.Context, look bool) (int, error) {
 	b := s.bus
 	n, err := s.subscribers(ctx, s.counted, look)
 	if err != nil {
@@ -108,14 +108,14 @@ func (s *seat) count(ctx context.Context, look bool) (int, error) {
 // poll counts the servers of some namespaces, so that it is known how many there were
 // when connections are lost.
 func (b *bus) poll() {
-	var list []*seat
+	var list []*member
 	b.mu.Lock()
-	for s := range b.seats {
+	for s := range b.members {
 		if s.state.reason() == nil {
 			list = append(list, s)
 		}
 	}
-	slices.SortFunc(list, func(a, b *seat) int { return a.crowd.countedAt.Compare(b.crowd.countedAt) })
+	slices.SortFunc(list, func(a, b *member) int { return a.crowd.countedAt.Compare(b.crowd.countedAt) })
 	list = list[:min(len(list), countAtOnce)]
 	b.mu.Unlock()
 	if len(list) == 0 || b.polling.Swap(true) {
@@ -135,7 +135,7 @@ func (b *bus) poll() {
 
 // subscribers returns how many connections hear a channel. Outside Redis Cluster the
 // connection that publishes is asked, so it counts who gets what was published before.
-func (s *seat) subscribers(ctx context.Context, channel string, look bool) (int, error) {
+func (s *member) subscribers(ctx context.Context, channel string, look bool) (int, error) {
 	b := s.bus
 	if b.nodes.cluster {
 		return b.subscribersOf(ctx, channel, look)

@@ -375,7 +375,7 @@ func (b *bus) settle(batch []command, results []rueidis.RedisResult) {
 		n      int
 		reason error
 	}
-	var losses map[*seat]loss
+	var losses map[*member]loss
 	for i, c := range batch {
 		reply, err := results[i].ToMessage()
 		if c.done != nil {
@@ -383,7 +383,7 @@ func (b *bus) settle(batch []command, results []rueidis.RedisResult) {
 		}
 		if err != nil && !rueidis.IsRedisNil(err) && !c.control { // nil is an answer
 			if losses == nil {
-				losses = make(map[*seat]loss)
+				losses = make(map[*member]loss)
 			}
 			losses[c.seat] = loss{losses[c.seat].n + 1, err}
 		}
@@ -399,7 +399,7 @@ func (b *bus) settle(batch []command, results []rueidis.RedisResult) {
 }
 
 // drop gives up what a seat has queued, and returns how many messages that is.
-func (b *bus) drop(s *seat) (n int) {
+func (b *bus) drop(s *member) (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.held = 0

@@ -145,10 +145,10 @@ func TestRefusedRecordIsLostOnce(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	h := newHost("r")
-	m := streamed(t, server.Addr(), nil).Join("/", h).(adapter.Recorder)
+	m := streamed(t, server.Addr(), nil).Join("/", h).(adapter.LogBus)
 	ready(t, m)
 	server.Do("CONFIG", "SET", "maxmemory", "1")
-	if err := m.Record(event("refused", "r")); err != nil {
+	if err := m.Append(event("refused", "r")); err != nil {
 		t.Fatal(err)
 	}
 	if got := next(t, h.messages); nameOf(got) != "refused" || got.Position != 0 {

@@ -20,17 +20,17 @@ const (
 	gapField    = "gap"    // what stands here for is not in the stream
 )
 
-// records are the events that this server has recorded and that have not come back
+// unconfirmed are the events that this server has recorded and that have not come back
 // from the stream yet. If they don't, the host gets them all the same. Clients
 // that have such an event can't be told from those that don't, by their offsets: an
 // entry says that sessions must not be restored across this place.
-type records struct {
+type unconfirmed struct {
 	member  *streamsMember
 	changed chan struct{} // wakes watch
 
 	mu       sync.Mutex // guards the following
 	number   uint64     // of the last
-	waiting  []record
+	waiting  []pendingAppend
 	progress time.Time // when one came back last
 	busy     bool      // watch runs
 	gaps     int       // that are not in the stream yet
@@ -38,15 +38,15 @@ type records struct {
 	marked   time.Time // when one was refused last
 }
 
-type record struct {
+type pendingAppend struct {
 	number uint64
 	data   string
 	since  time.Time
 	failed bool
 }
 
-// Record implements [adapter.Recorder].
-func (m *streamsMember) Record(msg *adapter.Message) error {
+// Append implements [adapter.LogBus].
+func (m *streamsMember) Append(msg *adapter.Message) error {
 	kind, data, err := encodeEntry(msg)
 	if err != nil {
 		return err
@@ -67,20 +67,20 @@ func (m *streamsMember) Record(msg *adapter.Message) error {
 		return err
 	}
 	r.number = number
-	r.waiting = append(r.waiting, record{number, data, time.Now(), false})
+	r.waiting = append(r.waiting, pendingAppend{number, data, time.Now(), false})
 	r.watched()
 	return nil
 }
 
 // watched sees to it that watch runs. The caller holds mu.
-func (r *records) watched() {
+func (r *unconfirmed) watched() {
 	if !r.busy {
 		r.busy = r.member.run(r.watch)
 	}
 }
 
 // fail says that Redis did not take a record.
-func (r *records) fail(number uint64) {
+func (r *unconfirmed) fail(number uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range r.waiting {
@@ -92,7 +92,7 @@ func (r *records) fail(number uint64) {
 }
 
 // watch ends when nothing waits, or with the seat.
-func (r *records) watch() {
+func (r *unconfirmed) watch() {
 	tick := time.NewTicker(recordTimeout / 4)
 	defer tick.Stop()
 	for {
@@ -117,19 +117,19 @@ func (r *records) watch() {
 }
 
 // late reports whether there is something to give up.
-func (r *records) late() bool {
+func (r *unconfirmed) late() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.waiting) > 0 && r.isLate(&r.waiting[0], time.Now())
 }
 
-func (r *records) isLate(first *record, now time.Time) bool {
+func (r *unconfirmed) isLate(first *pendingAppend, now time.Time) bool {
 	timeout := r.member.stream.options.recordTimeout
 	return first.failed || now.Sub(first.since) > timeout && now.Sub(r.progress) > timeout
 }
 
 // expired takes what nobody waits for any longer.
-func (r *records) expired() []record {
+func (r *unconfirmed) expired() []pendingAppend {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n, now := 0, time.Now()
@@ -140,7 +140,7 @@ func (r *records) expired() []record {
 }
 
 // takeLocked takes the first n that wait.
-func (r *records) takeLocked(n int) []record {
+func (r *unconfirmed) takeLocked(n int) []pendingAppend {
 	taken := r.waiting[:n:n]
 	if r.waiting = r.waiting[n:]; len(r.waiting) == 0 {
 		r.waiting = nil
@@ -149,7 +149,7 @@ func (r *records) takeLocked(n int) []record {
 }
 
 // back takes a record that has come back. Those before it never will.
-func (r *records) back(number uint64) (missing []record, ok bool) {
+func (r *unconfirmed) back(number uint64) (missing []pendingAppend, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.progress = time.Now()
@@ -167,7 +167,7 @@ func (r *records) back(number uint64) (missing []record, ok bool) {
 
 // give delivers records that have not come back, without a position. It is
 // called in turn.
-func (r *records) give(list []record) {
+func (r *unconfirmed) give(list []pendingAppend) {
 	if len(list) == 0 {
 		return
 	}
@@ -183,7 +183,7 @@ func (r *records) give(list []record) {
 }
 
 // mark appends an entry for gaps. The caller holds mu.
-func (r *records) mark() {
+func (r *unconfirmed) mark() {
 	if r.gaps == 0 || r.marking || time.Since(r.marked) < recordTimeout {
 		return
 	}
@@ -202,7 +202,7 @@ func (r *records) mark() {
 }
 
 // complete reports whether the stream knows of all gaps.
-func (r *records) complete() bool {
+func (r *unconfirmed) complete() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.gaps == 0

@@ -12,8 +12,8 @@ import (
 	"github.com/socketio-go/socketio/internal/redistest"
 )
 
-func recorder(t testing.TB, addr string, h adapter.Host) adapter.Recorder {
-	return streamed(t, addr, nil).Join("/", h).(adapter.Recorder)
+func recorder(t testing.TB, addr string, h adapter.Host) adapter.LogBus {
+	return streamed(t, addr, nil).Join("/", h).(adapter.LogBus)
 }
 
 // Two servers get what both record in one order, with the same positions.
@@ -30,8 +30,8 @@ func TestRecordedEventsComeBack(t *testing.T) {
 	}
 	const count = 300
 	for i := range count {
-		for name, m := range map[string]adapter.Recorder{"a": a, "b": b} {
-			if err := m.Record(event(name + strconv.Itoa(i))); err != nil {
+		for name, m := range map[string]adapter.LogBus{"a": a, "b": b} {
+			if err := m.Append(event(name + strconv.Itoa(i))); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -93,10 +93,10 @@ func TestSessionsAreRestored(t *testing.T) {
 		PID: "_lff0ZkTEftvEpBcAAAD", ID: "DTYy3sOpLiE9JAaAAAAC", Rooms: []string{"DTYy3sOpLiE9JAaAAAAC", "room1"},
 		Data: []byte(`{"name":"bob","blob":{"_placeholder":true,"num":0}}`), Binary: [][]byte{{1, 2}}, State: []byte(`{"since":7}`),
 	}
-	if err := a.Save(session, time.Minute); err != nil {
+	if err := a.SaveSession(session, time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	got, err := a.Take(t.Context(), session.PID) // although it may not be saved yet
+	got, err := a.TakeSession(t.Context(), session.PID) // although it may not be saved yet
 	if err != nil || got == nil {
 		t.Fatal(got, err)
 	}
@@ -104,14 +104,14 @@ func TestSessionsAreRestored(t *testing.T) {
 		string(got.State) != string(session.State) || string(got.Binary[0]) != "\x01\x02" {
 		t.Errorf("%+v", got)
 	}
-	if again, err := b.Take(t.Context(), session.PID); again != nil || err != nil {
+	if again, err := b.TakeSession(t.Context(), session.PID); again != nil || err != nil {
 		t.Error("it is taken twice", again, err)
 	}
 	none(t, hb.losses)
 
 	var positions []int64
 	for i := range 3 * sincePage {
-		if err := a.Record(event(strconv.Itoa(i), "r")); err != nil {
+		if err := a.Append(event(strconv.Itoa(i), "r")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -123,7 +123,7 @@ func TestSessionsAreRestored(t *testing.T) {
 			positions = append(positions, m.Position)
 		}
 	}
-	list, err := b.Since(t.Context(), positions[0]) // of which b's host wants nothing
+	list, err := b.ReadAfter(t.Context(), positions[0]) // of which b's host wants nothing
 	if err != nil || len(list) != 3*sincePage-1 {
 		t.Fatal(len(list), err)
 	}
@@ -132,19 +132,19 @@ func TestSessionsAreRestored(t *testing.T) {
 			t.Fatalf("%d: %+v", i, m)
 		}
 	}
-	if list, err := b.Since(t.Context(), positions[len(positions)-1]); err != nil || len(list) != 0 {
+	if list, err := b.ReadAfter(t.Context(), positions[len(positions)-1]); err != nil || len(list) != 0 {
 		t.Error(list, err)
 	}
 	server.Do("XTRIM", DefaultStreamName, "MAXLEN", "10")
-	if _, err := b.Since(t.Context(), positions[0]); !errors.Is(err, adapter.ErrForgotten) {
+	if _, err := b.ReadAfter(t.Context(), positions[0]); !errors.Is(err, adapter.ErrEvicted) {
 		t.Error(err)
 	}
 	server.Do("DEL", DefaultStreamName)
-	if _, err := b.Since(t.Context(), positions[0]); !errors.Is(err, adapter.ErrForgotten) {
+	if _, err := b.ReadAfter(t.Context(), positions[0]); !errors.Is(err, adapter.ErrEvicted) {
 		t.Error(err)
 	}
 	server.Do("SET", DefaultSessionKeyPrefix+"x", "garbage")
-	if s, err := b.Take(t.Context(), "x"); s != nil || !errors.Is(err, errSession) {
+	if s, err := b.TakeSession(t.Context(), "x"); s != nil || !errors.Is(err, errSession) {
 		t.Error(s, err)
 	}
 }
@@ -175,14 +175,14 @@ func TestRecordedEventsWithoutRedis(t *testing.T) {
 	ha, hb := newHost("r"), newHost("r")
 	a, b := recorder(t, proxy.Addr(), ha), recorder(t, server.Addr(), hb)
 	ready(t, a, b)
-	if err := a.Record(event("before")); err != nil {
+	if err := a.Append(event("before")); err != nil {
 		t.Fatal(err)
 	}
 	before := next(t, ha.messages).Position
 	next(t, hb.messages)
 	proxy.Freeze()
 	for i := range 10 {
-		if err := a.Record(event(strconv.Itoa(i))); err != nil {
+		if err := a.Append(event(strconv.Itoa(i))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -193,24 +193,24 @@ func TestRecordedEventsWithoutRedis(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	if _, err := a.Since(ctx, before); !errors.Is(err, adapter.ErrForgotten) {
+	if _, err := a.ReadAfter(ctx, before); !errors.Is(err, adapter.ErrEvicted) {
 		t.Error(err)
 	}
 	proxy.Cut()
 	proxy.Thaw()
 	eventually(t, "the gap is known everywhere", func() bool {
-		_, err := b.Since(t.Context(), before)
-		return errors.Is(err, adapter.ErrForgotten) && a.(*streamsMember).records.complete()
+		_, err := b.ReadAfter(t.Context(), before)
+		return errors.Is(err, adapter.ErrEvicted) && a.(*streamsMember).records.complete()
 	})
 	eventually(t, "events are recorded again", func() bool {
-		if err := a.Record(event("after")); err != nil {
+		if err := a.Append(event("after")); err != nil {
 			t.Fatal(err)
 		}
 		m := next(t, ha.messages)
 		if m.Position == 0 {
 			return false
 		}
-		_, err := b.Since(t.Context(), m.Position)
+		_, err := b.ReadAfter(t.Context(), m.Position)
 		return err == nil && nameOf(m) == "after"
 	})
 }

@@ -22,7 +22,7 @@ type Adapter struct {
 // DefaultBacklog is how many bytes may wait for Redis.
 const DefaultBacklog = 8 << 20
 
-// Join takes a seat in a namespace, as [adapter.Cluster] says.
+// Join takes a seat in a namespace, as [adapter.Adapter] says.
 func (a *Adapter) Join(namespace string, host adapter.Host) adapter.Member {
 	return a.seat(namespace, host)
 }
@@ -35,7 +35,7 @@ func (a *Adapter) Close() { a.bus.close() }
 // errClosed is the reason why nothing is heard any more.
 var errClosed = errors.New("socketio: redis: the adapter is closed")
 
-var _ adapter.Cluster = (*Adapter)(nil)
+var _ adapter.Adapter = (*Adapter)(nil)
 
 func newAdapter(client rueidis.Client, backlog int, sharded bool) *Adapter {
 	return &Adapter{bus: newBus(client, backlog, sharded)}

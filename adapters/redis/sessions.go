@@ -21,7 +21,7 @@ var (
 	errSession   = errors.New("socketio: redis: a session that makes no sense")
 )
 
-// Position implements [adapter.Recorder].
+// Position implements [adapter.LogBus].
 func (m *streamsMember) Position(offset string) (int64, bool) {
 	if !offsetFormat.MatchString(offset) {
 		return 0, false
@@ -31,11 +31,11 @@ func (m *streamsMember) Position(offset string) (int64, bool) {
 	return position, err == nil && (position > 0 || id == entryID{})
 }
 
-// Offset implements [adapter.Recorder]. As in Node, it is the ID of the entry.
+// Offset implements [adapter.LogBus]. As in Node, it is the ID of the entry.
 func (m *streamsMember) Offset(position int64) string { return entryAt(position).String() }
 
-// Save implements [adapter.Recorder]. Node servers can restore the session, too.
-func (m *streamsMember) Save(s *adapter.Session, ttl time.Duration) error {
+// SaveSession implements [adapter.LogBus]. Node servers can restore the session, too.
+func (m *streamsMember) SaveSession(s *adapter.Session, ttl time.Duration) error {
 	w := writer{pack: true, binary: s.Binary}
 	w.object(4 + count(s.State != nil))
 	w.key("sid")
@@ -62,9 +62,9 @@ func (m *streamsMember) Save(s *adapter.Session, ttl time.Duration) error {
 	return m.enqueue(command{cmd: cmd, size: len(key) + len(value), key: true})
 }
 
-// Take implements [adapter.Recorder]. It stands in the queue, behind what this
+// TakeSession implements [adapter.LogBus]. It stands in the queue, behind what this
 // server has saved.
-func (m *streamsMember) Take(ctx context.Context, pid string) (*adapter.Session, error) {
+func (m *streamsMember) TakeSession(ctx context.Context, pid string) (*adapter.Session, error) {
 	key := m.sessionPrefix + pid
 	reply, err := m.ask(ctx, m.bus.client.B().Getdel().Key(key).Build())
 	switch {
@@ -82,7 +82,7 @@ func (m *streamsMember) Take(ctx context.Context, pid string) (*adapter.Session,
 
 // ask sends a command with a key, behind everything that is queued, and waits for the
 // reply. Other connections of the client may lead to a master that is one no more.
-func (s *seat) ask(ctx context.Context, cmd rueidis.Completed) (rueidis.RedisMessage, error) {
+func (s *member) ask(ctx context.Context, cmd rueidis.Completed) (rueidis.RedisMessage, error) {
 	type answer struct {
 		reply rueidis.RedisMessage
 		err   error
@@ -138,11 +138,11 @@ func decodeSession(value string) (*adapter.Session, error) {
 	return s, nil
 }
 
-// Since implements [adapter.Recorder]. Like a session in Node, it fails if the
+// ReadAfter implements [adapter.LogBus]. Like a session in Node, it fails if the
 // entry that the position names was dropped.
-func (m *streamsMember) Since(ctx context.Context, position int64) (list []*adapter.Message, err error) {
+func (m *streamsMember) ReadAfter(ctx context.Context, position int64) (list []*adapter.Message, err error) {
 	if !m.records.complete() {
-		return nil, fmt.Errorf("socketio: redis: events are not in the stream: %w", adapter.ErrForgotten)
+		return nil, fmt.Errorf("socketio: redis: events are not in the stream: %w", adapter.ErrEvicted)
 	}
 	s := m.stream
 	for from := entryAt(position); ; {
@@ -162,7 +162,7 @@ func (m *streamsMember) Since(ctx context.Context, position int64) (list []*adap
 				continue
 			}
 			if e.FieldValues[gapField] != "" {
-				return nil, fmt.Errorf("socketio: redis: events are not in the stream: %w", adapter.ErrForgotten)
+				return nil, fmt.Errorf("socketio: redis: events are not in the stream: %w", adapter.ErrEvicted)
 			}
 			if msg := m.recorded(e.FieldValues); msg != nil && from.position() > 0 {
 				msg.Position = from.position()
@@ -183,7 +183,7 @@ func (m *streamsMember) Since(ctx context.Context, position int64) (list []*adap
 	case err != nil:
 		return nil, err
 	case oldest == entryID{}, oldest.compare(entryAt(position)) > 0:
-		return nil, adapter.ErrForgotten
+		return nil, adapter.ErrEvicted
 	}
 	return list, nil
 }

@@ -106,7 +106,7 @@ var errNoReceiver = errors.New("socketio: redis: an answer without a receiver")
 
 // A shardedMember is a seat in one namespace.
 type shardedMember struct {
-	*seat
+	*member
 	uid, nsp string
 	channels channels
 	mode     SubscriptionMode
@@ -130,7 +130,7 @@ func newShardedMember(b *bus, o ShardedOptions, namespace string, host adapter.H
 		decoder: decoder{uid: uid, nsp: namespace, wants: host.Wants},
 		changed: map[string]struct{}{},
 	}
-	m.seat = newSeat(b, host)
+	m.member = newSeat(b, host)
 	m.name = uid
 	m.join(m.receive, leavingEnvelope(uid, namespace, false), topic{name: m.channels.main()}, topic{name: m.channels.of(uid)})
 	return m
@@ -148,11 +148,11 @@ func (m *shardedMember) ID() string { return m.uid }
 
 // Publish implements [adapter.Member].
 func (m *shardedMember) Publish(msg *adapter.Message) error {
-	if unsayable(msg) {
+	if unsupported(msg) {
 		return nil
 	}
 	channel := m.channels.forRequest(msg, m.mode)
-	if msg.Kind.IsAnswer() {
+	if msg.Kind.IsResponse() {
 		if msg.To == "" {
 			return errNoReceiver
 		}
@@ -209,9 +209,9 @@ func (m *shardedMember) unsettled() <-chan struct{} {
 	return m.bus.unsettled()
 }
 
-// unsayable reports whether other servers need not know: that a client left
+// unsupported reports whether other servers need not know: that a client left
 // without an answer is not said in these formats, its answer is not there.
-func unsayable(m *adapter.Message) bool { return m.Kind == adapter.Acked && m.Failed }
+func unsupported(m *adapter.Message) bool { return m.Kind == adapter.Acked && m.Failed }
 
 // newWriter makes room for a message.
 func newWriter(m *adapter.Message, pack bool) *writer {
@@ -236,8 +236,8 @@ func (m *shardedMember) receive(t topic, _ string, payload []byte) {
 	msg, err := m.decoder.envelope(payload)
 	switch {
 	case err != nil:
-		m.host.Garbage(err)
-	case msg == nil, t.name == m.channels.of(m.uid) && !msg.Kind.IsAnswer(), m.bus.isFormer(msg.From):
+		m.host.Malformed(err)
+	case msg == nil, t.name == m.channels.of(m.uid) && !msg.Kind.IsResponse(), m.bus.isFormer(msg.From):
 	default:
 		m.host.Deliver(msg)
 	}
@@ -284,7 +284,7 @@ func (m *shardedMember) followRooms() {
 
 // wants reports whether the server has a socket in a room, and the seat is not
 // given up.
-func (s *seat) wants(room string) bool {
+func (s *member) wants(room string) bool {
 	s.gate.RLock()
 	defer s.gate.RUnlock()
 	return !s.shut && s.host.Wants(room)

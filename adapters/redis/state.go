@@ -80,7 +80,7 @@ func (st *state) set(c condition, err error) {
 }
 
 // note notes whether a condition of a seat holds, and tells its host of it.
-func (s *seat) note(c condition, err error) {
+func (s *member) note(c condition, err error) {
 	s.bus.mu.Lock()
 	if !s.left {
 		s.state.set(c, err)
@@ -91,7 +91,7 @@ func (s *seat) note(c condition, err error) {
 
 // tell tells the host whether the seat is ready, if that has changed. It may be
 // called at any time, without a lock.
-func (s *seat) tell() {
+func (s *member) tell() {
 	s.telling.Lock()
 	defer s.telling.Unlock()
 	s.bus.mu.Lock()
@@ -109,7 +109,7 @@ func (s *seat) tell() {
 }
 
 // Ready waits until the seat hears all that it wants to, and is heard.
-func (s *seat) Ready(ctx context.Context) error {
+func (s *member) Ready(ctx context.Context) error {
 	for {
 		s.bus.mu.Lock()
 		ready, reason, left := s.state.ready, s.state.reason(), s.left
@@ -133,16 +133,16 @@ func (s *seat) Ready(ctx context.Context) error {
 
 // subscribed notes which seats hear what they want, but for what has failed.
 func (b *bus) subscribed(failed map[topic]error) {
-	var told []*seat
+	var told []*member
 	probe := false
 	b.mu.Lock()
-	reasons := map[*seat]error{}
+	reasons := map[*member]error{}
 	for t, err := range failed {
 		for _, s := range b.topics[t] {
 			reasons[s] = err
 		}
 	}
-	for s := range b.seats {
+	for s := range b.members {
 		now, was := reasons[s], s.state.missing[listening]
 		if now == nil && was == nil {
 			continue
@@ -169,7 +169,7 @@ func (b *bus) gap(topics map[topic]struct{}, reason error) {
 	b.gaps.Add(1)
 	b.troubled()
 	b.mu.Lock()
-	deaf := map[*seat]bool{} // whether it did
+	deaf := map[*member]bool{} // whether it did
 	for t := range topics {
 		for _, s := range b.topics[t] {
 			if _, ok := deaf[s]; !ok {
@@ -221,9 +221,9 @@ const (
 func (b *bus) probe() {
 	now := time.Now()
 	b.mu.Lock()
-	var list []*seat
-	var next *seat
-	for s := range b.seats {
+	var list []*member
+	var next *member
+	for s := range b.members {
 		switch st := &s.state; {
 		case st.missing[listening] != nil || st.asked:
 		case st.missing[echoing] != nil:
@@ -247,7 +247,7 @@ func (b *bus) probe() {
 	}
 }
 
-func (s *seat) sendProbe() {
+func (s *member) sendProbe() {
 	b := s.bus
 	b.mu.Lock()
 	number := s.state.probe
@@ -270,7 +270,7 @@ func (s *seat) sendProbe() {
 }
 
 // echo reports whether a message to the seat's own channel is a probe.
-func (s *seat) echo(message string) bool {
+func (s *member) echo(message string) bool {
 	text, ok := strings.CutPrefix(message, probePrefix)
 	if !ok {
 		return false
@@ -289,9 +289,9 @@ func (s *seat) echo(message string) bool {
 }
 
 // unheard returns the seats whose probe has not come back.
-func (b *bus) unheard() (list []*seat) {
+func (b *bus) unheard() (list []*member) {
 	b.mu.Lock()
-	for s := range b.seats {
+	for s := range b.members {
 		st := &s.state
 		if st.missing[listening] == nil && st.probe > 0 && !st.asked && time.Since(st.sent) > probeTimeout &&
 			(st.missing[echoing] == nil || errors.Is(st.missing[echoing], errConnecting)) {

@@ -130,7 +130,7 @@ func (s *streams) join(namespace string, host adapter.Host) adapter.Member {
 		maxLen: strconv.Itoa(s.options.MaxLen), self: endsOf(uid, namespace),
 		decoder: decoder{uid: uid, nsp: namespace, wants: host.Wants},
 	}
-	m.seat = newSeat(s.bus, host)
+	m.member = newSeat(s.bus, host)
 	m.name = uid
 	m.held.member, m.held.over = m, make(chan struct{})
 	m.records.member, m.records.changed = m, make(chan struct{}, 1)
@@ -179,7 +179,7 @@ func (b *bus) run(f func()) {
 
 // A streamsMember is a seat in one namespace.
 type streamsMember struct {
-	*seat
+	*member
 	uid, nsp string
 	channels channels
 	stream   *stream
@@ -188,8 +188,8 @@ type streamsMember struct {
 
 	sessionPrefix string
 
-	held    held
-	records records
+	held    orderBuffer
+	records unconfirmed
 	begun   chan struct{} // closed when the host knows where the stream is
 
 	refused atomic.Bool // the stream can't be written
@@ -203,7 +203,7 @@ type streamsMember struct {
 	scratch []byte
 }
 
-var _ adapter.Recorder = (*streamsMember)(nil)
+var _ adapter.LogBus = (*streamsMember)(nil)
 
 // ID implements [adapter.Member].
 func (m *streamsMember) ID() string { return m.uid }
@@ -212,12 +212,12 @@ func (m *streamsMember) ID() string { return m.uid }
 func (m *streamsMember) Leave() <-chan struct{} {
 	m.stream.remove(m)
 	m.held.close()
-	return m.seat.Leave()
+	return m.member.Leave()
 }
 
 // Publish implements [adapter.Member].
 func (m *streamsMember) Publish(msg *adapter.Message) error {
-	if unsayable(msg) {
+	if unsupported(msg) {
 		return nil
 	}
 	if durable(msg) {
@@ -230,7 +230,7 @@ func (m *streamsMember) Publish(msg *adapter.Message) error {
 		return m.enqueue(c)
 	}
 	channel := m.channels.main()
-	if msg.Kind.IsAnswer() {
+	if msg.Kind.IsResponse() {
 		if msg.To == "" {
 			return errNoReceiver
 		}
@@ -362,7 +362,7 @@ func (m *streamsMember) receive(t topic, _ string, payload []byte) {
 func (m *streamsMember) handle(msg *adapter.Message, err error) {
 	switch {
 	case err != nil:
-		m.host.Garbage(err)
+		m.host.Malformed(err)
 	case msg != nil:
 		m.host.Deliver(msg)
 	}

@@ -198,7 +198,7 @@ func TestStreamsGarbage(t *testing.T) {
 		server.Do(append([]string{"XADD", DefaultStreamName, "*"}, entry...)...)
 	}
 	server.Do("XADD", DefaultStreamName, "*", "type", "3", "nsp", "/", "more", "1", "data", ok, "uid", "emitter")
-	if got := next(t, h.messages); got.From != adapter.Emitter || nameOf(got) != "e" {
+	if got := next(t, h.messages); got.From != adapter.ExternalSender || nameOf(got) != "e" {
 		t.Errorf("%+v", got)
 	}
 	publish(t, from, 0, 10)
@@ -223,7 +223,7 @@ func TestStreamsWithoutAStream(t *testing.T) {
 			return errors.Is(err, context.Canceled) && strings.Contains(fmt.Sprint(err), "WRONGTYPE")
 		})
 	}
-	for _, s := range []*seat{from.(*streamsMember).seat, to.(*streamsMember).seat} {
+	for _, s := range []*member{from.(*streamsMember).member, to.(*streamsMember).member} {
 		eventually(t, "Pub/Sub works", func() bool {
 			s.bus.mu.Lock()
 			defer s.bus.mu.Unlock()

@@ -43,7 +43,7 @@ func TestStreamsRecord(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	o := &StreamsOptions{recordTimeout: 5 * time.Second} // what comes late on a slow machine is not given up
-	adaptertest.RunRecorder(t, func(t testing.TB) adapter.Cluster { return streamed(t, server.Addr(), o) })
+	adaptertest.RunLogBus(t, func(t testing.TB) adapter.Adapter { return streamed(t, server.Addr(), o) })
 }
 
 // streamed returns an adapter that is closed at the end of the test.

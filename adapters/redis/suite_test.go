@@ -13,7 +13,7 @@ import (
 
 func TestSuiteClassic(t *testing.T) {
 	srv := redistest.Start(t)
-	adaptertest.Run(t, func(t testing.TB) adapter.Cluster {
+	adaptertest.Run(t, func(t testing.TB) adapter.Adapter {
 		a := New(clientOf(t, srv.Addr()), nil)
 		t.Cleanup(a.Close)
 		return a
@@ -22,7 +22,7 @@ func TestSuiteClassic(t *testing.T) {
 
 func TestSuiteSharded(t *testing.T) {
 	srv := redistest.Start(t)
-	adaptertest.Run(t, func(t testing.TB) adapter.Cluster {
+	adaptertest.Run(t, func(t testing.TB) adapter.Adapter {
 		a := NewSharded(clientOf(t, srv.Addr()), nil)
 		t.Cleanup(a.Close)
 		return a
@@ -31,7 +31,7 @@ func TestSuiteSharded(t *testing.T) {
 
 func TestSuiteStreams(t *testing.T) {
 	srv := redistest.Start(t)
-	adaptertest.Run(t, func(t testing.TB) adapter.Cluster {
+	adaptertest.Run(t, func(t testing.TB) adapter.Adapter {
 		a := NewStreams(clientOf(t, srv.Addr()), nil)
 		t.Cleanup(a.Close)
 		return a
@@ -51,7 +51,7 @@ func TestSuiteInACluster(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var n atomic.Int64
-			adaptertest.Run(t, func(t testing.TB) adapter.Cluster {
+			adaptertest.Run(t, func(t testing.TB) adapter.Adapter {
 				node := cluster.Nodes[n.Add(1)%int64(len(cluster.Nodes))]
 				a := join(newClient(t, rueidis.ClientOption{InitAddress: []string{node.Addr()}}))
 				t.Cleanup(a.Close)
@@ -65,7 +65,7 @@ func TestSuiteInACluster(t *testing.T) {
 func TestSuiteBehindSentinels(t *testing.T) {
 	t.Parallel()
 	sentinels := redistest.StartSentinels(t)
-	adaptertest.Run(t, func(t testing.TB) adapter.Cluster {
+	adaptertest.Run(t, func(t testing.TB) adapter.Adapter {
 		a := NewSharded(newClient(t, rueidis.ClientOption{
 			InitAddress: sentinels.Addrs(), Sentinel: rueidis.SentinelOption{MasterSet: redistest.MasterName},
 		}), nil)

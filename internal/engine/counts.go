@@ -60,8 +60,8 @@ func (srv *Server) Counts() Counts {
 	return c
 }
 
-// settledLocked says what became of messages that were taken from the queue.
-func (s *Session) settledLocked(written, lost uint32) {
+// countTakenLocked says what became of messages that were taken from the queue.
+func (s *Session) countTakenLocked(written, lost uint32) {
 	if written+lost == 0 {
 		return
 	}
@@ -70,7 +70,7 @@ func (s *Session) settledLocked(written, lost uint32) {
 	s.lost += lost
 	if s.state == closed {
 		s.srv.settled(written, lost, s.reason)
-		s.tellLostLocked()
+		s.reportLostLocked()
 	}
 }
 
@@ -95,8 +95,8 @@ func (s *Session) dropQueueLocked() {
 	s.queue, s.queued, s.control, s.pongFrame = nil, 0, control{}, nil
 }
 
-// tellLostLocked reports what was lost with a session, once that is known.
-func (s *Session) tellLostLocked() {
+// reportLostLocked reports what was lost with a session, once that is known.
+func (s *Session) reportLostLocked() {
 	tell := s.srv.cfg.Lost
 	if tell == nil || s.lost == 0 || s.pending > 0 || s.recv == nil {
 		return

@@ -108,7 +108,7 @@ type Server struct {
 	cfg        Config
 	handshakes *semaphore.Weighted // those under way
 	tasks      group               // goroutines, requests and sessions
-	flushers   flushers
+	flushPool  flushPool
 	slow       atomic.Uint64
 
 	mu       sync.Mutex // guards the following
@@ -122,7 +122,7 @@ func New(cfg Config) *Server {
 	return &Server{
 		cfg:        cfg,
 		handshakes: semaphore.NewWeighted(cfg.MaxHandshakes),
-		flushers:   flushers{max: runtime.GOMAXPROCS(0)},
+		flushPool:  flushPool{max: runtime.GOMAXPROCS(0)},
 		sessions:   make(map[string]*Session),
 	}
 }

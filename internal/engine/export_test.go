@@ -19,20 +19,20 @@ func (s *Session) Tally() (c Counts) {
 func NewID() string { return newID() }
 
 // Swollen returns how often a queue has been too long while nobody flushed it.
-func (srv *Server) Swollen() uint64 { return srv.flushers.swollen.Load() }
+func (srv *Server) Swollen() uint64 { return srv.flushPool.overruns.Load() }
 
 // Waiting returns how many sessions no flusher has taken.
 func (srv *Server) Waiting() int {
-	w := &srv.flushers
+	w := &srv.flushPool
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.dirty) - w.next
+	return len(w.queue) - w.next
 }
 
 // SetWorkers sets how many flushers there are at most, beside readers, and returns
 // how many there were.
 func (srv *Server) SetWorkers(n int) (before int) {
-	w := &srv.flushers
+	w := &srv.flushPool
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	before, w.max = w.max, n
@@ -40,18 +40,18 @@ func (srv *Server) SetWorkers(n int) (before int) {
 }
 
 // Line is the flushers' line, with a worker only where the test is one.
-type Line struct{ flushers }
+type Line struct{ flushPool }
 
 // Add puts n sessions into the line that have nothing to send.
 func (l *Line) Add(n int) {
 	for range n {
-		l.made.Add(1)
-		l.dirty = append(l.dirty, new(Session))
+		l.enqueued.Add(1)
+		l.queue = append(l.queue, new(Session))
 	}
 }
 
 // Help is what a reader does that has to wait for the first due sessions.
-func (l *Line) Help(due uint64) bool { return l.help(due) }
+func (l *Line) Help(due uint64) bool { return l.flushUpTo(due) }
 
 // Waiting returns how many sessions nobody has taken.
-func (l *Line) Waiting() int { return len(l.dirty) - l.next }
+func (l *Line) Waiting() int { return len(l.queue) - l.next }

@@ -14,21 +14,21 @@ const slowest = 10_000
 // session from reading.
 const stuckFactor = 4
 
-// startHeartLocked starts the heartbeat, which a client of Engine.IO 3 begins
+// startHeartbeatLocked starts the heartbeat, which a client of Engine.IO 3 begins
 // itself and must not leave out.
-func (s *Session) startHeartLocked() {
+func (s *Session) startHeartbeatLocked() {
 	first := s.srv.cfg.PingInterval
 	if s.v3 {
 		s.awaitPong = true
 		first += s.srv.cfg.PingTimeout
 	}
-	s.bound = time.Now().Add(first)
-	s.heart = time.AfterFunc(first, s.beat)
+	s.deadline = time.Now().Add(first)
+	s.heartbeatTimer = time.AfterFunc(first, s.onHeartbeat)
 }
 
-// beat runs when the heartbeat is due: it sends a ping, or finds that the last
+// onHeartbeat runs when the heartbeat is due: it sends a ping, or finds that the last
 // one was not answered in time, or that the session did not manage to close.
-func (s *Session) beat() {
+func (s *Session) onHeartbeat() {
 	s.srv.tasks.add()
 	defer s.srv.tasks.done()
 	s.mu.Lock()
@@ -38,7 +38,7 @@ func (s *Session) beat() {
 		s.mu.Unlock()
 		return
 	case closing:
-		if !now.Before(s.bound) { // else a heartbeat was due as it closed
+		if !now.Before(s.deadline) { // else a heartbeat was due as it closed
 			s.finishLocked()
 		}
 		s.mu.Unlock()
@@ -54,9 +54,9 @@ func (s *Session) beat() {
 		how()
 		return
 	}
-	if s.awaitPong && !s.isPausedLocked() && !now.Before(s.bound) {
+	if s.awaitPong && !s.isPausedLocked() && !now.Before(s.deadline) {
 		s.received.Store(0)
-		s.bound = now.Add(s.srv.cfg.PingTimeout)
+		s.deadline = now.Add(s.srv.cfg.PingTimeout)
 	}
 	told := s.pingIfDueLocked(now)
 	recv := s.recv
@@ -79,9 +79,9 @@ func (s *Session) pingIfDueLocked(now time.Time) bool {
 	case again:
 		s.control.ping = true
 		s.pause.nextPing = now.Add(cfg.PingInterval)
-	case !s.awaitPong && !now.Before(s.bound):
+	case !s.awaitPong && !now.Before(s.deadline):
 		s.control.ping, s.awaitPong = true, true
-		s.bound = s.bound.Add(s.graceLocked()) // counted from when the ping was due
+		s.deadline = s.deadline.Add(s.graceLocked()) // counted from when the ping was due
 		if s.pause != nil {
 			s.pause.nextPing = now.Add(cfg.PingInterval)
 		}
@@ -124,32 +124,32 @@ func (s *Session) sentLocked(bytes int64, ping bool) {
 		return
 	}
 	now := time.Now()
-	if bound := now.Add(s.graceLocked()); bound.After(s.bound) {
-		s.bound = bound
+	if bound := now.Add(s.graceLocked()); bound.After(s.deadline) {
+		s.deadline = bound
 		s.armLocked(now)
 	}
 }
 
-// beatInLocked has the next beat come after d.
-func (s *Session) beatInLocked(d time.Duration) {
+// scheduleHeartbeatLocked has the next beat come after d.
+func (s *Session) scheduleHeartbeatLocked(d time.Duration) {
 	now := time.Now()
-	s.bound = now.Add(d)
+	s.deadline = now.Add(d)
 	s.armLocked(now)
 }
 
 // armLocked sets the timer to what is due next in an open session.
 func (s *Session) armLocked(now time.Time) {
-	next := s.bound
+	next := s.deadline
 	if s.isPausedLocked() {
 		next = s.pause.since.Add(s.stuckAfter())
-		if !s.awaitPong && s.bound.Before(next) {
-			next = s.bound
+		if !s.awaitPong && s.deadline.Before(next) {
+			next = s.deadline
 		}
 	}
 	if s.pause != nil && s.awaitPong && s.pause.nextPing.Before(next) {
 		next = s.pause.nextPing
 	}
-	s.heart.Reset(next.Sub(now))
+	s.heartbeatTimer.Reset(next.Sub(now))
 }
 
 // silentLocked returns how to end an open session that is read, if the time to
@@ -157,11 +157,11 @@ func (s *Session) armLocked(now time.Time) {
 // it sends something large.
 func (s *Session) silentLocked(now time.Time) func() {
 	switch {
-	case s.state != open || !s.awaitPong || s.isPausedLocked() || now.Before(s.bound):
+	case s.state != open || !s.awaitPong || s.isPausedLocked() || now.Before(s.deadline):
 		return nil
 	case s.received.Load() >= minProgress:
 		return nil
-	case s.pingWaits && (s.ws != nil || s.answer != nil): // writing has a bound of its own
+	case s.pingWaits && (s.ws != nil || s.pollWriting != nil): // writing has a bound of its own
 		return nil
 	}
 	return func() { s.abort(PingTimeout) }
@@ -181,8 +181,8 @@ func (s *Session) lostInPauseLocked(now time.Time) func() {
 	case s.ws != nil && s.ws.peerGone():
 		return func() { s.Discard(TransportClose) }
 	case s.backlog != nil && s.backlog.closes:
-		return s.hangUp // the packet that says so waits behind others
-	case s.ws == nil && s.answer == nil && s.pingWaits && now.Sub(s.pause.pingSince) >= s.graceLocked():
+		return s.closeByClient // the packet that says so waits behind others
+	case s.ws == nil && s.pollWriting == nil && s.pingWaits && now.Sub(s.pause.pingSince) >= s.graceLocked():
 		return func() { s.abort(PingTimeout) } // it does not poll
 	}
 	return nil
@@ -200,9 +200,9 @@ func (s *Session) pong() {
 		s.behind -= s.ahead
 		s.ahead = 0
 		now := time.Now()
-		s.bound = now.Add(s.srv.cfg.PingInterval)
-		if s.pause != nil && s.pause.nextPing.Before(s.bound) {
-			s.bound = s.pause.nextPing // the pong is an old one, and the client counts from the last ping
+		s.deadline = now.Add(s.srv.cfg.PingInterval)
+		if s.pause != nil && s.pause.nextPing.Before(s.deadline) {
+			s.deadline = s.pause.nextPing // the pong is an old one, and the client counts from the last ping
 		}
 		s.forgetPauseLocked()
 		s.armLocked(now)
@@ -214,7 +214,7 @@ func (s *Session) pong() {
 // pings still go out. To call it again says that there has been progress.
 func (s *Session) Pause(turn *Turn) {
 	if turn != nil {
-		turn.flush()
+		turn.flushAll()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -223,12 +223,12 @@ func (s *Session) Pause(turn *Turn) {
 		s.pause.since = now
 		return
 	}
-	s.pause = &pause{since: now, nextPing: s.bound, pingSince: now}
+	s.pause = &pause{since: now, nextPing: s.deadline, pingSince: now}
 	switch {
 	case s.v3: // the client's ping may be unread, and it waits for an answer
 		s.pause.nextPing = now.Add(s.srv.cfg.PingTimeout / 2)
 	case s.awaitPong: // since PingTimeout or more before bound
-		s.pause.nextPing = s.bound.Add(s.srv.cfg.PingInterval - s.srv.cfg.PingTimeout)
+		s.pause.nextPing = s.deadline.Add(s.srv.cfg.PingInterval - s.srv.cfg.PingTimeout)
 	}
 	if s.state == open {
 		s.armLocked(now)
@@ -262,7 +262,7 @@ func (s *Session) Resume() {
 		if s.v3 {
 			wait += s.srv.cfg.PingInterval // the next heartbeat may not be due yet
 		}
-		s.beatInLocked(wait)
+		s.scheduleHeartbeatLocked(wait)
 	}
 	s.mu.Unlock()
 }

@@ -50,7 +50,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 	rc := http.NewResponseController(w)
 	p := &poll{
 		ready: make(chan struct{}, 1),
-		abort: func() { _ = rc.SetWriteDeadline(longAgo) },
+		abort: func() { _ = rc.SetWriteDeadline(pastDeadline) },
 	}
 	s.mu.Lock()
 	silent := s.silentLocked(time.Now()) // which the timer may not have noticed yet
@@ -75,7 +75,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 		return
 	}
 	s.poll = p
-	if s.answer == nil {
+	if s.pollWriting == nil {
 		s.behind, s.ahead = 0, 0 // a client asks when it has read what it got
 	}
 	if s.sendableLocked() || s.state == closing {
@@ -107,7 +107,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 
 	s.srv.limitWriting(rc) // from here on, so that it does not undo an abort
 	packet, took := s.takeBatch(p)
-	if took == refused {
+	if took == pollRefused {
 		s.srv.refuse(w, r, http.StatusBadRequest, badRequest, "")
 		return
 	}
@@ -115,7 +115,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 	defer releasePayload(buf)
 	f := s.framing(script, p.batch)
 	payload := (*buf)[:0]
-	if took == nothing {
+	if took == pollEmpty {
 		payload = f.Append(payload, packet)
 	}
 	var compression Compression
@@ -128,7 +128,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 	var packed bytes.Buffer
 	body = gzipInto(&packed, w.Header(), r, body, compression, s.srv.cfg.Compression)
 	err := s.respond(w, contentType, body)
-	if took == nothing {
+	if took == pollEmpty {
 		return
 	}
 	if err != nil {
@@ -138,43 +138,43 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 }
 
 // What a poll has taken from its session.
-type taken uint8
+type pollResult uint8
 
 const (
-	nothing taken = iota
-	refused       // an upgrade has been completed while the poll waited
-	queued        // it is the session's flusher until pollDone
+	pollEmpty   pollResult = iota
+	pollRefused            // an upgrade has been completed while the poll waited
+	pollQueued             // it is the session's flusher until pollDone
 )
 
 // takeBatch takes what a poll is answered with: messages, or a packet of the
 // engine's own if there are none.
-func (s *Session) takeBatch(p *poll) (packet []byte, took taken) {
+func (s *Session) takeBatch(p *poll) (packet []byte, took pollResult) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.poll = nil
 	s.pongFrame = nil
 	switch {
 	case s.state == closed:
-		return closePacket, nothing
+		return closePacket, pollEmpty
 	case s.ws != nil:
-		return nil, refused
+		return nil, pollRefused
 	case s.state == open && (s.flushing || !s.sendableLocked()):
-		return noopPacket, nothing
+		return noopPacket, pollEmpty
 	}
 	if !s.sendableLocked() {
 		// In a payload of its own: clients act on it before they have handled
 		// the messages of the same payload.
 		last := closePacket
-		if s.hungUp {
+		if s.closedByClient {
 			last = noopPacket
 		}
 		s.finishLocked() // now, as the client may ask again as soon as it has read this
-		return last, nothing
+		return last, pollEmpty
 	}
-	s.answer = p
+	s.pollWriting = p
 	s.loadPollLocked(p)
 	s.flushing = true
-	return nil, queued
+	return nil, pollQueued
 }
 
 // loadPollLocked moves control packets and the first of the queue into p. The last
@@ -212,28 +212,28 @@ func (s *Session) pollDone(p *poll, size int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil {
-		s.settledLocked(p.messages, 0)
+		s.countTakenLocked(p.messages, 0)
 	} else {
-		s.settledLocked(0, p.messages)
+		s.countTakenLocked(0, p.messages)
 	}
-	s.flushing, s.answer = false, nil
+	s.flushing, s.pollWriting = false, nil
 	s.sentLocked(int64(size), p.ping)
 	if s.sendableLocked() || s.state == closing {
 		s.wakeLocked() // the next poll, or the WebSocket that has taken over
 	}
 }
 
-// hangUp ends a session at its client's wish. The poll that belongs to it gets
+// closeByClient ends a session at its client's wish. The poll that belongs to it gets
 // a noop; it may still be on its way, as it travels beside the POST.
-func (s *Session) hangUp() {
+func (s *Session) closeByClient() {
 	s.mu.Lock()
 	first := s.state == open
 	if first {
 		s.reason = TransportClose
 		s.dropQueueLocked()
 		s.closeLocked()
-		s.hungUp = true
-		s.boundLocked(closeWait)
+		s.closedByClient = true
+		s.limitClosingLocked(closeWait)
 	}
 	s.mu.Unlock()
 	if first {
@@ -262,7 +262,7 @@ func (s *Session) progressing(rc *http.ResponseController) bool {
 	case closed:
 		return false
 	case closing:
-		s.boundLocked(s.srv.cfg.WriteTimeout)
+		s.limitClosingLocked(s.srv.cfg.WriteTimeout)
 	case open:
 	}
 	s.srv.limitWriting(rc)
@@ -309,11 +309,11 @@ func (s *Session) respond(w http.ResponseWriter, contentType []string, body []by
 }
 
 var (
-	textPlain   = []string{"text/plain; charset=UTF-8"}
-	textHTML    = []string{"text/html"}
-	noStore     = []string{"no-store"}
-	okPayload   = []byte("ok")
-	noopPacket  = []byte{byte(eio.Noop)}
-	closePacket = []byte{byte(eio.Close)}
-	longAgo     = time.Unix(1, 0)
+	textPlain    = []string{"text/plain; charset=UTF-8"}
+	textHTML     = []string{"text/html"}
+	noStore      = []string{"no-store"}
+	okPayload    = []byte("ok")
+	noopPacket   = []byte{byte(eio.Noop)}
+	closePacket  = []byte{byte(eio.Close)}
+	pastDeadline = time.Unix(1, 0)
 )

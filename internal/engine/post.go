@@ -24,7 +24,7 @@ type post struct {
 func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script string) {
 	rc := http.NewResponseController(w)
 	p := &post{
-		abort: func() { _ = rc.SetReadDeadline(longAgo) },
+		abort: func() { _ = rc.SetReadDeadline(pastDeadline) },
 		done:  make(chan struct{}),
 	}
 	s.mu.Lock()
@@ -284,7 +284,7 @@ func (s *Session) receivePacket(f eio.Framing, payload []byte) (rest []byte, ok 
 		s.violated(err)
 		return nil, false
 	case p.Type == eio.Close:
-		s.hangUp()
+		s.closeByClient()
 		return nil, false
 	}
 	return rest, s.receive(nil, p)

@@ -283,7 +283,7 @@ func TestControlFramesGoAheadOfTheQueue(t *testing.T) {
 		messages := 0
 		for {
 			_, packet := ws.next()
-			if string(packet) == "2" {
+			if packet == "2" {
 				break
 			}
 			messages++

@@ -47,7 +47,7 @@ func (s *Session) slowLocked() {
 		s.finishLocked()
 	} else {
 		s.dropQueueLocked()
-		s.abandonLocked()
+		s.dropCandidateLocked()
 		s.closeLocked() // the next poll is told
 	}
 }
@@ -61,7 +61,7 @@ func (s *Session) enqueueLocked(m *Message) {
 	s.queue = append(s.queue, m)
 	s.queued += m.Size()
 	if s.queued > maxCorkedBytes && (s.dirty || s.corked && !s.flushing) {
-		s.srv.flushers.swollen.Add(1)
+		s.srv.flushPool.overruns.Add(1)
 	}
 	s.wakeLocked()
 }
@@ -74,7 +74,7 @@ func (s *Session) wakeLocked() {
 	case s.ws != nil:
 		if s.sendableLocked() {
 			s.flushing, s.dirty = true, true
-			s.srv.flushSoon(s)
+			s.srv.enqueueFlush(s)
 		}
 	case s.poll != nil:
 		s.poll.wake()
@@ -84,19 +84,19 @@ func (s *Session) wakeLocked() {
 // flush writes to the WebSocket until nothing is queued. The caller has set
 // s.flushing and is the only one until it is unset here. It never blocks: when
 // the network takes no more, a goroutine of the session goes on.
-func (s *Session) flush(f *flusher) {
+func (s *Session) flush(f *writeBatch) {
 	for s.take(f) {
 		for f.fill(s.ws) {
 			n, err := s.ws.tryWrite(f.chunk)
 			f.chunk = f.chunk[n:]
 			if err == errWouldBlock {
-				rest := f.handOver()
+				rest := f.detach()
 				s.srv.Go(func() { s.flushBlocking(rest) })
 				return
 			}
 			if err != nil {
 				s.Discard(TransportClose)
-				f.forget(s.ws)
+				f.discardRest(s.ws)
 			}
 		}
 	}
@@ -104,7 +104,7 @@ func (s *Session) flush(f *flusher) {
 
 // flushBlocking is flush with patience: each write may take WriteTimeout, and
 // has at most minProgress bytes.
-func (s *Session) flushBlocking(f *flusher) {
+func (s *Session) flushBlocking(f *writeBatch) {
 	defer f.release()
 	for {
 		for f.fill(s.ws) {
@@ -112,7 +112,7 @@ func (s *Session) flushBlocking(f *flusher) {
 			f.chunk = f.chunk[n:]
 			if err != nil {
 				s.failed(err)
-				f.forget(s.ws)
+				f.discardRest(s.ws)
 				continue
 			}
 			s.progressed()
@@ -138,17 +138,17 @@ func (s *Session) failed(err error) {
 func (s *Session) progressed() {
 	s.mu.Lock()
 	if s.state == closing {
-		s.boundLocked(s.srv.cfg.WriteTimeout)
+		s.limitClosingLocked(s.srv.cfg.WriteTimeout)
 	}
 	s.mu.Unlock()
 }
 
 // take moves the first of the queue into f, which has written what it held, or
 // gives up flushing when there is nothing to send.
-func (s *Session) take(f *flusher) bool {
+func (s *Session) take(f *writeBatch) bool {
 	s.mu.Lock()
 	s.dirty = false
-	s.settledLocked(f.count-f.lost, f.lost)
+	s.countTakenLocked(f.count-f.lost, f.lost)
 	s.queued -= min(f.size, s.queued) // less if the queue has been dropped
 	s.sentLocked(f.bytes, f.ping)
 	f.size, f.bytes, f.count, f.lost, f.ping = 0, 0, 0, 0, false
@@ -160,7 +160,7 @@ func (s *Session) take(f *flusher) bool {
 	s.flushing = false
 	last := s.state == closing
 	if last {
-		s.boundLocked(closeWait)
+		s.limitClosingLocked(closeWait)
 	}
 	s.mu.Unlock()
 	if last {
@@ -197,7 +197,7 @@ func (s *Session) sendableLocked() bool {
 // loadLocked moves control frames and the first of the queue into f. It takes no
 // more than is written in a few writes, as it is done under the lock, and as the
 // next ping waits for it.
-func (s *Session) loadLocked(f *flusher) {
+func (s *Session) loadLocked(f *writeBatch) {
 	f.batch, f.next, f.ping = f.batch[:0], 0, s.control.ping || s.control.pong
 	if s.pongFrame != nil {
 		f.batch = append(f.batch, s.pongFrame)
@@ -242,8 +242,8 @@ const (
 	minProgress = 16 << 10 // bytes that must move in each WriteTimeout, PingTimeout, or what else bounds a transfer
 )
 
-// A flusher holds what one session is writing.
-type flusher struct {
+// A writeBatch holds what one session is writing.
+type writeBatch struct {
 	batch []*Message
 	next  int    // the first of batch that is not in chunk
 	size  int64  // what batch holds
@@ -255,11 +255,11 @@ type flusher struct {
 	buf   []byte
 }
 
-var flusherPool = sync.Pool{New: func() any { return new(flusher) }}
+var writeBatches = sync.Pool{New: func() any { return new(writeBatch) }}
 
 // fill puts the next bytes to be written to t into chunk. It reports whether
 // there are any.
-func (f *flusher) fill(t *wsConn) bool {
+func (f *writeBatch) fill(t *wsConn) bool {
 	if len(f.chunk) > 0 {
 		return true
 	}
@@ -286,16 +286,16 @@ func (f *flusher) fill(t *wsConn) bool {
 	return true
 }
 
-// handOver moves what is left into a flusher of its own.
-func (f *flusher) handOver() *flusher {
-	rest := flusherPool.Get().(*flusher)
+// detach moves what is left into a flusher of its own.
+func (f *writeBatch) detach() *writeBatch {
+	rest := writeBatches.Get().(*writeBatch)
 	*f, *rest = *rest, *f
 	return rest
 }
 
-// forget drops what is left after a failed write to t: what has not been written
+// discardRest drops what is left after a failed write to t: what has not been written
 // to its end.
-func (f *flusher) forget(t *wsConn) {
+func (f *writeBatch) discardRest(t *wsConn) {
 	first := f.next
 	for rest := len(f.chunk); rest > 0; {
 		first--
@@ -309,60 +309,60 @@ func (f *flusher) forget(t *wsConn) {
 	f.chunk, f.next = nil, len(f.batch)
 }
 
-func (f *flusher) release() {
+func (f *writeBatch) release() {
 	clear(f.batch)
-	*f = flusher{batch: f.batch[:0], buf: f.buf[:0]}
+	*f = writeBatch{batch: f.batch[:0], buf: f.buf[:0]}
 	if cap(f.batch) <= 1024 {
-		flusherPool.Put(f)
+		writeBatches.Put(f)
 	}
 }
 
-// flushers are the workers that flush sessions on behalf of those who must not
+// flushPool are the workers that flush sessions on behalf of those who must not
 // wait. They exist only while there is something to do. A reader whose turn has
 // made sessions dirty works with them, so that who sends to many can't send
 // faster than it is written; it compares the counters with what they were.
-type flushers struct {
-	max     int
-	made    atomic.Uint64 // how many sessions have been dirty, ever; added to under mu
-	swollen atomic.Uint64 // how often one had more than maxCorkedBytes to send while nobody flushed it
+type flushPool struct {
+	max      int
+	enqueued atomic.Uint64 // how many sessions have been dirty, ever; added to under mu
+	overruns atomic.Uint64 // how often one had more than maxCorkedBytes to send while nobody flushed it
 
 	mu      sync.Mutex // guards the following
-	dirty   []*Session
+	queue   []*Session
 	next    int // the first of dirty that nobody has taken
 	running int
 }
 
-// flushShare is how many sessions a worker takes at a time, few enough for the
+// flushChunk is how many sessions a worker takes at a time, few enough for the
 // others to find something too.
-const flushShare = 16
+const flushChunk = 16
 
-// flushSoon has a worker flush s.
-func (srv *Server) flushSoon(s *Session) {
-	w := &srv.flushers
+// enqueueFlush has a worker flush s.
+func (srv *Server) enqueueFlush(s *Session) {
+	w := &srv.flushPool
 	w.mu.Lock()
-	w.made.Add(1)
-	w.dirty = append(w.dirty, s)
+	w.enqueued.Add(1)
+	w.queue = append(w.queue, s)
 	start := w.running < w.max
 	if start {
 		w.running++
 	}
 	w.mu.Unlock()
 	if start {
-		srv.Go(srv.flushDirty)
+		srv.Go(srv.flushWorker)
 	}
 }
 
-// flushDirty is a worker.
-func (srv *Server) flushDirty() {
-	w := &srv.flushers
-	f := flusherPool.Get().(*flusher)
+// flushWorker is a worker.
+func (srv *Server) flushWorker() {
+	w := &srv.flushPool
+	f := writeBatches.Get().(*writeBatch)
 	defer f.release()
 	for {
-		if w.flushShare(f, math.MaxUint64) > 0 {
+		if w.flushSome(f, math.MaxUint64) > 0 {
 			continue
 		}
 		w.mu.Lock()
-		if len(w.dirty) == 0 { // still
+		if len(w.queue) == 0 { // still
 			w.running--
 			w.mu.Unlock()
 			return
@@ -371,30 +371,30 @@ func (srv *Server) flushDirty() {
 	}
 }
 
-// help flushes up to maxHelp sessions of those that were the first due to become
+// flushUpTo flushes up to maxHelp sessions of those that were the first due to become
 // dirty. It reports whether all of these have been taken, by whomever.
-func (w *flushers) help(due uint64) bool {
-	f := flusherPool.Get().(*flusher)
+func (w *flushPool) flushUpTo(due uint64) bool {
+	f := writeBatches.Get().(*writeBatch)
 	defer f.release()
-	for range maxHelp / flushShare {
-		if w.flushShare(f, due) == 0 {
+	for range maxFlushesBeforeRead / flushChunk {
+		if w.flushSome(f, due) == 0 {
 			return true
 		}
 	}
 	return false
 }
 
-// flushShare flushes some of the sessions that were the first due to become dirty,
+// flushSome flushes some of the sessions that were the first due to become dirty,
 // and returns how many.
-func (w *flushers) flushShare(f *flusher, due uint64) int {
-	var mine [flushShare]*Session
+func (w *flushPool) flushSome(f *writeBatch, due uint64) int {
+	var mine [flushChunk]*Session
 	w.mu.Lock()
-	waiting := w.dirty[w.next:]
-	taken := w.made.Load() - uint64(len(waiting))
+	waiting := w.queue[w.next:]
+	taken := w.enqueued.Load() - uint64(len(waiting))
 	n := copy(mine[:], waiting[:min(uint64(len(waiting)), max(due, taken)-taken)])
 	clear(waiting[:n])
-	if w.next += n; 2*w.next >= len(w.dirty) {
-		w.dirty, w.next = slices.Delete(w.dirty, 0, w.next), 0
+	if w.next += n; 2*w.next >= len(w.queue) {
+		w.queue, w.next = slices.Delete(w.queue, 0, w.next), 0
 	}
 	w.mu.Unlock()
 	for _, s := range mine[:n] {

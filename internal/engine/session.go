@@ -22,36 +22,36 @@ type Session struct {
 	base64   bool          // and takes no binary by polling
 	received atomic.Uint32 // bytes read since the last beat, whatever they are
 
-	mu        sync.Mutex // guards the following
-	state     state
-	probed    bool     // the candidate works: polls are not to wait any more
-	flushing  bool     // somebody flushes, or is about to
-	dirty     bool     // in the flushers' list, or with one of them who has not begun
-	corked    bool     // the reader will flush at the end of its turn
-	hungUp    bool     // the client has closed a polling session
-	awaitPong bool     // the client must be heard before the next beat
-	pingWaits bool     // a ping has not been written yet
-	control   control  // what goes ahead of the queue
-	timely    uint8    // turns that ended in time, one after another; at most proven
-	watched   uint32   // what turn had counted when the watchdog looked
-	behind    uint32   // bytes written that the client has not been shown to have got; at most MaxUint32
-	ahead     uint32   // those of them that went ahead of the last ping
-	reason    Reason   // why it is not open any more
-	ws        *wsConn  // nil while the transport is polling
-	candidate *wsConn  // the WebSocket an upgrade is being tried with
-	poll      *poll    // the GET that waits
-	answer    *poll    // the GET that is being answered
-	post      *post    // the POST that is being read
-	backlog   *backlog // what POSTs have brought and nobody has received yet; nil if there is nothing
-	queue     []*Message
-	queued    int64    // what queue and the flusher's batch hold, in bytes
-	pongFrame *Message // the answer to the last WebSocket ping, which goes ahead of the queue
+	mu             sync.Mutex // guards the following
+	state          state
+	probed         bool     // the candidate works: polls are not to wait any more
+	flushing       bool     // somebody flushes, or is about to
+	dirty          bool     // in the flushers' list, or with one of them who has not begun
+	corked         bool     // the reader will flush at the end of its turn
+	closedByClient bool     // the client has closed a polling session
+	awaitPong      bool     // the client must be heard before the next beat
+	pingWaits      bool     // a ping has not been written yet
+	control        control  // what goes ahead of the queue
+	timelyTurns    uint8    // turns that ended in time, one after another; at most proven
+	watchedCount   uint32   // what turn had counted when the watchdog looked
+	behind         uint32   // bytes written that the client has not been shown to have got; at most MaxUint32
+	ahead          uint32   // those of them that went ahead of the last ping
+	reason         Reason   // why it is not open any more
+	ws             *wsConn  // nil while the transport is polling
+	candidate      *wsConn  // the WebSocket an upgrade is being tried with
+	poll           *poll    // the GET that waits
+	pollWriting    *poll    // the GET that is being answered
+	post           *post    // the POST that is being read
+	backlog        *backlog // what POSTs have brought and nobody has received yet; nil if there is nothing
+	queue          []*Message
+	queued         int64    // what queue and the flusher's batch hold, in bytes
+	pongFrame      *Message // the answer to the last WebSocket ping, which goes ahead of the queue
 	tally
-	turn     *Turn       // the reader's, while corked
-	watchdog *time.Timer // looks after turn; nil until the first
-	heart    *time.Timer // the next beat
-	bound    time.Time   // when it is due: a ping, the end of waiting for its answer, or of closing
-	pause    *pause      // not nil while the receiver does not let us read, and until the next pong
+	turn           *Turn       // the reader's, while corked
+	handoffTimer   *time.Timer // looks after turn; nil until the first
+	heartbeatTimer *time.Timer // the next beat
+	deadline       time.Time   // when it is due: a ping, the end of waiting for its answer, or of closing
+	pause          *pause      // not nil while the receiver does not let us read, and until the next pong
 }
 
 type state uint8
@@ -83,7 +83,7 @@ func (s *Session) start(ws *wsConn) bool {
 		s.mu.Unlock()
 		return false
 	}
-	s.startHeartLocked()
+	s.startHeartbeatLocked()
 	s.mu.Unlock()
 
 	recv := s.srv.cfg.Open(s)
@@ -91,7 +91,7 @@ func (s *Session) start(ws *wsConn) bool {
 	s.recv = recv
 	ended := s.state != open
 	if s.state == closed {
-		s.tellLostLocked()
+		s.reportLostLocked()
 	}
 	s.mu.Unlock()
 	if ended { // nobody has told it
@@ -231,7 +231,7 @@ func (s *Session) end(reason Reason, how func()) (first bool) {
 
 // closeLocked leaves the open state, and the rest to whoever flushes.
 func (s *Session) closeLocked() {
-	if s.hungUp {
+	if s.closedByClient {
 		s.finishLocked() // the second call: nobody is owed anything
 	}
 	if s.state != open {
@@ -239,21 +239,21 @@ func (s *Session) closeLocked() {
 	}
 	s.state = closing
 	if !s.probed { // else the client may have stopped polling, and hears the rest there
-		s.abandonLocked()
+		s.dropCandidateLocked()
 	}
 	s.abortPostLocked()
 	s.control = control{}
-	s.sayGoodbyeLocked()
+	s.queueCloseFrameLocked()
 	s.wakeLocked()
-	s.boundLocked(s.srv.cfg.WriteTimeout)
+	s.limitClosingLocked(s.srv.cfg.WriteTimeout)
 }
 
-// sayGoodbyeLocked queues the close frame behind everything else.
-func (s *Session) sayGoodbyeLocked() {
+// queueCloseFrameLocked queues the close frame behind everything else.
+func (s *Session) queueCloseFrameLocked() {
 	if s.ws == nil {
 		return
 	}
-	goodbye := s.ws.goodbye
+	goodbye := s.ws.closeFrame
 	if goodbye == nil {
 		goodbye = closeMessage
 	}
@@ -261,11 +261,11 @@ func (s *Session) sayGoodbyeLocked() {
 	s.queued += goodbye.Size()
 }
 
-// boundLocked sets how long closing may still go on, WriteTimeout at most.
-func (s *Session) boundLocked(d time.Duration) {
+// limitClosingLocked sets how long closing may still go on, WriteTimeout at most.
+func (s *Session) limitClosingLocked(d time.Duration) {
 	d = min(d, s.srv.cfg.WriteTimeout)
-	s.bound = time.Now().Add(d)
-	s.heart.Reset(d)
+	s.deadline = time.Now().Add(d)
+	s.heartbeatTimer.Reset(d)
 }
 
 // finishLocked frees what the session holds.
@@ -278,22 +278,22 @@ func (s *Session) finishLocked() {
 		s.backlog.changedLocked()
 	}
 	s.dropQueueLocked()
-	s.abandonLocked()
+	s.dropCandidateLocked()
 	if s.ws != nil {
 		s.ws.close()
 	}
 	if s.poll != nil {
 		s.poll.wake()
 	}
-	if s.answer != nil {
-		s.answer.abort()
+	if s.pollWriting != nil {
+		s.pollWriting.abort()
 	}
 	s.abortPostLocked()
-	s.heart.Stop()
-	if s.watchdog != nil {
-		s.watchdog.Stop()
+	s.heartbeatTimer.Stop()
+	if s.handoffTimer != nil {
+		s.handoffTimer.Stop()
 	}
-	s.tellLostLocked()
+	s.reportLostLocked()
 	s.srv.remove(s)
 }
 

@@ -16,14 +16,14 @@ import (
 // read without waiting, whatever comes meanwhile is handled in between: what that
 // sends joins what still waits.
 type Turn struct {
-	ws      *wsConn
-	state   atomic.Uint32
-	count   atomic.Uint32 // of calls to Begin, so that the watchdog sees progress
-	corked  bool          // only used by the goroutine whose turn it is, like what follows
-	handled int           // messages since everybody had what they sent
-	made    uint64        // what the flushers had counted when the cork went in
-	swollen uint64        // the same
-	due     uint64        // the reader helps the flushers until they are there; 0 if it need not
+	ws              *wsConn
+	state           atomic.Uint32
+	count           atomic.Uint32 // of calls to Begin, so that the watchdog sees progress
+	corked          bool          // only used by the goroutine whose turn it is, like what follows
+	unflushed       int           // messages since everybody had what they sent
+	ticketAtBegin   uint64        // what the flushers had counted when the cork went in
+	overrunsAtBegin uint64        // the same
+	flushTicket     uint64        // the reader helps the flushers until they are there; 0 if it need not
 }
 
 // The states of a turn.
@@ -34,32 +34,32 @@ const (
 )
 
 const (
-	// patience is how long application code may run before another goroutine
+	// handoffDelay is how long application code may run before another goroutine
 	// takes over the reading; at most twice as long in fact.
-	patience = time.Millisecond
-	// longPatience is the same where the last [proven] turns of a session have ended
+	handoffDelay = time.Millisecond
+	// longHandoffDelay is the same where the last [proven] turns of a session have ended
 	// in time: an idle processor still wakes up when a timer would have fired that
 	// was stopped, which is a good part of what a message costs that comes alone.
 	// The price is that the first handler that blocks then holds up its client, and
 	// what it has sent to it, for longer.
-	longPatience = 8 * time.Millisecond
-	proven       = 64
+	longHandoffDelay = 8 * time.Millisecond
+	provenTurns      = 64
 	// maxCorked is how many messages are handled before what they sent is
 	// flushed, even if there is more to read.
 	maxCorked = 64
 	// maxCorkedBytes is how much of it may wait for one client before the next
 	// message is handled.
 	maxCorkedBytes = 64 << 10
-	// maxHelp is how many sessions of others are flushed before the reader looks
+	// maxFlushesBeforeRead is how many sessions of others are flushed before the reader looks
 	// again whether there is something to read.
-	maxHelp = 64
+	maxFlushesBeforeRead = 64
 )
 
 // Begin says that application code is about to run.
 func (t *Turn) Begin() {
 	if !t.corked {
-		w := &t.ws.session.srv.flushers
-		t.corked, t.made, t.swollen = true, w.made.Load(), w.swollen.Load()
+		w := &t.ws.session.srv.flushPool
+		t.corked, t.ticketAtBegin, t.overrunsAtBegin = true, w.enqueued.Load(), w.overruns.Load()
 		t.ws.session.cork(t)
 	}
 	t.count.Add(1)
@@ -70,40 +70,40 @@ func (t *Turn) Begin() {
 // caller may still read; if not, it must finish its work and return.
 func (t *Turn) End() bool { return t.state.CompareAndSwap(running, reading) }
 
-// flushSome sends what has been queued during the turn: to the own client, then
+// flushOthers sends what has been queued during the turn: to the own client, then
 // to some of the others. It reports whether all of them have been seen to.
-func (t *Turn) flushSome() bool {
-	w := &t.ws.session.srv.flushers
+func (t *Turn) flushOthers() bool {
+	w := &t.ws.session.srv.flushPool
 	if t.corked {
 		t.corked = false
 		t.ws.session.uncork()
-		if made := w.made.Load(); made != t.made || t.swells() {
-			t.due = made
+		if made := w.enqueued.Load(); made != t.ticketAtBegin || t.overrun() {
+			t.flushTicket = made
 		}
 	}
-	if t.due > 0 && !w.help(t.due) {
+	if t.flushTicket > 0 && !w.flushUpTo(t.flushTicket) {
 		return false
 	}
-	t.due, t.handled = 0, 0
+	t.flushTicket, t.unflushed = 0, 0
 	return true
 }
 
-// flush is flushSome until there is nothing left to send.
-func (t *Turn) flush() {
-	for !t.flushSome() {
+// flushAll is flushSome until there is nothing left to send.
+func (t *Turn) flushAll() {
+	for !t.flushOthers() {
 	}
 }
 
-// full reports whether so much waits to be sent that it goes out before more is
+// mustFlush reports whether so much waits to be sent that it goes out before more is
 // read.
-func (t *Turn) full() bool {
-	return t.handled >= maxCorked || t.corked && t.swells()
+func (t *Turn) mustFlush() bool {
+	return t.unflushed >= maxCorked || t.corked && t.overrun()
 }
 
-// swells reports whether the queue of anybody has become too long since the cork
+// overrun reports whether the queue of anybody has become too long since the cork
 // went in.
-func (t *Turn) swells() bool {
-	return t.swollen != t.ws.session.srv.flushers.swollen.Load()
+func (t *Turn) overrun() bool {
+	return t.overrunsAtBegin != t.ws.session.srv.flushPool.overruns.Load()
 }
 
 func (s *Session) cork(t *Turn) {
@@ -113,57 +113,57 @@ func (s *Session) cork(t *Turn) {
 	if s.state == closed {
 		return
 	}
-	s.watched = t.count.Load()
-	if s.watchdog == nil {
-		s.watchdog = time.AfterFunc(patience, s.watch)
+	s.watchedCount = t.count.Load()
+	if s.handoffTimer == nil {
+		s.handoffTimer = time.AfterFunc(handoffDelay, s.checkHandoff)
 	} else {
-		s.watchdog.Reset(s.patienceLocked())
+		s.handoffTimer.Reset(s.patienceLocked())
 	}
 }
 
 func (s *Session) patienceLocked() time.Duration {
-	if s.timely == proven {
-		return longPatience
+	if s.timelyTurns == provenTurns {
+		return longHandoffDelay
 	}
-	return patience
+	return handoffDelay
 }
 
 func (s *Session) uncork() {
 	s.mu.Lock()
 	s.corked, s.turn = false, nil
-	if s.watchdog != nil { // else it was closed before
-		s.watchdog.Stop()
+	if s.handoffTimer != nil { // else it was closed before
+		s.handoffTimer.Stop()
 	}
-	s.timely = min(s.timely+1, proven)
+	s.timelyTurns = min(s.timelyTurns+1, provenTurns)
 	if s.flushing || !s.sendableLocked() || s.ws == nil || s.state == closed {
 		s.mu.Unlock()
 		return
 	}
 	s.flushing = true
 	s.mu.Unlock()
-	f := flusherPool.Get().(*flusher)
+	f := writeBatches.Get().(*writeBatch)
 	s.flush(f)
 	f.release()
 }
 
-// watch ends the turn of a reader whose application code has not come back
+// checkHandoff ends the turn of a reader whose application code has not come back
 // since the last time it looked.
-func (s *Session) watch() {
+func (s *Session) checkHandoff() {
 	s.mu.Lock()
 	t := s.turn
 	if t == nil || s.state == closed {
 		s.mu.Unlock()
 		return
 	}
-	if n := t.count.Load(); n != s.watched || t.state.Load() != running {
-		s.watched = n
-		s.watchdog.Reset(s.patienceLocked())
+	if n := t.count.Load(); n != s.watchedCount || t.state.Load() != running {
+		s.watchedCount = n
+		s.handoffTimer.Reset(s.patienceLocked())
 		s.mu.Unlock()
 		return
 	}
-	s.timely = 0
+	s.timelyTurns = 0
 	s.mu.Unlock()
-	s.takeOver(t)
+	s.handOff(t)
 }
 
 // Yield lets another goroutine take over the reading if application code is
@@ -174,11 +174,11 @@ func (s *Session) Yield() {
 	t := s.turn
 	s.mu.Unlock()
 	if t != nil {
-		s.takeOver(t)
+		s.handOff(t)
 	}
 }
 
-func (s *Session) takeOver(t *Turn) {
+func (s *Session) handOff(t *Turn) {
 	s.srv.tasks.add() // until the new reader is
 	defer s.srv.tasks.done()
 	if !t.state.CompareAndSwap(running, over) {

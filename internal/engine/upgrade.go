@@ -39,7 +39,7 @@ func (t *wsConn) probe() {
 	began := time.Now()
 	_ = t.conn.SetReadDeadline(began.Add(s.srv.cfg.UpgradeTimeout))
 	if t.expect(eio.Ping, "probe") && t.writeNow(probeMessage) == nil {
-		s.hurry(t)
+		s.probeSucceeded(t)
 		if t.expect(eio.Upgrade, anything) && s.moveTo(t) {
 			_ = t.conn.SetReadDeadline(time.Time{})
 			s.awaitBacklog() // what comes by the WebSocket is later
@@ -54,7 +54,7 @@ func (t *wsConn) probe() {
 	if s.candidate == t {
 		s.candidate, s.probed = nil, false
 	}
-	goodbye := t.goodbye
+	goodbye := t.closeFrame
 	s.mu.Unlock()
 	if goodbye == nil {
 		goodbye = closeMessage
@@ -88,9 +88,9 @@ func (t *wsConn) writeNow(m *Message) error {
 	return err
 }
 
-// hurry sends the waiting poll home, as its client waits for that before it
+// probeSucceeded sends the waiting poll home, as its client waits for that before it
 // moves. Polls that come nevertheless get what there is, until it has moved.
-func (s *Session) hurry(t *wsConn) {
+func (s *Session) probeSucceeded(t *wsConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.candidate == t {
@@ -123,14 +123,14 @@ func (s *Session) moveTo(t *wsConn) bool {
 	s.ws, s.candidate, s.probed = t, nil, false
 	s.releasePollLocked()
 	if s.state == closing {
-		s.sayGoodbyeLocked()
+		s.queueCloseFrameLocked()
 	}
 	s.wakeLocked()
 	return true
 }
 
-// abandonLocked ends an upgrade that is under way.
-func (s *Session) abandonLocked() {
+// dropCandidateLocked ends an upgrade that is under way.
+func (s *Session) dropCandidateLocked() {
 	if t := s.candidate; t != nil {
 		s.candidate, s.probed = nil, false
 		t.close()

@@ -36,7 +36,7 @@ func (s *Session) ping() {
 	quiet := s.quietLocked()
 	if s.state == open {
 		s.forgetPauseLocked()
-		s.beatInLocked(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout)
+		s.scheduleHeartbeatLocked(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout)
 		s.control.pong = true
 		s.wakeLocked()
 	}

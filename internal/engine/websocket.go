@@ -24,17 +24,17 @@ import (
 type wsConn struct {
 	net.Conn // what gorilla may do to it directly: addresses and read deadlines
 
-	session  *Session
-	conn     net.Conn // the same, for writing to it and closing it
-	raw      *rawConn // nil where conn can't be used without waiting
-	ws       *websocket.Conn
-	turn     *Turn // the reader's; only used by the reader
-	upgraded bool  // the handshake is done: writes are frames
-	deflates bool  // permessage-deflate has been negotiated
-	limited  bool  // with a limit of the server's window
-	base64   bool  // a client of Engine.IO 3 that takes no binary here
-	closing  sync.Once
-	goodbye  *Message // the close frame to end with; nil means one without a status; guarded by session.mu
+	session    *Session
+	conn       net.Conn // the same, for writing to it and closing it
+	raw        *rawConn // nil where conn can't be used without waiting
+	ws         *websocket.Conn
+	turn       *Turn // the reader's; only used by the reader
+	upgraded   bool  // the handshake is done: writes are frames
+	deflates   bool  // permessage-deflate has been negotiated
+	limited    bool  // with a limit of the server's window
+	base64     bool  // a client of Engine.IO 3 that takes no binary here
+	closing    sync.Once
+	closeFrame *Message // the close frame to end with; nil means one without a status; guarded by session.mu
 }
 
 const (
@@ -127,7 +127,7 @@ func (t *wsConn) readFrom(p []byte) (int, error) {
 
 // beforeWait is called when there may be nothing to read. It reports whether
 // there is nothing to do either.
-func (t *wsConn) beforeWait() bool { return t.turn == nil || t.turn.flushSome() }
+func (t *wsConn) beforeWait() bool { return t.turn == nil || t.turn.flushOthers() }
 
 // Write takes what gorilla writes: the handshake, then whole control frames.
 func (t *wsConn) Write(p []byte) (int, error) {
@@ -195,7 +195,7 @@ func (t *wsConn) control(m *Message) {
 	defer s.mu.Unlock()
 	switch {
 	case m.wire[0] == finalFrame|opClose:
-		t.goodbye = m
+		t.closeFrame = m
 	case s.state == open && s.ws == t: // a candidate owes nobody a pong
 		s.pongFrame = m
 		s.wakeLocked()
@@ -236,8 +236,8 @@ func (t *wsConn) read() {
 			t.drain()
 			return
 		}
-		if turn.handled++; turn.full() {
-			turn.flush()
+		if turn.unflushed++; turn.mustFlush() {
+			turn.flushAll()
 		}
 	}
 }
@@ -330,7 +330,7 @@ func (t *wsConn) ended(err error) {
 // drain reads what the peer still sends, so that closing the connection does
 // not reset it before the peer has read its close frame.
 func (t *wsConn) drain() {
-	t.turn.flush()
+	t.turn.flushAll()
 	_ = t.conn.SetReadDeadline(time.Now().Add(closeWait))
 	_, _ = io.Copy(io.Discard, t.conn)
 	t.session.Discard(TransportClose)

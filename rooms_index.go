@@ -5,37 +5,37 @@ import (
 	"sync"
 )
 
-// An index knows which sockets of a namespace are in which rooms. A socket's
+// A roomIndex knows which sockets of a namespace are in which rooms. A socket's
 // own room, called by its id, is not kept as a room but implied.
-type index struct {
-	mu      sync.RWMutex // guards the following, and the membership of sockets
-	sockets map[string]*Socket
-	rooms   map[string]*room
-	kept    map[string]int // of sockets that may come back: how many are in a room
-	away    int            // how many of those there are
+type roomIndex struct {
+	mu          sync.RWMutex // guards the following, and the membership of sockets
+	sockets     map[string]*Socket
+	rooms       map[string]*roomSet
+	held        map[string]int // of sockets that may come back: how many are in a room
+	heldSockets int            // how many of those there are
 }
 
-// A room is a set of sockets. Each is kept with the position that the room has
+// A roomSet is a set of sockets. Each is kept with the position that the room has
 // in the socket's own list, so that joining and leaving take constant time.
-type room struct {
+type roomSet struct {
 	name    string
 	members map[*Socket]int
 }
 
-// membership is what a socket keeps for the index.
-type membership struct {
-	rooms  []*room
-	gone   bool // it has left for good; rooms stays as it was
-	notOwn bool // it has left the room of its id
+// socketRooms is what a socket keeps for the index.
+type socketRooms struct {
+	rooms       []*roomSet
+	gone        bool // it has left for good; rooms stays as it was
+	leftOwnRoom bool // it has left the room of its id
 }
 
-func newIndex() index {
-	return index{sockets: make(map[string]*Socket), rooms: make(map[string]*room), kept: make(map[string]int)}
+func newIndex() roomIndex {
+	return roomIndex{sockets: make(map[string]*Socket), rooms: make(map[string]*roomSet), held: make(map[string]int)}
 }
 
 // add makes s a socket of the namespace. It fails if s has been removed. connect
 // tells the client: nobody looks for s between that and s being there.
-func (x *index) add(s *Socket, connect func()) bool {
+func (x *roomIndex) add(s *Socket, connect func()) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	connect()
@@ -48,7 +48,7 @@ func (x *index) add(s *Socket, connect func()) bool {
 
 // remove takes s out of the namespace and all rooms for good, and returns the
 // rooms, which s remembers.
-func (x *index) remove(s *Socket) (left []string) {
+func (x *roomIndex) remove(s *Socket) (left []string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if s.member.gone {
@@ -65,7 +65,7 @@ func (x *index) remove(s *Socket) (left []string) {
 	return left
 }
 
-func (x *index) drop(r *room, s *Socket) {
+func (x *roomIndex) drop(r *roomSet, s *Socket) {
 	delete(r.members, s)
 	if len(r.members) == 0 {
 		delete(x.rooms, r.name)
@@ -74,7 +74,7 @@ func (x *index) drop(r *room, s *Socket) {
 
 // join makes s a member of rooms. It returns those that are new to s, and
 // whether s may still join any.
-func (x *index) join(s *Socket, names []string) (joined []string, ok bool) {
+func (x *roomIndex) join(s *Socket, names []string) (joined []string, ok bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if s.member.gone {
@@ -82,12 +82,12 @@ func (x *index) join(s *Socket, names []string) (joined []string, ok bool) {
 	}
 	for _, name := range names {
 		if name == s.id {
-			s.member.notOwn = false
+			s.member.leftOwnRoom = false
 			continue
 		}
 		r := x.rooms[name]
 		if r == nil {
-			r = &room{name: name, members: make(map[*Socket]int)}
+			r = &roomSet{name: name, members: make(map[*Socket]int)}
 			x.rooms[name] = r
 		}
 		if _, in := r.members[s]; !in {
@@ -100,7 +100,7 @@ func (x *index) join(s *Socket, names []string) (joined []string, ok bool) {
 }
 
 // leave takes s out of rooms and returns those that it was in.
-func (x *index) leave(s *Socket, names []string) (left []string) {
+func (x *roomIndex) leave(s *Socket, names []string) (left []string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if s.member.gone {
@@ -108,7 +108,7 @@ func (x *index) leave(s *Socket, names []string) (left []string) {
 	}
 	for _, name := range names {
 		if name == s.id {
-			s.member.notOwn = true
+			s.member.leftOwnRoom = true
 			continue
 		}
 		r := x.rooms[name]
@@ -134,18 +134,18 @@ func (x *index) leave(s *Socket, names []string) (left []string) {
 }
 
 // isGone reports whether s has been removed.
-func (x *index) isGone(s *Socket) bool {
+func (x *roomIndex) isGone(s *Socket) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return s.member.gone
 }
 
 // roomsOf returns the names of the rooms that s is in, or was when it left.
-func (x *index) roomsOf(s *Socket) []string {
+func (x *roomIndex) roomsOf(s *Socket) []string {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	names := make([]string, 0, len(s.member.rooms)+1)
-	if !s.member.notOwn {
+	if !s.member.leftOwnRoom {
 		names = append(names, s.id)
 	}
 	for _, r := range s.member.rooms {
@@ -154,14 +154,14 @@ func (x *index) roomsOf(s *Socket) []string {
 	return names
 }
 
-func (x *index) socket(id string) (*Socket, bool) {
+func (x *roomIndex) socket(id string) (*Socket, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	s, ok := x.sockets[id]
 	return s, ok
 }
 
-func (x *index) roomNames() []string {
+func (x *roomIndex) roomNames() []string {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	names := make([]string, 0, len(x.rooms))
@@ -171,14 +171,14 @@ func (x *index) roomNames() []string {
 	return names
 }
 
-func (x *index) count() (sockets, rooms int) {
+func (x *roomIndex) count() (sockets, rooms int) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return len(x.sockets), len(x.rooms)
 }
 
 // count counts the sockets of one room.
-func (x *index) countRoom(name string) int {
+func (x *roomIndex) countRoom(name string) int {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	n := 0
@@ -191,37 +191,37 @@ func (x *index) countRoom(name string) int {
 	return n
 }
 
-// keep notes that a socket that may come back is in rooms. unkeep takes that back.
-func (x *index) keep(rooms []string) {
+// hold notes that a socket that may come back is in rooms. unkeep takes that back.
+func (x *roomIndex) hold(rooms []string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.away++
+	x.heldSockets++
 	for _, name := range rooms {
-		x.kept[name]++
+		x.held[name]++
 	}
 }
 
-func (x *index) unkeep(rooms []string) {
+func (x *roomIndex) unhold(rooms []string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.away--
+	x.heldSockets--
 	for _, name := range rooms {
-		if x.kept[name]--; x.kept[name] == 0 {
-			delete(x.kept, name)
+		if x.held[name]--; x.held[name] == 0 {
+			delete(x.held, name)
 		}
 	}
 }
 
 // any reports whether a socket, be it one that may come back, is in any of the
 // rooms or has the id of one, or is there at all if there is no room.
-func (x *index) any(rooms []string) bool {
+func (x *roomIndex) any(rooms []string) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if len(rooms) == 0 {
-		return len(x.sockets)+x.away > 0
+		return len(x.sockets)+x.heldSockets > 0
 	}
 	for _, name := range rooms {
-		if x.rooms[name] != nil || x.sockets[name] != nil || x.kept[name] > 0 {
+		if x.rooms[name] != nil || x.sockets[name] != nil || x.held[name] > 0 {
 			return true
 		}
 	}
@@ -229,8 +229,8 @@ func (x *index) any(rooms []string) bool {
 }
 
 // own returns the socket whose own room is called name.
-func (x *index) own(name string) *Socket {
-	if s := x.sockets[name]; s != nil && !s.member.notOwn {
+func (x *roomIndex) own(name string) *Socket {
+	if s := x.sockets[name]; s != nil && !s.member.leftOwnRoom {
 		return s
 	}
 	return nil
@@ -238,7 +238,7 @@ func (x *index) own(name string) *Socket {
 
 // collect appends to dst the sockets in any of the rooms, or all if there is
 // none, that are in none of the except rooms and are not the sender, each once.
-func (x *index) collect(dst []*Socket, rooms, except []string, sender *Socket) []*Socket {
+func (x *roomIndex) collect(dst []*Socket, rooms, except []string, sender *Socket) []*Socket {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	out := x.exceptions(except)
@@ -273,7 +273,7 @@ func (x *index) collect(dst []*Socket, rooms, except []string, sender *Socket) [
 }
 
 // each calls fn for the sockets of a room.
-func (x *index) each(name string, fn func(*Socket)) {
+func (x *roomIndex) each(name string, fn func(*Socket)) {
 	if s := x.own(name); s != nil {
 		fn(s)
 	}
@@ -286,9 +286,9 @@ func (x *index) each(name string, fn func(*Socket)) {
 
 // exceptions returns a function that reports whether a socket is in one of the
 // rooms, or nil if none of them exists.
-func (x *index) exceptions(names []string) func(*Socket) bool {
+func (x *roomIndex) exceptions(names []string) func(*Socket) bool {
 	var own []*Socket
-	var rooms []*room
+	var rooms []*roomSet
 	for _, name := range names {
 		if s := x.own(name); s != nil {
 			own = append(own, s)

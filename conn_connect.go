@@ -9,10 +9,10 @@ import (
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
-// connect begins to join a namespace. The place is taken at once, so that a
+// handleConnect begins to join a namespace. The place is taken at once, so that a
 // second CONNECT finds it taken; the rest, which may wait, runs on a goroutine of
 // its own, so that only that namespace waits.
-func (c *conn) connect(p *sio.Packet) {
+func (c *conn) handleConnect(p *sio.Packet) {
 	ns := c.srv.acquire(p.Namespace)
 	if ns == nil {
 		c.turnDown(string(p.Namespace), "Invalid namespace")
@@ -20,11 +20,11 @@ func (c *conn) connect(p *sio.Packet) {
 	}
 	s := &Socket{id: c.socketID(ns), ns: ns, conn: c, busy: true}
 	if p.Data != nil {
-		s.auth = retain([][]byte{p.Data}, nil)
+		s.auth = cloneArgs([][]byte{p.Data}, nil)
 	}
-	s.state.Store(connecting)
+	s.state.Store(stateConnecting)
 	if ns.recovery != nil {
-		s.rec = &recoverable{record: record{pid: newSocketID()}, over: make(chan struct{})}
+		s.rec = &recoveryState{sessionRecord: sessionRecord{pid: newSocketID()}, done: make(chan struct{})}
 		if p.Data != nil && !c.v2() { // v2 clients have been told nothing to come back with
 			s.state.Store(resuming)
 		}
@@ -49,12 +49,12 @@ func (c *conn) connect(p *sio.Packet) {
 	if c.timer != nil { // the first namespace: counted from the beginning
 		timeout -= uptime() - c.opened
 	}
-	s.deadline = time.AfterFunc(timeout, func() { s.refuse(failure{err: errMiddlewareTimeout}) })
+	s.connectTimer = time.AfterFunc(timeout, func() { s.refuse(failure{err: errMiddlewareTimeout}) })
 	c.rejoinedLocked(ns.name)
 	c.sockets = append(c.sockets, s)
-	c.unfinished++
+	c.undrained++
 	c.auths += s.authSize()
-	c.srv.engine.Go(s.connect)
+	c.srv.engine.Go(s.runConnect)
 	c.mu.Unlock()
 }
 
@@ -62,7 +62,7 @@ func (c *conn) connect(p *sio.Packet) {
 func (c *conn) admitLocked(s *Socket) (why string) {
 	limits := &c.srv.opts
 	switch {
-	case len(c.sockets) >= limits.MaxNamespaces, int(c.unfinished) >= 2*limits.MaxNamespaces:
+	case len(c.sockets) >= limits.MaxNamespaces, int(c.undrained) >= 2*limits.MaxNamespaces:
 		return "Too many namespaces"
 	case c.auths+s.authSize() > max(limits.MaxEvent, limits.MaxPayload):
 		return "Too much auth"
@@ -80,7 +80,7 @@ func (c *conn) turnDown(namespace, why string) {
 		c.departedLocked(namespace)
 		c.mu.Unlock()
 	}
-	c.tellControl(c.refuse(namespace, &Error{Message: why}))
+	c.tellControl(c.sendConnectError(namespace, &Error{Message: why}))
 }
 
 // departedLocked notes that the server has made the client leave a namespace, or
@@ -123,9 +123,9 @@ func (c *conn) stray(namespace []byte) {
 
 var errMiddlewareTimeout = errors.New("socketio: middleware did not return within ConnectTimeout")
 
-// connect is the goroutine that looks for the session that a client lays claim to,
+// runConnect is the goroutine that looks for the session that a client lays claim to,
 // runs the middleware, then OnConnect, then the handlers of what came meanwhile.
-func (s *Socket) connect() {
+func (s *Socket) runConnect() {
 	began := time.Now()
 	entered := false
 	protect(func() { s.admit(began, &entered) }, func(value any) {
@@ -134,11 +134,11 @@ func (s *Socket) connect() {
 		}
 		p := s.ns.srv.panicked("", value)
 		if entered {
-			s.ns.srv.report(s, p)
+			s.ns.srv.reportError(s, p)
 			return
 		}
 		s.refuse(failure{err: p})
-		s.tellConnected(began, false, p)
+		s.notifyConnect(began, false, p)
 	})
 	s.drain()
 }
@@ -148,8 +148,8 @@ func (s *Socket) admit(began time.Time, entered *bool) {
 	if s.state.Load() == resuming {
 		s.resume()
 	}
-	middleware, onConnect, _ := s.ns.hooks()
-	if s.state.Load() != connecting { // it has left
+	middleware, onConnect, _ := s.ns.lifecycle()
+	if s.state.Load() != stateConnecting { // it has left
 		middleware = nil
 	}
 	if s.Recovered() && (!s.waitForPredecessor() || s.ns.recovery.opts.SkipMiddleware) {
@@ -159,16 +159,16 @@ func (s *Socket) admit(began time.Time, entered *bool) {
 	s.running.Store(runsMiddleware)
 	for _, mw := range middleware {
 		failed = s.ns.srv.examine("", s.ns.srv.attempt("", func() error { return mw(s.Context(), s) }))
-		if failed.err != nil || s.state.Load() != connecting {
+		if failed.err != nil || s.state.Load() != stateConnecting {
 			break
 		}
 	}
 	if failed.err != nil {
 		s.refuse(failed)
 	} else {
-		*entered = s.enter()
+		*entered = s.join()
 	}
-	s.tellConnected(began, *entered, failed.err)
+	s.notifyConnect(began, *entered, failed.err)
 	if *entered {
 		s.running.Store(runsConnect)
 		for _, fn := range onConnect {
@@ -177,29 +177,29 @@ func (s *Socket) admit(began time.Time, entered *bool) {
 	}
 }
 
-// enter makes a connecting socket a connected one. It fails if the client has
+// join makes a connecting socket a connected one. It fails if the client has
 // gone or the time is over.
-func (s *Socket) enter() bool {
-	var log []sent
-	ok, overrun := s.enterSending(&log)
+func (s *Socket) join() bool {
+	var log []note
+	ok, overrun := s.joinNoting(&log)
 	s.conn.tellControl(log)
 	if overrun {
-		s.turnAway()
+		s.dropOverrun()
 	}
 	if ok {
-		s.ns.seat.roomsChanged(s.id)
+		s.ns.cluster.roomsChanged(s.id)
 	}
 	return ok
 }
 
-// enterSending is enter, and keeps in log what the hooks are to be told. It reports
+// joinNoting is enter, and keeps in log what the hooks are to be told. It reports
 // whether what a recovering client has missed can't be sent any more.
-func (s *Socket) enterSending(log *[]sent) (ok, overrun bool) {
+func (s *Socket) joinNoting(log *[]note) (ok, overrun bool) {
 	c := s.conn
 	answer := c.srv.encodeControl(sio.Connect, s.ns.name, s.connectPayload())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s.state.Load() != connecting {
+	if s.state.Load() != stateConnecting {
 		return false, false
 	}
 	s.stopDeadlineLocked()
@@ -210,25 +210,25 @@ func (s *Socket) enterSending(log *[]sent) (ok, overrun bool) {
 	if r := s.ns.recovery; r != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if !r.enter(s, log) {
+		if !r.admit(s, log) {
 			return false, true
 		}
 	}
 	added := s.ns.index.add(s, func() {
 		*log = append(*log, c.sendControl(s, sio.Connect, answer)...)
-		s.state.Store(connected)
+		s.state.Store(stateConnected)
 	})
 	if s.rec != nil {
-		s.rec.arrived()
+		s.rec.releaseHeldRooms()
 	}
 	return added, false
 }
 
-// turnAway closes the connection of a socket that can't have what it has missed:
+// dropOverrun closes the connection of a socket that can't have what it has missed:
 // the log was overrun while the middleware ran. No handler runs for it, as OnConnect
 // never did. The client comes back, and gets a new session.
-func (s *Socket) turnAway() {
-	s.leave(ReasonError, true)
+func (s *Socket) dropOverrun() {
+	s.disconnect(ReasonError, true)
 	s.conn.session.Discard(engine.TransportError)
 }
 
@@ -242,27 +242,27 @@ func (s *Socket) refuse(failed failure) {
 	}
 	refusal := c.encodeRefusal(s.ns.name, public)
 	c.mu.Lock()
-	if s.state.Load() > connecting {
+	if s.state.Load() > stateConnecting {
 		c.mu.Unlock()
 		return
 	}
-	s.leaveLocked(ReasonServer)
+	s.detachLocked(ReasonServer)
 	s.dropInboxLocked()
 	log := c.sendControl(nil, sio.ConnectError, refusal) // under the lock, so that expire can't close before the client hears of it
-	last := c.expired && len(c.sockets) == 0
+	last := c.connectTimedOut && len(c.sockets) == 0
 	c.mu.Unlock()
 	c.tellControl(log)
-	rooms := s.gone(ReasonServer, false)
+	rooms := s.release(ReasonServer, false)
 	failed.event = runsMiddleware.event
 	c.srv.reportFailure(s, failed)
 	if last {
 		c.session.Close(engine.Reason(ReasonTimeout))
 	}
-	s.tellLeft(rooms)
+	s.notifyRoomsLeft(rooms)
 }
 
-// refuse sends a CONNECT_ERROR, and returns what the hooks are to be told.
-func (c *conn) refuse(namespace string, e *Error) []sent {
+// sendConnectError sends a CONNECT_ERROR, and returns what the hooks are to be told.
+func (c *conn) sendConnectError(namespace string, e *Error) []note {
 	return c.sendControl(nil, sio.ConnectError, c.encodeRefusal(namespace, e))
 }
 
@@ -272,167 +272,14 @@ func (c *conn) encodeRefusal(namespace string, e *Error) *engine.Message {
 
 // sendControl sends a message of encodeControl, and returns what the hooks are to
 // be told, once no lock is held. The connection is closed if there is no message.
-func (c *conn) sendControl(s *Socket, t sio.Type, m *engine.Message) []sent {
+func (c *conn) sendControl(s *Socket, t sio.Type, m *engine.Message) []note {
 	if m == nil { // the caller may hold locks
 		c.srv.engine.Go(func() { c.session.Discard(engine.TransportError) })
 		return nil
 	}
 	err := c.session.Send(m, false)
-	if !c.srv.hooks.sends() {
+	if !c.srv.hooks.observesSends() {
 		return nil
 	}
-	return []sent{{s: s, t: t, m: m, err: err}}
-}
-
-// expire runs when no namespace has been joined within ConnectTimeout.
-func (c *conn) expire() {
-	c.mu.Lock()
-	c.expired = true
-	idle := len(c.sockets) == 0
-	c.mu.Unlock()
-	if idle { // else the deadline of what is connecting decides
-		c.session.Close(engine.Reason(ReasonTimeout))
-	}
-}
-
-// leave disconnects s. Unless drop is set, the events that it has received are
-// still handled. OnDisconnect comes last. It reports whether s had not left yet.
-func (s *Socket) leave(reason Reason, drop bool) bool {
-	c := s.conn
-	was := s.state.Load()
-	var last *engine.Message // what the client is sent, if it does not know
-	var kind sio.Type
-	for {
-		if reason == ReasonServer {
-			kind, last = s.encodeLast(was)
-		}
-		c.mu.Lock()
-		now := s.state.Load()
-		if now == left {
-			c.mu.Unlock()
-			return false
-		}
-		if now == was {
-			break
-		}
-		c.mu.Unlock()
-		was = now
-	}
-	s.leaveLocked(reason)
-	if drop || was <= connecting {
-		s.dropInboxLocked()
-	}
-	var log []sent
-	if reason == ReasonServer { // under the lock, so that nothing of s comes behind
-		log = c.sendControl(s, kind, last)
-	}
-	c.mu.Unlock()
-	c.tellControl(log)
-	keep := mayRecover(reason) && (was == connected || s.Recovered()) && !c.v2()
-	rooms := s.gone(reason, keep)
-	c.enqueue(s, task{fn: func() {
-		defer s.ended()
-		if was == connected {
-			s.disconnected(rooms)
-		} else { // they were joined by middleware
-			s.tellLeft(rooms)
-		}
-	}})
-	return true
-}
-
-// encodeLast returns what a client is sent when the server ends a socket of it.
-func (s *Socket) encodeLast(state uint32) (sio.Type, *engine.Message) {
-	switch state {
-	case resuming, connecting:
-		return sio.ConnectError, s.conn.encodeRefusal(s.ns.name, &Error{Message: "Connection refused"})
-	case connected:
-		return sio.Disconnect, s.conn.srv.encodeControl(sio.Disconnect, s.ns.name, nil)
-	}
-	return 0, nil
-}
-
-// leaveLocked takes s off the connection.
-func (s *Socket) leaveLocked(reason Reason) {
-	c := s.conn
-	s.state.Store(left)
-	s.reason = reason
-	s.stopDeadlineLocked()
-	if i := slices.Index(c.sockets, s); i >= 0 {
-		c.sockets = slices.Delete(c.sockets, i, i+1)
-	}
-	if reason == ReasonServer {
-		c.departedLocked(s.ns.name)
-	}
-	c.freeLocked()
-}
-
-// dropInboxLocked gives up the events that wait, and makes room for those of
-// other namespaces. Those that come after them are given up when it is their
-// turn.
-func (s *Socket) dropInboxLocked() {
-	s.dropping = true
-	s.inbox = slices.DeleteFunc(s.inbox, func(t task) bool {
-		if t.call == nil {
-			return false
-		}
-		s.conn.takenLocked(t)
-		return true
-	})
-}
-
-func (s *Socket) stopDeadlineLocked() {
-	if s.deadline != nil {
-		s.deadline.Stop()
-		s.deadline = nil
-	}
-}
-
-// gone ends what hangs on a socket that has left. keep says whether its client
-// may come back to it. It returns the rooms that the socket was in.
-func (s *Socket) gone(reason Reason, keep bool) (rooms []string) {
-	c := s.conn
-	rooms = s.ns.remove(s, keep)
-	s.ns.srv.release(s.ns)
-	c.mu.Lock()
-	acks := s.acks
-	s.acks = nil
-	for _, p := range acks {
-		if p.fn == nil {
-			c.awaited--
-		}
-	}
-	life := s.lifetime
-	c.mu.Unlock()
-	if life != nil {
-		life.cancel(&DisconnectError{reason})
-	}
-	for _, p := range acks {
-		if p.timer != nil {
-			p.timer.Stop()
-		}
-		if p.done != nil { // a hook, which may block the caller
-			c.enqueue(s, task{fn: func() { p.tell(ErrClosed) }})
-		}
-		p.settle(Args{}, ErrClosed)
-	}
-	return rooms
-}
-
-// disconnected is the last thing that a socket does.
-func (s *Socket) disconnected(rooms []string) {
-	s.running.Store(runsDisconnect)
-	defer s.countUnanswered()
-	s.tellRooms(rooms, leaveObservers)
-	s.conn.mu.Lock()
-	own, reason := s.farewell, s.reason
-	s.conn.mu.Unlock()
-	for _, fn := range own {
-		s.ns.srv.isolate(s, "disconnect", func() { fn(reason) })
-	}
-	_, _, hooks := s.ns.hooks()
-	for _, fn := range hooks {
-		s.ns.srv.isolate(s, "disconnect", func() { fn(s, reason) })
-	}
-	s.tellDisconnected(reason)
+	return []note{{s: s, t: t, m: m, err: err}}
 }

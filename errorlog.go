@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// A logbook writes what people should know. Clients can cause errors as fast as
+// An errorLog writes what people should know. Clients can cause errors as fast as
 // they can send, so each kind of them has a rate of its own: none of them fills
 // the log, nor hides another.
 //
@@ -19,7 +19,7 @@ import (
 // [slog.Default] quotes attributes only, and what clients send may have line breaks.
 // Attributes are plain values, so that no method of the application's is called
 // by the handler.
-type logbook struct {
+type errorLog struct {
 	to *slog.Logger // nil means slog.Default, when something is logged
 
 	mu    sync.Mutex // guards the following
@@ -56,7 +56,7 @@ var logKinds = [errorKinds]struct {
 	unansweredAck:  {slog.LevelDebug, "socketio: socket left without answers"},
 }
 
-func (l *logbook) logger() *slog.Logger {
+func (l *errorLog) logger() *slog.Logger {
 	if l.to != nil {
 		return l.to
 	}
@@ -64,7 +64,7 @@ func (l *logbook) logger() *slog.Logger {
 }
 
 // write logs an error that concerns s, or nobody, and an event, if one is named.
-func (l *logbook) write(kind errorKind, s *Socket, event string, err error) {
+func (l *errorLog) write(kind errorKind, s *Socket, event string, err error) {
 	if !l.logger().Enabled(context.Background(), logKinds[kind].level) {
 		return
 	}
@@ -74,7 +74,7 @@ func (l *logbook) write(kind errorKind, s *Socket, event string, err error) {
 }
 
 // line logs a line that allow has allowed.
-func (l *logbook) line(kind errorKind, s *Socket, withheld int, more ...slog.Attr) {
+func (l *errorLog) line(kind errorKind, s *Socket, withheld int, more ...slog.Attr) {
 	how := &logKinds[kind]
 	var attrs []slog.Attr
 	if s != nil {
@@ -147,7 +147,7 @@ func frames(stack []byte) []string {
 }
 
 // info logs good news.
-func (l *logbook) info(text string, attrs ...any) {
+func (l *errorLog) info(text string, attrs ...any) {
 	if l.to != nil {
 		l.to.Info(text, attrs...)
 	}
@@ -155,7 +155,7 @@ func (l *logbook) info(text string, attrs ...any) {
 
 // allow reports whether one line more may be written, and how many have not been
 // since the last one.
-func (l *logbook) allow(kind errorKind, now time.Time) (withheld int, ok bool) {
+func (l *errorLog) allow(kind errorKind, now time.Time) (withheld int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := &l.kinds[kind]

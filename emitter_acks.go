@@ -41,7 +41,7 @@ func (e Emitter) EmitWithAck(ctx context.Context, event string, args ...any) ([]
 	}
 	ctx, cancel := e.ns.srv.withDeadline(ctx)
 	defer cancel()
-	c, err := e.askAll(ctx, event, args)
+	c, err := e.emitForReplies(ctx, event, args)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (e Emitter) EmitWithAck(ctx context.Context, event string, args ...any) ([]
 func (e Emitter) emitWithCallback(event string, args []any, fn func([]Reply, error)) error {
 	srv := e.ns.srv
 	ctx, cancel := srv.withDeadline(context.Background())
-	c, err := e.askAll(ctx, event, args)
+	c, err := e.emitForReplies(ctx, event, args)
 	if err != nil {
 		cancel()
 		return err
@@ -61,37 +61,37 @@ func (e Emitter) emitWithCallback(event string, args []any, fn func([]Reply, err
 	srv.engine.Go(func() {
 		defer cancel()
 		replies, err := c.wait(ctx)
-		protect(func() { fn(replies, err) }, func(value any) { srv.report(nil, srv.panicked(event, value)) })
+		protect(func() { fn(replies, err) }, func(value any) { srv.reportError(nil, srv.panicked(event, value)) })
 	})
 	return nil
 }
 
-// askAll sends the event in every namespace that the emitter stands for.
-func (e Emitter) askAll(ctx context.Context, event string, args []any) (*collection, error) {
-	c := &collection{changed: make(chan struct{}, 1), room: e.ns.srv.opts.MaxReplies}
+// emitForReplies sends the event in every namespace that the emitter stands for.
+func (e Emitter) emitForReplies(ctx context.Context, event string, args []any) (*replyCollector, error) {
+	c := &replyCollector{changed: make(chan struct{}, 1), room: e.ns.srv.opts.MaxReplies}
 	enc, err := beginEvent(e.ns, event, args)
 	if err != nil {
 		return nil, err
 	}
 	defer enc.release()
-	members := e.ns.members()
+	members := e.ns.expand()
 	if len(members) == 0 || e.empty() {
 		_, err := enc.event(e.ns, noAck)
 		return c, err
 	}
 	for _, n := range members {
-		if err := e.ask(ctx, n, c, event, enc); err != nil {
-			_, _ = c.abandon(err) // none of the answers is of use
+		if err := e.emitForRepliesIn(ctx, n, c, event, enc); err != nil {
+			_, _ = c.cancel(err) // none of the answers is of use
 			return nil, err
 		}
 	}
 	return c, nil
 }
 
-// ask sends the event in one namespace, as one packet for all receivers.
-func (e Emitter) ask(ctx context.Context, n *Namespace, c *collection, event string, enc *encoder) error {
-	if n.seat != nil && e.only == nil && !e.here {
-		c.askOthers(ctx, n.seat, e, enc)
+// emitForRepliesIn sends the event in one namespace, as one packet for all receivers.
+func (e Emitter) emitForRepliesIn(ctx context.Context, n *Namespace, c *replyCollector, event string, enc *encoder) error {
+	if n.cluster != nil && e.only == nil && !e.localOnly {
+		c.askOthers(ctx, n.cluster, e, enc)
 	}
 	list := e.collect(nil, n)
 	if len(list) == 0 {
@@ -108,33 +108,33 @@ func (e Emitter) ask(ctx context.Context, n *Namespace, c *collection, event str
 	for _, s := range list {
 		i := c.expect(s, id)
 		settle := func(args Args, err error) { c.settle(i, args, err) }
-		_, err := s.awaitAck(id, 0, &pendingAck{settle: settle, done: s.timeAck(event)})
+		_, err := s.registerAck(id, 0, &pendingAck{settle: settle, done: s.ackTimer(event)})
 		if err == nil {
 			told = append(told, s)
 			err = s.ask(m, event, e.volatile)
 		}
 		if err != nil {
-			s.forgetAck(id)
+			s.takeAck(id)
 			c.settle(i, Args{}, err)
 		}
 	}
-	out.tell(told...)
+	out.notify(told...)
 	return nil
 }
 
-// A collection gathers the replies to one broadcast.
-type collection struct {
-	changed chan struct{}
-	others  sync.WaitGroup // who waits for other servers
+// A replyCollector gathers the replies to one broadcast.
+type replyCollector struct {
+	changed        chan struct{}
+	remoteRequests sync.WaitGroup // who waits for other servers
 
-	mu      sync.Mutex // guards the following
-	room    int64      // bytes of answers that may still be kept
-	replies []Reply
-	askedOf []asked // by position, as replies
-	open    int
-	closed  bool
-	remote  []Reply // of other servers' clients
-	unheard error   // why there are not more of them
+	mu            sync.Mutex // guards the following
+	room          int64      // bytes of answers that may still be kept
+	replies       []Reply
+	askedOf       []asked // by position, as replies
+	unsettled     int
+	closed        bool
+	remoteReplies []Reply // of other servers' clients
+	remoteErr     error   // why there are not more of them
 }
 
 type asked struct {
@@ -144,16 +144,16 @@ type asked struct {
 }
 
 // expect makes room for the reply of a socket.
-func (c *collection) expect(s *Socket, id int64) (i int) {
+func (c *replyCollector) expect(s *Socket, id int64) (i int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.replies = append(c.replies, Reply{From: s.id})
 	c.askedOf = append(c.askedOf, asked{socket: s, id: id})
-	c.open++
+	c.unsettled++
 	return len(c.replies) - 1
 }
 
-func (c *collection) settle(i int, args Args, err error) {
+func (c *replyCollector) settle(i int, args Args, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed || c.askedOf[i].settled {
@@ -161,7 +161,7 @@ func (c *collection) settle(i int, args Args, err error) {
 	}
 	c.askedOf[i].settled = true
 	c.replies[i].Args, c.replies[i].Err = c.keepLocked(args, err)
-	c.open--
+	c.unsettled--
 	select {
 	case c.changed <- struct{}{}:
 	default:
@@ -169,7 +169,7 @@ func (c *collection) settle(i int, args Args, err error) {
 }
 
 // keepLocked returns what is kept of an answer: nothing of one that is too much.
-func (c *collection) keepLocked(args Args, err error) (Args, error) {
+func (c *replyCollector) keepLocked(args Args, err error) (Args, error) {
 	if size := args.size(); size <= c.room {
 		c.room -= size
 		return args, err
@@ -179,34 +179,34 @@ func (c *collection) keepLocked(args Args, err error) (Args, error) {
 
 // askOthers publishes the event that enc holds, and gathers what the other
 // servers' clients answer.
-func (c *collection) askOthers(ctx context.Context, s *seat, e Emitter, enc *encoder) {
+func (c *replyCollector) askOthers(ctx context.Context, s *clusterNamespace, e Emitter, enc *encoder) {
 	deadline, _ := ctx.Deadline()
-	m := e.addressed(adapter.Message{Kind: adapter.Broadcast, Timeout: untilDeadline(deadline), Data: enc.payload(), Binary: enc.bin})
-	q, err := s.ask(m, c.answered)
+	m := e.busMessage(adapter.Message{Kind: adapter.Broadcast, Timeout: untilDeadline(deadline), Data: enc.payload(), Binary: enc.bin})
+	q, err := s.sendRequest(m, c.response)
 	if err != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.unheard = errors.Join(c.unheard, err)
+		c.remoteErr = errors.Join(c.remoteErr, err)
 		return
 	}
-	c.others.Add(1)
+	c.remoteRequests.Add(1)
 	s.ns.srv.engine.Go(func() {
-		defer c.others.Done()
+		defer c.remoteRequests.Done()
 		err := q.wait(ctx)
-		unanswered := q.unanswered() // not under mu, which answers come to under q's
+		unanswered := q.pendingByServer() // not under mu, which answers come to under q's
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.unheard = errors.Join(c.unheard, err)
+		c.remoteErr = errors.Join(c.remoteErr, err)
 		for server, n := range unanswered {
 			for range n {
-				c.remote = append(c.remote, Reply{From: server, Err: cmp.Or(ctx.Err(), ErrClosed)})
+				c.remoteReplies = append(c.remoteReplies, Reply{From: server, Err: cmp.Or(ctx.Err(), ErrClosed)})
 			}
 		}
 	})
 }
 
-// answered takes the answer of another server's client.
-func (c *collection) answered(m *adapter.Message) error {
+// response takes the answer of another server's client.
+func (c *replyCollector) response(m *adapter.Message) error {
 	if m.Kind == adapter.Clients {
 		return nil
 	}
@@ -214,7 +214,7 @@ func (c *collection) answered(m *adapter.Message) error {
 	var err error
 	switch {
 	case m.Kind != adapter.Acked:
-		return errKind
+		return errResponseKind
 	case m.Failed:
 		r.Err = ErrClosed
 	default:
@@ -224,7 +224,7 @@ func (c *collection) answered(m *adapter.Message) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r.Args, r.Err = c.keepLocked(r.Args, r.Err)
-	c.remote = append(c.remote, r)
+	c.remoteReplies = append(c.remoteReplies, r)
 	return err
 }
 
@@ -234,37 +234,37 @@ func untilDeadline(deadline time.Time) time.Duration {
 }
 
 // wait returns the replies when all have come, or when ctx ends.
-func (c *collection) wait(ctx context.Context) ([]Reply, error) {
-	replies, err := c.waitHere(ctx)
-	c.others.Wait()
-	if c.unheard != nil {
-		err = c.unheard
+func (c *replyCollector) wait(ctx context.Context) ([]Reply, error) {
+	replies, err := c.waitLocal(ctx)
+	c.remoteRequests.Wait()
+	if c.remoteErr != nil {
+		err = c.remoteErr
 	}
-	return append(replies, c.remote...), err
+	return append(replies, c.remoteReplies...), err
 }
 
-func (c *collection) waitHere(ctx context.Context) ([]Reply, error) {
+func (c *replyCollector) waitLocal(ctx context.Context) ([]Reply, error) {
 	for !c.complete() {
 		select {
 		case <-c.changed:
 		case <-ctx.Done():
-			return c.abandon(ctx.Err())
+			return c.cancel(ctx.Err())
 		}
 	}
 	return c.replies, nil
 }
 
-func (c *collection) complete() bool {
+func (c *replyCollector) complete() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.open == 0
+	return c.unsettled == 0
 }
 
-// abandon gives up on the replies that are still awaited.
-func (c *collection) abandon(err error) ([]Reply, error) {
+// cancel gives up on the replies that are still awaited.
+func (c *replyCollector) cancel(err error) ([]Reply, error) {
 	c.mu.Lock()
 	c.closed = true
-	missing := c.open > 0
+	missing := c.unsettled > 0
 	askedOf := c.askedOf
 	for i, a := range askedOf {
 		if !a.settled {
@@ -277,8 +277,8 @@ func (c *collection) abandon(err error) ([]Reply, error) {
 	}
 	for _, a := range askedOf {
 		if !a.settled {
-			if p, ok := a.socket.forgetAck(a.id); ok {
-				p.tell(err)
+			if p, ok := a.socket.takeAck(a.id); ok {
+				p.notify(err)
 			}
 		}
 	}

@@ -32,7 +32,7 @@ func (n *Namespace) ServerSideEmit(event string, args ...any) error {
 	}
 	defer enc.release()
 	m := adapter.Message{Kind: adapter.Emit, Data: enc.payload(), Binary: enc.bin}
-	return n.Broadcast().tell(m)
+	return n.Broadcast().publishAll(m)
 }
 
 func beginServerSide(n *Namespace, event string, args []any) (*encoder, error) {
@@ -53,7 +53,7 @@ func beginServerSide(n *Namespace, event string, args []any) (*encoder, error) {
 // deadline. A server that handles the event answers with its handler's result, or
 // its refusal; one without a handler does not answer. Reply.From is the
 // server's name, if the bus tells. The error, if some did not answer, is a
-// *[SilentError]; the replies of the others are returned beside it. A server that is
+// *[NoResponseError]; the replies of the others are returned beside it. A server that is
 // not part of a cluster is answered by nobody, at once.
 func (n *Namespace) ServerSideEmitWithAck(ctx context.Context, event string, args ...any) ([]Reply, error) {
 	enc, err := beginServerSide(n, event, args)
@@ -63,9 +63,9 @@ func (n *Namespace) ServerSideEmitWithAck(ctx context.Context, event string, arg
 	defer enc.release()
 	var replies []Reply
 	m := adapter.Message{Kind: adapter.Emit, Data: enc.payload(), Binary: enc.bin}
-	err = n.Broadcast().inquire(ctx, m, func(m *adapter.Message) error {
+	err = n.Broadcast().requestAll(ctx, m, func(m *adapter.Message) error {
 		if m.Kind != adapter.Emitted {
-			return errKind
+			return errResponseKind
 		}
 		args, err := receivedArgs(m)
 		replies = append(replies, Reply{From: m.From, Args: args, Err: err})
@@ -74,16 +74,16 @@ func (n *Namespace) ServerSideEmitWithAck(ctx context.Context, event string, arg
 	return replies, err
 }
 
-var errKind = errors.New("the answer to another question")
+var errResponseKind = errors.New("the answer to another question")
 
-// inquire asks the other servers in every namespace that e stands for, all at
+// requestAll asks the other servers in every namespace that e stands for, all at
 // once, and waits for the answers. take is called for one at a time, and not any
 // more when inquire has returned.
-func (e Emitter) inquire(ctx context.Context, m adapter.Message, take func(*adapter.Message) error) error {
+func (e Emitter) requestAll(ctx context.Context, m adapter.Message, take func(*adapter.Message) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	seats := e.seats()
+	seats := e.clusterNamespaces()
 	if len(seats) == 0 {
 		return nil
 	}
@@ -99,9 +99,9 @@ func (e Emitter) inquire(ctx context.Context, m adapter.Message, take func(*adap
 	errs := make([]error, len(seats))
 	var waiting sync.WaitGroup
 	for i, s := range seats {
-		one := e.addressed(m)
+		one := e.busMessage(m)
 		one.Timeout = untilDeadline(deadline)
-		q, err := s.ask(one, takeOne)
+		q, err := s.sendRequest(one, takeOne)
 		if err != nil {
 			errs[i] = err
 			continue
@@ -150,8 +150,8 @@ type serverEvent struct {
 // maxServerEvents bounds those that wait for handlers.
 const maxServerEvents = 1024
 
-// receive queues an event of another server for its handlers.
-func (s *seat) receive(m *adapter.Message) error {
+// enqueueServerEvent queues an event of another server for its handlers.
+func (s *clusterNamespace) enqueueServerEvent(m *adapter.Message) error {
 	args, err := receivedArgs(m)
 	if err != nil {
 		return err
@@ -164,8 +164,8 @@ func (s *seat) receive(m *adapter.Message) error {
 	ev := serverEvent{from: &adapter.Message{From: m.From, ID: m.ID}, name: name, args: args}
 	s.mu.Lock()
 	full := len(s.inbox) >= maxServerEvents
-	start := !full && !s.deaf && !s.busy
-	if !full && !s.deaf {
+	start := !full && !s.stopped && !s.busy
+	if !full && !s.stopped {
 		s.inbox = append(s.inbox, ev)
 		s.busy = true
 	}
@@ -179,21 +179,21 @@ func (s *seat) receive(m *adapter.Message) error {
 	return nil
 }
 
-// stopReceiving gives up the events of other servers, but not what is being
+// stop gives up the events of other servers, but not what is being
 // handled, and the questions to them.
-func (s *seat) stopReceiving() {
+func (s *clusterNamespace) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.deaf = true
+	s.stopped = true
 	s.inbox = nil
 	s.cancel()
 	s.status.leave()
 }
 
 // drain handles the events that wait, until there is none.
-func (s *seat) drain() {
+func (s *clusterNamespace) drain() {
 	var name string
-	var ack *answer
+	var ack *response
 	protect(func() {
 		for {
 			s.mu.Lock()
@@ -212,17 +212,17 @@ func (s *seat) drain() {
 		defer s.ns.srv.engine.Go(s.drain)
 		failed := failure{err: s.ns.srv.panicked(name, value)}
 		s.ns.srv.reportFailure(nil, failed)
-		_ = ack.refuse(failed.shown())
+		_ = ack.sendError(failed.shown())
 	})
 }
 
 // answerTo returns the answer to an event, if one was asked for.
-func (s *seat) answerTo(ev serverEvent) *answer {
-	ack := &answer{id: noAck, srv: s.ns.srv}
+func (s *clusterNamespace) answerTo(ev serverEvent) *response {
+	ack := &response{id: noAck, srv: s.ns.srv}
 	if ev.from.ID != "" {
 		ack.id = 0
-		ack.give = func(args Args) {
-			s.answer(ev.from, adapter.Message{Kind: adapter.Emitted, Data: args.array(), Binary: args.bin})
+		ack.respond = func(args Args) {
+			s.respond(ev.from, adapter.Message{Kind: adapter.Emitted, Data: args.array(), Binary: args.bin})
 		}
 	}
 	return ack
@@ -230,7 +230,7 @@ func (s *seat) answerTo(ev serverEvent) *answer {
 
 // handle runs the handlers of an event, the namespace's and those of its
 // template. The first result or error is the answer.
-func (s *seat) handle(ev serverEvent, ack *answer) {
+func (s *clusterNamespace) handle(ev serverEvent, ack *response) {
 	lists := [][]*handler{s.ns.serverSide.of([]byte(ev.name))}
 	if s.ns.parent != nil {
 		lists = append(lists, s.ns.parent.serverSide.of([]byte(ev.name)))
@@ -238,7 +238,7 @@ func (s *seat) handle(ev serverEvent, ack *answer) {
 	var o outcome
 	for _, list := range lists {
 		for _, h := range list {
-			results, failed := s.ns.srv.invoke(h, &call{event: ev.name, raw: ev.args.raw, bin: ev.args.bin, id: ack.id, keeps: true, ctx: s.ctx, ack: ack})
+			results, failed := s.ns.srv.invoke(h, &call{event: ev.name, raw: ev.args.raw, bin: ev.args.bin, id: ack.id, ownsArgs: true, ctx: s.ctx, ack: ack})
 			s.ns.srv.reportFailure(nil, o.add(h, results, failed))
 		}
 	}
@@ -246,12 +246,12 @@ func (s *seat) handle(ev serverEvent, ack *answer) {
 	case !o.handled || o.deferred && !o.answered:
 	case o.failed.err != nil:
 		s.ns.srv.reportFailure(nil, o.failed)
-		_ = ack.refuse(o.failed.shown()) // unless an AckFunc was faster
+		_ = ack.sendError(o.failed.shown()) // unless an AckFunc was faster
 	default:
 		if err := ack.send(o.results...); err != nil && err != ErrAnswered {
 			failed := s.ns.srv.examine(ev.name, err)
-			s.ns.srv.report(nil, failed.err)
-			_ = ack.refuse(failed.shown())
+			s.ns.srv.reportError(nil, failed.err)
+			_ = ack.sendError(failed.shown())
 		}
 	}
 }

@@ -25,8 +25,8 @@ func (o *outcome) add(h *handler, results []any, failed failure) (later failure)
 	return failure{}
 }
 
-// run has an event handled and answers it.
-func (s *Socket) run(c *call, name []byte) {
+// runHandlers has an event handled and answers it.
+func (s *Socket) runHandlers(c *call, name []byte) {
 	var o outcome
 	if own, inherited := s.ns.observed(); own == nil && inherited == nil {
 		o = s.handle(c, name)
@@ -41,11 +41,11 @@ func (s *Socket) run(c *call, name []byte) {
 		s.unhandled(c, name) // and not answered
 	case c.id == noAck:
 	case o.failed.err != nil:
-		s.check(c, c.answer().refuse(o.failed.shown()))
+		s.reportUnsent(c, c.answer().sendError(o.failed.shown()))
 	case o.answered:
-		s.check(c, c.answer().send(o.results...))
+		s.reportUnsent(c, c.answer().send(o.results...))
 	case !o.deferred:
-		s.check(c, c.answer().send())
+		s.reportUnsent(c, c.answer().send())
 	}
 }
 
@@ -55,7 +55,7 @@ func (s *Socket) lost(c *call, value any) {
 	failed := failure{err: s.ns.srv.panicked(c.event, value)}
 	s.ns.srv.reportFailure(s, failed)
 	if c.id != noAck {
-		s.check(c, c.answer().refuse(failed.shown()))
+		s.reportUnsent(c, c.answer().sendError(failed.shown()))
 	}
 }
 
@@ -120,16 +120,16 @@ func (srv *Server) returned(event string, results []any, err error) ([]any, fail
 	return results, failure{}
 }
 
-// check reports an answer that could not be sent for a reason other than that
+// reportUnsent reports an answer that could not be sent for a reason other than that
 // the client has gone or somebody was faster.
-func (s *Socket) check(c *call, err error) {
+func (s *Socket) reportUnsent(c *call, err error) {
 	switch err {
 	case nil, ErrClosed, ErrSlow, ErrAnswered:
 		return
 	}
 	failed := s.ns.srv.examine(c.event, err) // it may be that of a value that encodes itself
 	s.ns.srv.reportEvent(s, c.event, failed.err)
-	_ = c.answer().refuse(failed.shown())
+	_ = c.answer().sendError(failed.shown())
 }
 
 // guard runs a function of the application that is no event handler.
@@ -148,7 +148,7 @@ func (s *Socket) drain() {
 			if t.fn != nil {
 				s.guard("", t.fn)
 			} else {
-				s.run(t.call, []byte(t.call.event))
+				s.runHandlers(t.call, []byte(t.call.event))
 			}
 		}
 	}, func(value any) {
@@ -156,7 +156,7 @@ func (s *Socket) drain() {
 		if t.call != nil {
 			s.lost(t.call, value)
 		} else {
-			s.ns.srv.report(s, s.ns.srv.panicked("", value))
+			s.ns.srv.reportError(s, s.ns.srv.panicked("", value))
 		}
 	})
 }
@@ -170,16 +170,16 @@ func (s *Socket) next() (task, bool) {
 		t := s.inbox[0]
 		s.inbox[0] = task{}
 		s.inbox = s.inbox[1:]
-		c.takenLocked(t)
-		if t.call == nil || !s.dropping {
+		c.dequeuedLocked(t)
+		if t.call == nil || !s.discarding {
 			return t, true
 		}
 	}
 	s.inbox = nil
 	s.busy = false
-	if s.state.Load() == left && !s.finished {
-		s.finished = true
-		c.unfinished--
+	if s.state.Load() == stateDisconnected && !s.drained {
+		s.drained = true
+		c.undrained--
 		c.auths -= s.authSize()
 	}
 	return task{}, false

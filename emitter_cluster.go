@@ -9,22 +9,22 @@ import (
 
 // Sockets describes the matching sockets of the whole cluster, which is asked
 // until ctx ends, or for [Options.AckTimeout] if ctx has no deadline. If servers
-// did not answer, the error is a *[SilentError], and the sockets of the others
+// did not answer, the error is a *[NoResponseError], and the sockets of the others
 // are returned beside it.
 func (e Emitter) Sockets(ctx context.Context) ([]RemoteSocket, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	var list []RemoteSocket
-	err := e.inquire(ctx, adapter.Message{Kind: adapter.Fetch}, func(m *adapter.Message) error {
+	err := e.requestAll(ctx, adapter.Message{Kind: adapter.Fetch}, func(m *adapter.Message) error {
 		if m.Kind != adapter.Fetched {
-			return errKind
+			return errResponseKind
 		}
 		remote, err := remoteSockets(m)
 		list = append(list, remote...)
 		return err
 	})
-	local := e.local()
+	local := e.localSockets()
 	for _, s := range local {
 		list = append(list, RemoteSocket{ID: s.id, Handshake: *s.Handshake(), Rooms: s.Rooms(), values: s.copyValues()})
 	}
@@ -38,7 +38,7 @@ func (e Emitter) Count(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	n := 0
-	err := e.inquire(ctx, adapter.Message{Kind: adapter.Count}, func(m *adapter.Message) error {
+	err := e.requestAll(ctx, adapter.Message{Kind: adapter.Count}, func(m *adapter.Message) error {
 		switch m.Kind {
 		case adapter.Clients:
 			n += max(m.Count, 0)
@@ -47,14 +47,14 @@ func (e Emitter) Count(ctx context.Context) (int, error) {
 			n += args.Len()
 			return err
 		default:
-			return errKind
+			return errResponseKind
 		}
 		return nil
 	})
 	if len(e.rooms) == 1 && len(e.except) == 0 && e.sender == nil && e.only == nil {
 		return n + e.ns.Room(e.rooms[0]).Len(), err
 	}
-	return n + len(e.local()), err
+	return n + len(e.localSockets()), err
 }
 
 // Join makes the matching sockets of the whole cluster enter rooms. Those of this
@@ -62,7 +62,7 @@ func (e Emitter) Count(ctx context.Context) (int, error) {
 // servers have, so that an event emitted next reaches them: until ctx ends, or for
 // [Options.AckTimeout] if ctx has no deadline. The error is ctx's if it has ended already,
 // and nothing was done; it wraps [ErrUnpublished] if the other servers were not told; it
-// is a *[SilentError] if some have not said that it is done. A server of Node.js with
+// is a *[NoResponseError] if some have not said that it is done. A server of Node.js with
 // sharded Redis Pub/Sub says so a moment before it hears the rooms.
 func (e Emitter) Join(ctx context.Context, rooms ...string) error {
 	m := adapter.Message{Kind: adapter.Join, Targets: rooms}
@@ -104,8 +104,8 @@ func (e Emitter) command(ctx context.Context, m adapter.Message, fn func(*Socket
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	err := e.tell(m)
-	e.each(fn)
+	err := e.publishAll(m)
+	e.eachLocal(fn)
 	if err != nil {
 		return err
 	}
@@ -119,16 +119,16 @@ func (e Emitter) awaitOthers(ctx context.Context) error {
 		return nil
 	}
 	e.rooms, e.except, e.sender = []string{noRoom}, nil, nil
-	return e.inquire(ctx, adapter.Message{Kind: adapter.Count}, func(*adapter.Message) error { return nil })
+	return e.requestAll(ctx, adapter.Message{Kind: adapter.Count}, func(*adapter.Message) error { return nil })
 }
 
 // noRoom is a room that no socket is in.
 var noRoom = "none-" + rand.Text()
 
-// each calls fn for the matching sockets of this server; one that has left is
+// eachLocal calls fn for the matching sockets of this server; one that has left is
 // not an error.
-func (e Emitter) each(fn func(*Socket)) {
-	for _, s := range e.local() {
+func (e Emitter) eachLocal(fn func(*Socket)) {
+	for _, s := range e.localSockets() {
 		fn(s)
 	}
 }

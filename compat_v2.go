@@ -17,7 +17,7 @@ func (c *conn) v2() bool { return c.session.Protocol() == 3 }
 
 // connectMain joins a v2 client to "/", which it takes for granted.
 func (c *conn) connectMain() {
-	c.connect(&sio.Packet{Type: sio.Connect, Namespace: []byte("/")})
+	c.handleConnect(&sio.Packet{Type: sio.Connect, Namespace: []byte("/")})
 }
 
 // socketID returns the id of a new socket. A v2 client is not told but makes

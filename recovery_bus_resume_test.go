@@ -76,7 +76,7 @@ func TestWhileASessionIsLookedFor(t *testing.T) {
 		run  func(t *testing.T, c *slowReturn)
 	}{
 		{"another namespace is served", socketio.Options{}, func(t *testing.T, c *slowReturn) {
-			c.client.join("/other", "")
+			c.join("/other", "")
 			c.write(`42/other,1["echo",2]`)
 			c.want("43/other,1[2]")
 			c.answer()
@@ -84,11 +84,11 @@ func TestWhileASessionIsLookedFor(t *testing.T) {
 			c.wantJoined("/")
 		}},
 		{"heartbeats are answered", socketio.Options{PingInterval: time.Second, PingTimeout: time.Second}, func(t *testing.T, c *slowReturn) {
-			c.client.join("/other", "")
+			c.join("/other", "")
 			for range 8 {
 				c.write(`42/other,1["echo",2]`)
 				c.want("43/other,1[2]")
-				time.Sleep(time.Second / 2)
+				<-time.After(time.Second / 2)
 			}
 			c.answer()
 			c.wantTwo()
@@ -107,7 +107,7 @@ func TestWhileASessionIsLookedFor(t *testing.T) {
 			synctest.Wait()
 			c.answer()
 			synctest.Wait()
-			c.client.join("/other", "")
+			c.join("/other", "")
 		}},
 		{"the client leaves and joins anew", socketio.Options{}, func(t *testing.T, c *slowReturn) {
 			c.write("41", "40")
@@ -130,7 +130,7 @@ func TestWhileASessionIsLookedFor(t *testing.T) {
 			synctest.Wait()
 		}},
 		{"the server closes the connection", socketio.Options{}, func(t *testing.T, c *slowReturn) {
-			c.client.join("/other", "")
+			c.join("/other", "")
 			for s := range c.srv.Of("/other").Sockets() {
 				wantEqual(t, "close", s.Close(), nil)
 			}

@@ -91,18 +91,18 @@ func (srv *Server) acquire(name []byte) *Namespace {
 		}
 		n = srv.addChild(parent, string(name))
 	}
-	n.users++
+	n.refs++
 	return n
 }
 
-// acquireAgain keeps a namespace that acquire has returned for one user more.
-func (srv *Server) acquireAgain(n *Namespace) {
+// retain keeps a namespace that acquire has returned for one user more.
+func (srv *Server) retain(n *Namespace) {
 	if n.parent == nil {
 		return
 	}
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
-	n.users++
+	n.refs++
 }
 
 // release gives back what acquire has returned. The last one drops a child.
@@ -112,14 +112,14 @@ func (srv *Server) release(n *Namespace) {
 	}
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
-	if n.users--; n.users == 0 && !n.pinned {
+	if n.refs--; n.refs == 0 && !n.pinned {
 		delete(srv.namespaces, n.name)
 		delete(n.parent.template.children, n.name)
-		if n.seat != nil {
+		if n.cluster != nil {
 			for len(srv.leaving) > 0 && isClosed(srv.leaving[0]) {
 				srv.leaving = srv.leaving[1:]
 			}
-			srv.leaving = append(srv.leaving, n.seat.leave())
+			srv.leaving = append(srv.leaving, n.cluster.leave())
 		}
 	}
 }
@@ -142,9 +142,9 @@ func (srv *Server) addChild(parent *Namespace, name string) *Namespace {
 	return n
 }
 
-// members returns the namespaces that n stands for: itself, or the children of
+// expand returns the namespaces that n stands for: itself, or the children of
 // a template.
-func (n *Namespace) members() []*Namespace {
+func (n *Namespace) expand() []*Namespace {
 	if n.template == nil {
 		return []*Namespace{n}
 	}

@@ -49,17 +49,17 @@ type handshakeDetails struct {
 // nodeTime is how JavaScript writes a date.
 const nodeTime = "Mon Jan 02 2006 15:04:05 GMT-0700 (MST)"
 
-// describe answers another server with the matching sockets of this one.
-func (s *seat) describe(e Emitter, m *adapter.Message) {
+// serveFetchRequest answers another server with the matching sockets of this one.
+func (s *clusterNamespace) serveFetchRequest(e Emitter, m *adapter.Message) {
 	details := make([]any, 0, 16)
-	for _, socket := range e.local() {
+	for _, socket := range e.localSockets() {
 		details = append(details, socket.details())
 	}
 	args, err := argsForServers(details...)
 	if err != nil {
-		s.ns.srv.report(nil, err)
+		s.ns.srv.reportError(nil, err)
 	}
-	s.answer(m, adapter.Message{Kind: adapter.Fetched, Data: args.array(), Binary: args.bin})
+	s.respond(m, adapter.Message{Kind: adapter.Fetched, Data: args.array(), Binary: args.bin})
 }
 
 // details describes s to another server. What is attached to it and can't be
@@ -101,7 +101,7 @@ func (s *Socket) encodable(values map[string]any) map[string]any {
 	fit := make(map[string]any, len(values))
 	for name, v := range values {
 		if _, err := argsForServers(v); err != nil {
-			s.ns.srv.report(s, fmt.Errorf("socketio: value %q can't be sent to other servers: %w", name, err))
+			s.ns.srv.reportError(s, fmt.Errorf("socketio: value %q can't be sent to other servers: %w", name, err))
 			continue
 		}
 		fit[name] = v
@@ -113,7 +113,7 @@ func (s *Socket) encodable(values map[string]any) map[string]any {
 func (s *Socket) encodeValues(values map[string]any) Args {
 	args, err := argsForServers(s.encodable(values))
 	if err != nil { // what could be encoded alone can be together
-		s.ns.srv.report(s, err)
+		s.ns.srv.reportError(s, err)
 	}
 	return args
 }

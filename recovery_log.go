@@ -1,0 +1,164 @@
+package socketio
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/socketio-go/socketio/internal/engine"
+	"github.com/socketio-go/socketio/internal/sio"
+)
+
+// A logEntry is one event as it was sent.
+type logEntry struct {
+	at     time.Time
+	ns     *Namespace      // nil if it was sent in all children of a template
+	m      *engine.Message // nil in that case
+	shared *sharedEvent    // from which each child makes its own then
+	only   string          // the one receiver's id, or empty
+	sender string          // who is left out
+	rooms  []string
+	except []string
+}
+
+// A sharedEvent is an event of all children of a template: its payload, with its
+// offset, and its attachments.
+type sharedEvent struct {
+	payload  []byte
+	bin      [][]byte
+	compress engine.Compression
+}
+
+// size returns what keeping the event is counted as, in bytes.
+func (l *logEntry) size() int64 {
+	if l.shared == nil {
+		return int64(l.m.Len())
+	}
+	n := len(l.shared.payload)
+	for _, b := range l.shared.bin {
+		n += len(b)
+	}
+	return int64(n)
+}
+
+// message returns the event as it is sent in namespace n.
+func (l *logEntry) message(n *Namespace) (*engine.Message, error) {
+	if l.shared == nil {
+		return l.m, nil
+	}
+	t := sio.Event
+	if len(l.shared.bin) > 0 {
+		t = sio.BinaryEvent
+	}
+	m, err := n.srv.newMessage(append(sio.AppendHeader(nil, t, n.name, len(l.shared.bin), noAck), l.shared.payload...), l.shared.bin)
+	if err == nil {
+		m.SetCompression(l.shared.compress)
+	}
+	return m, err
+}
+
+// offset returns the position at as clients know it.
+func (r *recovery) offset(at int64) string {
+	if r.bus != nil {
+		return r.bus.Offset(at)
+	}
+	return r.epoch + strconv.FormatInt(at, 36)
+}
+
+// position is the inverse of offset.
+func (r *recovery) position(offset string) (int64, bool) {
+	if r.bus != nil {
+		return r.bus.Position(offset)
+	}
+	digits, ok := strings.CutPrefix(offset, r.epoch)
+	if !ok {
+		return 0, false
+	}
+	at, err := strconv.ParseInt(digits, 36, 64)
+	return at, err == nil && at >= 0 && at <= r.last && r.offset(at) == offset
+}
+
+// append keeps an event that e sends in n, or in the children of n, at the next
+// position, which is that of offset. The caller holds mu until the messages are in
+// the queues.
+func (r *recovery) append(e Emitter, n *Namespace, enc *encoder, offset string, out *fanout) {
+	r.last++
+	if r.stopped {
+		return
+	}
+	l := logEntry{at: time.Now(), only: e.onlyID, rooms: e.rooms, except: e.except}
+	if e.only != nil {
+		l.only = e.only.id
+	}
+	if e.sender != nil {
+		l.sender = e.sender.id
+	}
+	if n.template == nil {
+		l.ns, l.m = n, out.parts[0].m
+	} else {
+		l.shared = &sharedEvent{compress: e.compress}
+		l.shared.payload = append(sio.AppendString(append(bytes.Clone(enc.json), ','), offset), ']')
+		for _, b := range enc.bin {
+			l.shared.bin = append(l.shared.bin, bytes.Clone(b))
+		}
+	}
+	r.entries = append(r.entries, l)
+	r.bytes += l.size()
+	r.evictEvents(l.at)
+	r.sweepLater()
+}
+
+// evictEvents drops what the bounds do not allow to be kept.
+func (r *recovery) evictEvents(now time.Time) {
+	n := 0
+	for n < len(r.entries) {
+		over := len(r.entries)-n > r.opts.MaxPackets || r.bytes > r.opts.MaxBytes
+		if !over && now.Sub(r.entries[n].at) < r.opts.Window {
+			break
+		}
+		r.bytes -= r.entries[n].size()
+		r.entries[n] = logEntry{}
+		n++
+	}
+	r.entries = r.entries[n:] // append moves the rest when the capacity is used up
+	if len(r.entries) == 0 {
+		r.entries = nil // its array is as large as the log has ever been
+	}
+}
+
+// firstPosition returns the position of the oldest event that is kept, or that the next
+// one will have.
+func (r *recovery) firstPosition() int64 {
+	if r.bus != nil {
+		return r.oldest(time.Now())
+	}
+	return r.last - int64(len(r.entries)) + 1
+}
+
+// missed returns what a session has not received, with the position of the last
+// and the bytes of all, or false if some of it may not be kept any more.
+func (r *recovery) missed(n *Namespace, sid string, t *roomHistory) (list []*logEntry, last, size int64, ok bool) {
+	if t.since+1 < r.firstPosition() {
+		return nil, 0, 0, false
+	}
+	for i := t.since + 1 - r.firstPosition(); i < int64(len(r.entries)); i++ {
+		if l := &r.entries[i]; (l.ns == nil || l.ns == n) && l.isFor(sid, r.firstPosition()+i, t) {
+			list = append(list, l)
+			last = r.firstPosition() + i
+			size += l.size()
+		}
+	}
+	return list, last, size, true
+}
+
+// isFor reports whether the event at a position was for a socket.
+func (l *logEntry) isFor(sid string, at int64, t *roomHistory) bool {
+	if l.only != "" {
+		return l.only == sid
+	}
+	in := func(room string) bool { return t.in(room, at) }
+	return l.sender != sid && !slices.ContainsFunc(l.except, in) &&
+		(len(l.rooms) == 0 || slices.ContainsFunc(l.rooms, in))
+}
