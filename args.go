@@ -147,16 +147,28 @@ func cloneArgs(raw, bin [][]byte) Args {
 	return Args{kept, bin}
 }
 
-// size returns what keeping the arguments costs in bytes, one at least.
+// size returns the number of bytes of memory that keeping the arguments takes, one at least.
 func (a Args) size() int64 {
 	const sliceHeader = 24
-	n := 1
-	for _, list := range [][][]byte{a.raw, a.bin} {
-		for _, b := range list {
-			n += len(b) + sliceHeader
-		}
+	json := 1
+	for _, b := range a.raw {
+		json += len(b)
+	}
+	n := allocated(json) + sliceHeader*len(a.raw)
+	for _, b := range a.bin {
+		n += allocated(len(b)) + 2*sliceHeader // the list of them has grown
 	}
 	return int64(n)
+}
+
+// allocated returns the number of bytes that the runtime may take for n bytes, which
+// it rounds up to a size class or to pages.
+func allocated(n int) int {
+	const page = 8 << 10
+	if n <= 4*page {
+		return n + n/8 + 16
+	}
+	return (n + page - 1) / page * page
 }
 
 // String shows the arguments as JSON, for logs.

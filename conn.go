@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/socketio-go/socketio/internal/engine"
 	"github.com/socketio-go/socketio/internal/sio"
@@ -41,8 +42,12 @@ type conn struct {
 type task struct {
 	call *call
 	fn   func()
-	size int64 // what it is counted as; 0 for what no client can cause
+	size int64 // of memory that it holds; 0 for what no client can cause
 }
+
+// taskSize is what a task takes beside its arguments: itself, its place in an inbox
+// that has grown, and the call.
+const taskSize = 3*int64(unsafe.Sizeof(task{})) + int64(unsafe.Sizeof(call{})) + 16
 
 // A partial is an event or answer whose attachments have not all come.
 type partial struct {
@@ -192,7 +197,7 @@ func (c *conn) handleAck(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]by
 		pending.settle(args, nil)
 		return
 	}
-	t := task{fn: func() { pending.fn(args, nil) }, size: args.size()}
+	t := task{fn: func() { pending.fn(args, nil) }, size: taskSize + args.size()}
 	if c.waitForSpace(turn, t.size) {
 		c.enqueue(s, t)
 	} else {
@@ -273,15 +278,15 @@ func (c *conn) runOnTurn(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]by
 
 // enqueueEvent queues an event behind others. It blocks while there is no room.
 func (c *conn) enqueueEvent(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]byte) {
-	args := cloneArgs(p.Args, bin)
-	t := task{
-		call: &call{s: s, event: string(p.Name), raw: args.raw, bin: bin, id: p.ID, ownsArgs: true},
-		size: int64(len(p.Name)) + args.size(),
-	}
-	if !c.waitForSpace(turn, t.size) {
+	size := taskSize + int64(len(p.Name)) + Args{p.Args, bin}.size()
+	if !c.waitForSpace(turn, size) {
 		return
 	}
-	c.enqueue(s, t)
+	raw := cloneArgs(p.Args, bin).raw // not before, as the reader may wait long
+	c.enqueue(s, task{
+		call: &call{s: s, event: string(p.Name), raw: raw, bin: bin, id: p.ID, ownsArgs: true},
+		size: size,
+	})
 }
 
 // waitForSpace waits until the inboxes may take an event. It reports whether

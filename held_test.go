@@ -21,7 +21,7 @@ func TestMaxReplies(t *testing.T) {
 	}
 	done := ask(t.Context(), srv, "q")
 	for _, c := range list {
-		c.write("43" + c.wantQuestion(`"q"`) + `["` + strings.Repeat("x", 900) + `"]`)
+		c.write("43" + c.wantQuestion(`"q"`) + `["` + strings.Repeat("x", 800) + `"]`)
 		c.wantNothing() // it has been read
 	}
 	r := <-done

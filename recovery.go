@@ -29,12 +29,12 @@ type Recovery struct {
 	// clients ask for. Nothing is kept for a namespace that has neither a socket
 	// nor a session. Zero means 10000.
 	MaxPackets int
-	// MaxBytes bounds the events kept by each namespace or template, in bytes as
-	// they are sent; each takes about 300 bytes more. Zero means 16 MiB.
+	// MaxBytes bounds the events kept by each namespace or template, in bytes of
+	// memory: an event takes about 300 bytes more than what is sent. Zero means 16 MiB.
 	MaxBytes int64
 	// MaxSessions bounds the disconnected sockets kept by each namespace or
-	// template; the oldest are dropped. Each takes about 1 KiB, its rooms and its
-	// [Key] values, and 1.5 KiB more if it is the only one in a child of a template,
+	// template; the oldest are dropped. Each takes about 0.8 KiB, its rooms and its
+	// [Key] values, and 0.8 KiB more if it is the only one in a child of a template,
 	// which it keeps in existence. Zero means 10000.
 	MaxSessions int
 	// SkipMiddleware lets a recovered socket in without asking the middleware,

@@ -169,7 +169,7 @@ func (r *recovery) bufferForResuming(e Emitter, m *engine.Message, position int6
 		case unlogged:
 			b.broken = true
 		case !s.rec.hasEvent(position):
-			if b.size += int64(m.Len()); b.size <= s.ns.srv.opts.MaxQueue/2 { // else replay finds it too much
+			if b.size += m.Size(); b.size <= s.ns.srv.opts.MaxQueue/2 { // else replay finds it too much
 				b.live = append(b.live, recorded{logEntry{m: m}, position}) // for s, whatever its rooms
 			}
 		}
@@ -193,7 +193,7 @@ func (r *recovery) replay(s *Socket, log *[]note) bool {
 	for _, l := range slices.Concat(b.events, b.live) {
 		if l.position > last && l.isFor(s.id, l.position, &s.rec.trail) {
 			missed = append(missed, l)
-			size += int64(l.m.Len())
+			size += l.m.Size()
 		}
 		last = max(last, l.position)
 	}
@@ -281,7 +281,7 @@ func (r *recovery) inheritRecorded(s *Socket, session *adapter.Session, lost *sa
 	size := int64(0)
 	for _, l := range events {
 		if l.isFor(lost.sid, l.position, &lost.trail) {
-			size += int64(l.m.Len())
+			size += l.m.Size()
 		}
 	}
 	c := s.conn

@@ -15,7 +15,7 @@ import (
 func TestRecoveryLimits(t *testing.T) {
 	t.Parallel()
 	type options = socketio.Recovery
-	text := strings.Repeat("x", 80) // about 100 bytes as an event
+	text := strings.Repeat("x", 80) // about 380 bytes of memory as an event
 
 	for _, test := range []struct {
 		name string
@@ -40,12 +40,12 @@ func TestRecoveryLimits(t *testing.T) {
 				srv.To("others").Emit("event")
 			}
 		}, false, 0},
-		{"as many bytes as are kept", options{MaxBytes: 1100}, func(srv *testServer) {
+		{"as many bytes as are kept", options{MaxBytes: 4000}, func(srv *testServer) {
 			for range 10 {
 				srv.Emit("event", text)
 			}
 		}, true, 10},
-		{"more", options{MaxBytes: 900}, func(srv *testServer) {
+		{"more", options{MaxBytes: 3000}, func(srv *testServer) {
 			for range 10 {
 				srv.Emit("event", text)
 			}
@@ -66,12 +66,12 @@ func TestRecoveryLimits(t *testing.T) {
 		}, true, 1},
 		{"half of what a queue may hold", options{}, func(srv *testServer) {
 			for range 5 {
-				srv.Emit("event", strings.Repeat("x", 900))
+				srv.Emit("event", strings.Repeat("x", 800))
 			}
 		}, true, 5},
 		{"more than half of what a queue may hold", options{}, func(srv *testServer) {
 			for range 6 {
-				srv.Emit("event", strings.Repeat("x", 900))
+				srv.Emit("event", strings.Repeat("x", 800))
 			}
 		}, false, 0},
 	} {
@@ -241,12 +241,12 @@ func TestRecoveryAndSlowClients(t *testing.T) {
 		}
 		c.conn().In().SetCapacity(0)
 		c.conn().Freeze()
-		srv.Emit("event", strings.Repeat("x", 1900))
+		srv.Emit("event", strings.Repeat("x", 1700))
 		s, _ := srv.Socket(c.id)
 		_, err := s.EmitWithAck(t.Context(), "not kept", strings.Repeat("x", 2500))
 		wantEqual(t, "EmitWithAck", err, socketio.ErrSlow)
 		srv.wantLeft(t, c.id, socketio.ReasonSlow)
-		c.wantMissed(`event "` + strings.Repeat("x", 1900) + `"`)
+		c.wantMissed(`event "` + strings.Repeat("x", 1700) + `"`)
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/socketio-go/socketio/internal/engine"
 	"github.com/socketio-go/socketio/internal/sio"
@@ -31,12 +32,27 @@ type sharedEvent struct {
 	compress engine.Compression
 }
 
-// size returns what keeping the event is counted as, in bytes.
+// size returns the number of bytes of memory that keeping the event takes.
 func (l *logEntry) size() int64 {
+	// The log has up to half as many places to spare, as it grows and is trimmed.
+	const place = int64(unsafe.Sizeof(logEntry{})) * 3 / 2
 	if l.shared == nil {
-		return int64(l.m.Len())
+		return place + l.m.Size()
 	}
-	n := len(l.shared.payload)
+	n := allocated(len(l.shared.payload)) + int(unsafe.Sizeof(sharedEvent{}))
+	for _, b := range l.shared.bin {
+		n += allocated(len(b)) + 48 // the list of them has grown
+	}
+	return place + int64(n)
+}
+
+// queued returns about what the event adds to the queue of a client, in bytes.
+func (l *logEntry) queued() int64 {
+	if l.shared == nil {
+		return l.m.Size()
+	}
+	const header = 128 // a message, and the name of a short namespace
+	n := len(l.shared.payload) + header
 	for _, b := range l.shared.bin {
 		n += len(b)
 	}
@@ -147,7 +163,7 @@ func (r *recovery) missed(n *Namespace, sid string, t *roomHistory) (list []*log
 		if l := &r.entries[i]; (l.ns == nil || l.ns == n) && l.isFor(sid, r.firstPosition()+i, t) {
 			list = append(list, l)
 			last = r.firstPosition() + i
-			size += l.size()
+			size += l.queued()
 		}
 	}
 	return list, last, size, true

@@ -1,0 +1,362 @@
+package socketio_test
+
+import (
+	"flag"
+	"fmt"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/msgpack"
+)
+
+// The limits of a server whose heap is measured: small, so that 200 clients fill
+// them quickly.
+const (
+	heapClients  = 200
+	heapQueue    = 64 << 10
+	heapPayload  = 32 << 10
+	heapEvent    = 128 << 10
+	heapReplies  = 1 << 20
+	heapOwn      = 8 << 10 // what docs/limits.md gives each connection for the library
+	heapPerReply = 500     // and each receiver of an EmitWithAck
+)
+
+// A heapShape is one way in which clients make a server hold memory.
+type heapShape struct {
+	name      string
+	change    func(o *socketio.Options)
+	transport string // WebSocket if empty
+	prepare   func(srv *testServer)
+	join      func(c *client)
+	fill      func(t *testing.T, srv *testServer, clients []*client)
+	each      int64 // the documented sum of each connection, without heapOwn
+	once      int64 // and what is held once
+	least     int64 // what is held at least, of each and once; else the test shows nothing
+}
+
+// What a server holds is within the sum of docs/limits.md, whatever its clients
+// make it hold. It is measured when all have connected, and when nothing moves.
+func TestHeapIsWithinTheSum(t *testing.T) { //nolint:paralleltest // it measures the heap
+	const noise = 256 << 10 // pools, and what the runtime keeps
+	for _, shape := range heapShapes() {
+		t.Run(shape.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				opts := socketio.Options{
+					PingInterval: time.Hour, MaxHandshakes: heapClients, MaxQueue: heapQueue,
+					MaxEvent: heapEvent, MaxPayload: heapPayload, MaxReplies: heapReplies,
+				}
+				if shape.change != nil {
+					shape.change(&opts)
+				}
+				srv := serveInMemory(t, &opts)
+				if shape.prepare != nil {
+					shape.prepare(srv)
+				}
+				if shape.transport == "" {
+					shape.transport = webSocket
+				}
+				if shape.join == nil {
+					shape.join = func(c *client) { c.join("/", "") }
+				}
+				var clients []*client
+				for range heapClients {
+					c := srv.open(t, shape.transport)
+					if shape.transport == webSocket {
+						c.conn().Out().SetCapacity(1 << 10) // little of the network is in the heap
+					}
+					shape.join(c)
+					clients = append(clients, c)
+				}
+				synctest.Wait()
+				before := heapNow()
+				shape.fill(t, srv, clients)
+				synctest.Wait()
+				held := heapNow() - before
+				st := srv.Stats()
+				wantEqual(t, "connections", st.Connections, heapClients)
+				sum := heapClients*(shape.each+heapOwn) + shape.once
+				least := heapClients*shape.each/2 + shape.once/2
+				if shape.least != 0 {
+					least = shape.least
+				}
+				t.Logf("%d bytes are held, the sum is %d; for each connection %d, of %d", held, sum, held/heapClients, sum/heapClients)
+				if held > sum+noise {
+					t.Errorf("%d bytes are held, but the sum is %d", held, sum)
+				}
+				if held < least {
+					t.Errorf("only %d bytes are held, want at least %d", held, least)
+				}
+				runtime.KeepAlive(clients)
+			})
+		})
+	}
+}
+
+func heapShapes() []heapShape {
+	// queues emits to every client, each time anew, until the queues are full.
+	queues := func(event string, args ...any) func(*testing.T, *testServer, []*client) {
+		return func(t *testing.T, srv *testServer, clients []*client) {
+			t.Helper()
+			for _, c := range clients {
+				if _, ok := c.wire.(*socketWire); ok {
+					c.conn().In().SetCapacity(0)
+					c.conn().Freeze()
+				}
+			}
+			_ = srv.Emit(event, args...)
+			synctest.Wait() // the flushers take the first
+			for last := int64(0); ; {
+				for s := range srv.Sockets() {
+					if err := s.Emit(event, args...); err != nil {
+						t.Fatal(err)
+					}
+				}
+				now := srv.Stats().QueuedBytes / heapClients
+				if 2*now-last > heapQueue {
+					return
+				}
+				last = now
+			}
+		}
+	}
+	// inboxes has each client send an event over and over behind one whose handler
+	// does not return.
+	blocked := func(srv *testServer) {
+		srv.On("block", func(s *socketio.Socket) { <-s.Context().Done() })
+		srv.On("ask", func(s *socketio.Socket) { _, _ = s.EmitWithAck(s.Context(), "question") })
+		srv.On("x", func(socketio.Args) {})
+	}
+	inboxes := func(first string, times int, packets ...any) func(*testing.T, *testServer, []*client) {
+		return func(_ *testing.T, _ *testServer, clients []*client) {
+			for _, c := range clients {
+				go func() {
+					if c.wire.write(fmt.Sprintf(`42["%s"]`, first)) != nil {
+						return
+					}
+					for range times {
+						if c.wire.write(packets...) != nil {
+							return
+						}
+					}
+				}()
+			}
+			time.Sleep(time.Second) // another goroutine takes over the reading
+		}
+	}
+	manyArgs := `42["x"` + strings.Repeat(",1", 4095) + "]"
+	return []heapShape{
+		{
+			name: "7-byte messages, websocket",
+			fill: queues("a"), each: heapQueue + 64<<10, least: heapClients * heapQueue * 3 / 4,
+		}, {
+			name: "7-byte messages, polling", transport: polling,
+			fill: queues("a"), each: heapQueue, least: heapClients * heapQueue * 3 / 4,
+		}, {
+			name: "messages of 1000 bytes, websocket",
+			fill: queues("a", strings.Repeat("x", 1000)), each: heapQueue + 64<<10, least: heapClients * heapQueue * 3 / 4,
+		}, {
+			name: "messages of 3000 bytes, polling", transport: polling,
+			fill: queues("a", strings.Repeat("x", 3000)), each: heapQueue, least: heapClients * heapQueue * 3 / 4,
+		}, {
+			name: "one attachment for all",
+			fill: func(t *testing.T, srv *testServer, clients []*client) {
+				t.Helper()
+				for _, c := range clients {
+					c.conn().In().SetCapacity(0)
+					c.conn().Freeze()
+				}
+				wantEqual(t, "emit", srv.Emit("a", make([]byte, 4<<20)), nil)
+			},
+			once: 4<<20 + 64<<10,
+		}, {
+			name:   "auth of msgpack in 20 namespaces",
+			change: func(o *socketio.Options) { o.Codec = msgpack.Codec{} },
+			prepare: func(srv *testServer) {
+				for i := range 20 {
+					srv.Of(fmt.Sprint("/n", i))
+				}
+			},
+			join: func(*client) {},
+			fill: func(t *testing.T, _ *testServer, clients []*client) {
+				t.Helper()
+				for _, c := range clients {
+					for i := range 20 {
+						packet, _, err := msgpack.Codec{}.Encode(fmt.Appendf(nil, `0/n%d,{"a":[null%s]}`, i, strings.Repeat(",null", 1100)), nil)
+						if err != nil {
+							t.Fatal(err)
+						}
+						c.write(packet)
+						if data, ok := c.read().([]byte); !ok {
+							t.Fatalf("CONNECT was answered with %s", data)
+						}
+					}
+				}
+			},
+			each: heapEvent,
+		}, {
+			name: "answers of all to one EmitWithAck",
+			fill: func(t *testing.T, srv *testServer, clients []*client) {
+				t.Helper()
+				go func() { _, _ = srv.EmitWithAck(t.Context(), "question") }()
+				for i, c := range clients {
+					id := c.wantQuestion("question")
+					if i > 0 { // one does not answer, so all others are held
+						c.write("43" + id + `["` + strings.Repeat("x", 20<<10) + `"]`)
+					}
+				}
+			},
+			once: heapReplies + heapClients*heapPerReply, least: heapReplies / 2,
+		}, {
+			name: "small answers of all to one EmitWithAck",
+			fill: func(t *testing.T, srv *testServer, clients []*client) {
+				t.Helper()
+				go func() { _, _ = srv.EmitWithAck(t.Context(), "question") }()
+				for i, c := range clients {
+					id := c.wantQuestion("question")
+					if i > 0 {
+						c.write("43" + id + `[` + strings.Repeat("1,", 100) + `1]`)
+					}
+				}
+			},
+			once: heapReplies + heapClients*heapPerReply, least: heapClients * 101 * 24,
+		}, {
+			name:    "64 waiting events of 4096 arguments",
+			prepare: blocked,
+			fill:    inboxes("block", 64, manyArgs),
+			each:    heapEvent + heapPayload + 128<<10, least: heapClients * heapEvent / 2,
+		}, {
+			name:    "64 waiting events of one argument",
+			prepare: blocked,
+			fill:    inboxes("block", 64, `42["x",1]`),
+			each:    heapEvent, least: heapClients * 64 * 100,
+		}, {
+			name:    "1024 waiting events, while a handler waits in EmitWithAck",
+			prepare: blocked,
+			fill:    inboxes("ask", 1024, `42["x",1]`),
+			each:    heapEvent, least: heapClients * heapEvent / 2,
+		}, {
+			name:    "1024 waiting events of small attachments, while a handler waits in EmitWithAck",
+			prepare: blocked,
+			fill:    inboxes("ask", 1024, `452-["x",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`, []byte{1}, []byte{2}),
+			each:    heapEvent, least: heapClients * heapEvent / 2,
+		}, {
+			name:    "events that are not complete",
+			prepare: blocked,
+			fill: func(_ *testing.T, _ *testServer, clients []*client) {
+				for _, c := range clients {
+					c.write(`4510-["x"]`)
+					for range 4 {
+						c.write(make([]byte, 30<<10))
+					}
+				}
+			},
+			each: heapEvent + 3*heapPayload, least: heapClients * heapEvent / 2,
+		},
+	}
+}
+
+func heapNow() int64 {
+	var m runtime.MemStats
+	collect(&m)
+	return int64(m.HeapAlloc)
+}
+
+// childrenKept is how many children of a template one client makes in
+// TestHeapOfRecovery: 30000 once, by -children=30000.
+var childrenKept = flag.Int("children", 2000, "children of a template that are kept for recovery in TestHeapOfRecovery")
+
+// What recovery keeps takes no more memory than the comments of Recovery say.
+func TestHeapOfRecovery(t *testing.T) { //nolint:paralleltest // it measures the heap
+	const perSession, perChild = 900, 900 // documented as 0.8 KiB each
+	var template *socketio.Namespace
+	measure := func(name string, opts socketio.Recovery, most int64, fill func(t *testing.T, srv *testServer)) {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				opts.Window = time.Hour
+				srv := serveInMemory(t, &socketio.Options{PingInterval: time.Hour, Recovery: &opts})
+				template = srv.OfMatch(regexp.MustCompile(`^/child-\d+$`).MatchString)
+				kept := srv.join(t, webSocket) // so that events are kept
+				kept.join("/child-0", "")
+				kept.conn().Cut()
+				srv.Of("/child-0")
+				synctest.Wait()
+				before := heapNow()
+				fill(t, srv)
+				synctest.Wait()
+				held := heapNow() - before
+				t.Logf("%d bytes are held, %d at most", held, most)
+				if held > most {
+					t.Errorf("%d bytes are held, want at most %d", held, most)
+				}
+				if held < most/4 {
+					t.Errorf("only %d bytes are held, of %d", held, most)
+				}
+			})
+		})
+	}
+	const noise = 256 << 10
+	const sessions = 2000
+	measure("sessions", socketio.Recovery{MaxSessions: sessions + 1}, sessions*perSession+noise, func(t *testing.T, srv *testServer) {
+		t.Helper()
+		for range sessions {
+			c := srv.join(forgetful{t}, webSocket)
+			c.conn().Cut()
+			c.wire.close()
+			synctest.Wait()
+		}
+		wantEqual(t, "sessions", srv.Kept().Sessions, sessions+1)
+	})
+	// One client makes as many children as it can.
+	children := *childrenKept
+	measure("children of a template", socketio.Recovery{MaxSessions: children}, int64(children)*(perSession+perChild)+noise, func(t *testing.T, srv *testServer) {
+		t.Helper()
+		const each = 100                                  // MaxNamespaces
+		for i := range (children + each - 1) / each * 2 { // twice as many as are kept
+			c := srv.open(forgetful{t}, webSocket)
+			for j := range each {
+				c.join(fmt.Sprintf("/child-%d", 1+i*each+j), "")
+			}
+			c.conn().Cut()
+			c.wire.close()
+			synctest.Wait()
+		}
+		wantEqual(t, "sessions", srv.Of("/child-0").Kept().Sessions, children)
+		wantEqual(t, "namespaces", len(strings.Fields(srv.names())), children+1)
+	})
+	const bytes = 2 << 20
+	log := socketio.Recovery{MaxBytes: bytes, MaxPackets: 1 << 20}
+	for name, emit := range map[string]func(srv *testServer, i int) error{
+		"small events": func(srv *testServer, _ int) error { return srv.Emit("a") },
+		"events for rooms": func(srv *testServer, i int) error {
+			return srv.To(fmt.Sprint("room ", i), "other").Except("nobody").Emit("a", i)
+		},
+		"events with attachments": func(srv *testServer, i int) error {
+			return srv.Emit("a", make([]byte, i%3000), []byte{1}, []byte{2})
+		},
+		"small events of a template": func(srv *testServer, _ int) error { return template.Emit("a") },
+		"events of a template with attachments": func(srv *testServer, i int) error {
+			return template.Emit("a", make([]byte, i%3000), []byte{1}, []byte{2})
+		},
+	} {
+		measure(name, log, bytes+noise, func(t *testing.T, srv *testServer) {
+			t.Helper()
+			kept := func() int { return srv.Kept().Events + srv.Of("/child-0").Kept().Events }
+			for i := range bytes / 200 {
+				wantEqual(t, "emit", emit(srv, i), nil)
+			}
+			if kept() == bytes/200 {
+				t.Error("the log is not full")
+			}
+		})
+	}
+}
+
+// A forgetful test does not keep the clients that it has made.
+type forgetful struct{ testing.TB }
+
+func (forgetful) Cleanup(func()) {}
