@@ -70,7 +70,7 @@ func (m *fault) act() {
 			s.Leave("re-enter")
 			s.Handshake()
 			_ = s.Disconnect()
-			_ = s.Close()
+			_ = s.CloseConnection()
 		}
 	}
 }

@@ -551,7 +551,7 @@ func (srv *testServer) joinSocket(t testing.TB, transport string) (*client, *soc
 func (srv *testServer) socket(t testing.TB, c *client, id string) *socketio.Socket {
 	t.Helper()
 	c.wantNothing() // once it has been heard, it can be found
-	s, ok := srv.Socket(id)
+	s, ok := srv.LocalSocket(id)
 	if !ok {
 		t.Fatalf("there is no socket %s", id)
 	}

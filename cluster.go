@@ -187,7 +187,7 @@ func (s *clusterNamespace) Wants(rooms ...string) bool {
 // Rooms implements [adapter.RoomLister].
 func (s *clusterNamespace) Rooms() []string {
 	names := s.ns.index.roomNames()
-	for socket := range s.ns.Sockets() {
+	for socket := range s.ns.LocalSockets() {
 		names = append(names, socket.id)
 	}
 	return names

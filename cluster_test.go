@@ -181,7 +181,7 @@ func TestPublished(t *testing.T) {
 		{"join", func() error { return srv.To("a").Join(ctx, "r", "s") }, `join to="" rooms=[a] except=[] targets=[r s]`},
 		{"leave", func() error { return srv.Except("a").Leave(ctx, "r") }, `leave to="" rooms=[] except=[a] targets=[r]`},
 		{"disconnect", func() error { return srv.To("nobody").Disconnect(ctx) }, `disconnect to="" rooms=[nobody] except=[]`},
-		{"close", func() error { return srv.To("nobody").Close(ctx) }, `disconnect to="" rooms=[nobody] except=[] close`},
+		{"close", func() error { return srv.To("nobody").CloseConnections(ctx) }, `disconnect to="" rooms=[nobody] except=[] close`},
 		{"local join", func() error { return srv.Local().Join(ctx, "r") }, ""},
 		{"empty list", func() error { return srv.To().Emit("e") }, ""},
 		{"empty list, volatile", func() error { return ann.To().Volatile().Emit("e") }, ""},
@@ -189,7 +189,7 @@ func TestPublished(t *testing.T) {
 		{"join of an empty list", func() error { return srv.To().Join(ctx, "r") }, ""},
 		{"leave of an empty list", func() error { return srv.To().Leave(ctx, "lobby") }, ""},
 		{"disconnect of an empty list", func() error { return srv.To().Disconnect(ctx) }, ""},
-		{"close of an empty list", func() error { return srv.To().Close(ctx) }, ""},
+		{"close of an empty list", func() error { return srv.To().CloseConnections(ctx) }, ""},
 		{"count of an empty list", func() error { n, err := srv.To().Count(ctx); wantEqual(t, "count", n, 0); return err }, ""},
 		{"sockets of an empty list", func() error { l, err := srv.To().Sockets(ctx); wantEqual(t, "sockets", len(l), 0); return err }, ""},
 		{"but for an empty list", func() error { return srv.Except().Emit("e") }, `broadcast to="" rooms=[] except=[] ["e"] []`},
@@ -237,9 +237,9 @@ func TestDelivered(t *testing.T) {
 	bob.want(`42["not ann"]`)
 	deliver(adapter.Message{Kind: adapter.Broadcast, Rooms: []string{"nowhere"}, Data: []byte(`not looked at`)})
 	deliver(adapter.Message{Kind: adapter.Join, Rooms: []string{g.sockets["bob"].ID()}, Targets: []string{"games"}})
-	wantEqual(t, "games", srv.Room("games").Len(), 1)
+	wantEqual(t, "games", srv.Room("games").LocalLen(), 1)
 	deliver(adapter.Message{Kind: adapter.Leave, Targets: []string{"games", "lobby"}})
-	wantEqual(t, "games", srv.Room("games").Len(), 0)
+	wantEqual(t, "games", srv.Room("games").LocalLen(), 0)
 	deliver(adapter.Message{Kind: adapter.Disconnect, Rooms: []string{g.sockets["ann"].ID()}})
 	srv.wantLeft(t, g.sockets["ann"].ID(), socketio.ReasonServer)
 	ann.want("41")
@@ -712,7 +712,7 @@ func TestRecoveryOfEventsFromTheBus(t *testing.T) {
 			}
 		}
 		c := srv.arrive(t, webSocket)
-		s, _ := srv.Socket(c.id)
+		s, _ := srv.LocalSocket(c.id)
 		_ = s.Join("r")
 		c.conn().Cut()
 		synctest.Wait()
@@ -728,7 +728,7 @@ func TestRecoveryOfEventsFromTheBus(t *testing.T) {
 		})
 		c.wantMissed("room", "all", "own", "late room", "late all", "late own")
 		wantEqual(t, "wanted", seat.host.Wants(c.id) && seat.host.Wants("r"), true)
-		s, _ = srv.Socket(c.id)
+		s, _ = srv.LocalSocket(c.id)
 		s.Leave("r")
 		wantEqual(t, "the room is wanted", seat.host.Wants("r"), false)
 		_ = s.Join("r")

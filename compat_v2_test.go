@@ -247,7 +247,7 @@ func TestV2ClientComesBackWithItsID(t *testing.T) {
 		c.want("40/chat,")
 	}
 	left.Wait()
-	s, ok := chat.Socket("/chat#" + sid)
+	s, ok := chat.LocalSocket("/chat#" + sid)
 	if !ok || !s.Connected() {
 		t.Fatal("the socket is not there any more")
 	}
@@ -279,7 +279,7 @@ func TestV2ClientIsNotRecovered(t *testing.T) {
 	if !strings.HasPrefix(text, `42/chat,["recovered",false,`) {
 		t.Errorf("got %s", text)
 	}
-	if _, ok := srv.Of("/chat").Socket("/chat#" + sid); !ok {
+	if _, ok := srv.Of("/chat").LocalSocket("/chat#" + sid); !ok {
 		t.Error("it has another id")
 	}
 }

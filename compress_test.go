@@ -71,7 +71,7 @@ func TestCompression(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			l := memnet.Listen()
-			srv := serveOn(t, &socketio.Options{Compression: test.threshold}, l, l.DialContext)
+			srv := serveOn(t, &socketio.Options{CompressMinBytes: test.threshold}, l, l.DialContext)
 			srv.wait = patience
 			var s *socketio.Socket
 			c := srv.open(t, webSocket)
@@ -81,7 +81,7 @@ func TestCompression(t *testing.T) {
 				c.join("/", "")
 			}
 			c.wantNothing()
-			for s = range srv.Sockets() {
+			for s = range srv.LocalSockets() {
 			}
 			before := c.conn().In().Sent()
 			test.emit(srv, s)
@@ -98,7 +98,7 @@ func TestCompression(t *testing.T) {
 
 	t.Run("clients with and without it in one room, with binary", func(t *testing.T) {
 		t.Parallel()
-		srv := serve(t, &socketio.Options{Compression: 100})
+		srv := serve(t, &socketio.Options{CompressMinBytes: 100})
 		blob := bytes.Repeat([]byte("blob"), 1000)
 		clients := []*client{srv.openDeflating(t), srv.join(t, webSocket), srv.join(t, polling), srv.openDeflating(t)}
 		for _, c := range clients {
@@ -118,7 +118,7 @@ func TestCompression(t *testing.T) {
 
 	t.Run("polling", func(t *testing.T) {
 		t.Parallel()
-		srv := serve(t, &socketio.Options{Compression: 100})
+		srv := serve(t, &socketio.Options{CompressMinBytes: 100})
 		for _, test := range []struct {
 			compress   func(socketio.Emitter) socketio.Emitter
 			compressed bool
@@ -158,7 +158,7 @@ func TestCompression(t *testing.T) {
 // A few kB that would be many MB must not become them. It does not run beside
 // other tests, whose memory would be counted.
 func TestBombIsNotInflated(t *testing.T) {
-	srv := serve(t, &socketio.Options{Compression: 1024})
+	srv := serve(t, &socketio.Options{CompressMinBytes: 1024})
 	healthy := srv.join(t, webSocket)
 	const inflated = 16 << 20
 	var bomb bytes.Buffer

@@ -256,7 +256,7 @@ func (s *Socket) refuse(failed failure) {
 	failed.event = runsMiddleware.event
 	c.srv.reportFailure(s, failed)
 	if last {
-		c.session.Close(engine.Reason(ReasonTimeout))
+		c.session.Close(engine.Reason(ReasonConnectTimeout))
 	}
 	s.notifyRoomsLeft(rooms)
 }

@@ -14,7 +14,7 @@ func (c *conn) onConnectTimeout() {
 	idle := len(c.sockets) == 0
 	c.mu.Unlock()
 	if idle { // else the deadline of what is connecting decides
-		c.session.Close(engine.Reason(ReasonTimeout))
+		c.session.Close(engine.Reason(ReasonConnectTimeout))
 	}
 }
 

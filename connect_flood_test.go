@@ -39,7 +39,7 @@ func TestConnectFlood(t *testing.T) {
 				flood[i] = `40/slow,`
 			}
 			_ = c.wire.write(flood...) // the server closes in the midst of it
-			srv.wantLeft(t, id, socketio.ReasonForced)
+			srv.wantLeft(t, id, socketio.ReasonViolation)
 			c.wantClosed()
 			wantEqual(t, "another client's echo", healthy.ask(`["echo",1]`), `[1]`)
 			close(release)

@@ -171,7 +171,7 @@ func TestMiddleware(t *testing.T) {
 				t.Error("the context is not the socket's")
 			}
 			wantEqual(t, "connected", s.Connected(), false)
-			wantEqual(t, "found", func() bool { _, ok := srv.Socket(s.ID()); return ok }(), false)
+			wantEqual(t, "found", func() bool { _, ok := srv.LocalSocket(s.ID()); return ok }(), false)
 			if err := s.Emit("early"); !errors.Is(err, socketio.ErrClosed) {
 				t.Errorf("Emit: %v", err)
 			}
@@ -189,7 +189,7 @@ func TestMiddleware(t *testing.T) {
 		order = append(order, "connect")
 		wantEqual(t, "connected", s.Connected(), true)
 		user, _ := userKey.Get(s)
-		s.Emit("welcome", user.Name, srv.Room("room").Len())
+		s.Emit("welcome", user.Name, srv.Room("room").LocalLen())
 		srv.To("of second").Emit("room")
 	})
 	srv.OnConnect(func(s *socketio.Socket) { s.Emit("again") })
@@ -273,7 +273,7 @@ func TestMiddlewareRefuses(t *testing.T) {
 				}
 				<-s.Context().Done()
 				wantEqual(t, "connected", s.Connected(), false)
-				wantEqual(t, "left in the room", admin.Room("room").Len(), 0)
+				wantEqual(t, "left in the room", admin.Room("room").LocalLen(), 0)
 				if err := s.Join("room"); !errors.Is(err, socketio.ErrClosed) {
 					t.Errorf("Join: %v", err)
 				}
@@ -377,7 +377,7 @@ func TestClientLeavesDuringMiddleware(t *testing.T) {
 		{"with a DISCONNECT", func(c *client) { c.write(`41/slow,`) }, socketio.ReasonClient},
 		{"with its connection", func(c *client) { c.wire.close() }, socketio.ReasonTransport},
 		{"by a violation", func(c *client) { c.write(`4abc`) }, socketio.ReasonParse},
-		{"by a second CONNECT", func(c *client) { c.write(`40/slow,`) }, socketio.ReasonForced},
+		{"by a second CONNECT", func(c *client) { c.write(`40/slow,`) }, socketio.ReasonViolation},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -413,7 +413,7 @@ func TestClientLeavesDuringMiddleware(t *testing.T) {
 					t.Errorf("the cause is %v", err)
 				}
 				synctest.Wait()
-				wantEqual(t, "in the room", slow.Room("room").Len(), 0)
+				wantEqual(t, "in the room", slow.Room("room").LocalLen(), 0)
 				wantEqual(t, "OnConnect called", connects, 0)
 				if tt.reason == socketio.ReasonClient {
 					c.wantNothing()
@@ -500,7 +500,7 @@ func TestSecondConnect(t *testing.T) {
 		id := c.join("/", "")
 		c.write(`40`)
 		c.wantClosed()
-		srv.wantLeft(t, id, socketio.ReasonForced)
+		srv.wantLeft(t, id, socketio.ReasonViolation)
 	})
 }
 

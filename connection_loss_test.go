@@ -241,7 +241,7 @@ func (l *life) end(clientErr error) {
 	if st := l.srv.Stats(); st.Connections+st.Sockets+st.Rooms+int(st.QueuedBytes) > 0 || st.Panics > 0 {
 		l.t.Errorf("left: %+v; the client saw: %v", st, clientErr)
 	}
-	if n := l.srv.Room("room").Len(); n > 0 {
+	if n := l.srv.Room("room").LocalLen(); n > 0 {
 		l.t.Errorf("%d sockets are left in the room; the client saw: %v", n, clientErr)
 	}
 	ctx, cancel := context.WithCancel(l.t.Context())

@@ -33,7 +33,7 @@ var webSocketWays = []way{
 	}, socketio.ReasonServer, ""},
 	{"Close", func(_ *testing.T, _ *testServer, c *client, s *socketio.Socket) {
 		s.Emit("last words")
-		s.Close()
+		s.CloseConnection()
 		c.want(`42["last words"]`, `41`, `41/x,`)
 		c.wantClosed()
 	}, socketio.ReasonServer, socketio.ReasonServer},
@@ -44,7 +44,7 @@ var webSocketWays = []way{
 	{"a packet out of place", func(_ *testing.T, _ *testServer, c *client, _ *socketio.Socket) {
 		c.write(`40/x,`)
 		c.wantClosed()
-	}, socketio.ReasonForced, socketio.ReasonForced},
+	}, socketio.ReasonViolation, socketio.ReasonViolation},
 	{"Shutdown", func(t *testing.T, srv *testServer, c *client, s *socketio.Socket) {
 		s.Emit("last words")
 		go func() {
@@ -173,8 +173,8 @@ func testEnd(t *testing.T, transport string, w way) {
 			note("%s: %s", n.Name(), r)
 			wantEqual(t, "rooms", strings.Join(sorted(s.Rooms()), " "), strings.Join(sorted([]string{s.ID(), "room"}), " "))
 			wantEqual(t, "connected", s.Connected(), false)
-			wantEqual(t, "found", func() bool { _, ok := n.Socket(s.ID()); return ok }(), false)
-			wantEqual(t, "in the room", n.Room("room").Len(), 0)
+			wantEqual(t, "found", func() bool { _, ok := n.LocalSocket(s.ID()); return ok }(), false)
+			wantEqual(t, "in the room", n.Room("room").LocalLen(), 0)
 			var gone *socketio.DisconnectError
 			if ctx := s.Context(); ctx.Err() == nil || !errors.As(context.Cause(ctx), &gone) || gone.Reason != r || !strings.HasSuffix(gone.Error(), string(r)) {
 				t.Errorf("the context's cause is %v", context.Cause(ctx))
@@ -304,7 +304,7 @@ func TestDisconnectAtOnce(t *testing.T) {
 		c.want(`41`) // and once only
 		srv.wantLeft(t, s.ID(), socketio.ReasonServer)
 		id := c.join("/", "")
-		srv.socket(t, c, id).Close()
+		srv.socket(t, c, id).CloseConnection()
 		c.want(`41`)
 		c.wantClosed()
 		srv.wantLeft(t, id, socketio.ReasonServer)

@@ -299,9 +299,9 @@ func TestCallsFromAHandler(t *testing.T) {
 			return nil
 		}, false},
 		{"Disconnect", func(_ *testServer, s *socketio.Socket) error { return s.Disconnect() }, true},
-		{"Close", func(_ *testServer, s *socketio.Socket) error { return s.Close() }, true},
+		{"Close", func(_ *testServer, s *socketio.Socket) error { return s.CloseConnection() }, true},
 		{"Disconnect of all", func(srv *testServer, _ *socketio.Socket) error {
-			for s := range srv.Sockets() {
+			for s := range srv.LocalSockets() {
 				s.Disconnect()
 			}
 			return nil

@@ -182,7 +182,7 @@
 //
 // [Options.Adapter] joins servers to a cluster over Redis or NATS, also with Node servers. An event for a
 // room then reaches its sockets on all servers, and the methods of [Emitter] mean the sockets of all
-// servers. [Namespace.Sockets], Rooms and [Room.Len] stay local. Polling needs sticky sessions. Anyone who
+// servers. [Namespace.LocalSockets], LocalRooms and [Room.LocalLen] keep to this server. Polling needs sticky sessions. Anyone who
 // can write to the bus can do what the servers can. See [clusters].
 //
 // # Limits

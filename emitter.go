@@ -75,7 +75,7 @@ func (e Emitter) Volatile() Emitter {
 }
 
 // Compress overrides whether the event is compressed, whatever its size, for
-// clients with which compression was negotiated; see [Options.Compression].
+// clients with which compression was negotiated; see [Options.CompressMinBytes].
 func (e Emitter) Compress(on bool) Emitter {
 	e.compress = engine.CompressNever
 	if on {

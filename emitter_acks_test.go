@@ -141,7 +141,7 @@ func TestLeaversAreNotWaitedFor(t *testing.T) {
 			case "ann":
 				g.clients[name].write("41")
 			case "bob":
-				g.sockets[name].Close()
+				g.sockets[name].CloseConnection()
 			case "cid":
 				g.clients[name].write("43" + id + "[1]")
 			}
@@ -420,7 +420,7 @@ func TestQuestionsWhileClientsLeave(t *testing.T) {
 					t.Error(err)
 				}
 			case 2:
-				if err := s.Close(); err != nil {
+				if err := s.CloseConnection(); err != nil {
 					t.Error(err)
 				}
 			}

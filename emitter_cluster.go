@@ -52,7 +52,7 @@ func (e Emitter) Count(ctx context.Context) (int, error) {
 		return nil
 	})
 	if len(e.rooms) == 1 && len(e.except) == 0 && e.sender == nil && e.only == nil {
-		return n + e.ns.Room(e.rooms[0]).Len(), err
+		return n + e.ns.Room(e.rooms[0]).LocalLen(), err
 	}
 	return n + len(e.localSockets()), err
 }
@@ -83,11 +83,11 @@ func (e Emitter) Disconnect(ctx context.Context) error {
 	return e.command(ctx, m, func(s *Socket) { _ = s.Disconnect() })
 }
 
-// Close disconnects the matching sockets of the whole cluster with their
+// CloseConnections disconnects the matching sockets of the whole cluster with their
 // connections; its errors are those of Join.
-func (e Emitter) Close(ctx context.Context) error {
+func (e Emitter) CloseConnections(ctx context.Context) error {
 	m := adapter.Message{Kind: adapter.Disconnect, Close: true}
-	return e.command(ctx, m, func(s *Socket) { _ = s.Close() })
+	return e.command(ctx, m, func(s *Socket) { _ = s.CloseConnection() })
 }
 
 // Reconnect makes the clients of the matching sockets of the whole cluster come back

@@ -101,7 +101,7 @@ func TestEmitterMovesSockets(t *testing.T) {
 	wantIn := func(room, want string) {
 		t.Helper()
 		var names []string
-		for s := range g.srv.Room(room).Sockets() {
+		for s := range g.srv.Room(room).LocalSockets() {
 			name, _ := nameKey.Get(s)
 			names = append(names, name)
 		}
@@ -141,7 +141,7 @@ func TestEmitterDisconnectsSockets(t *testing.T) {
 		for _, name := range []string{"ann", "bob"} {
 			g.clients[name].wantHeard("/other", "41")
 		}
-		if err := srv.To("games").Close(t.Context()); err != nil {
+		if err := srv.To("games").CloseConnections(t.Context()); err != nil {
 			t.Error(err)
 		}
 		g.clients["cid"].want("41", "41/other,")
@@ -165,7 +165,7 @@ func TestFleetOperationsAfterTheContextsEnd(t *testing.T) {
 	_, errSockets := all.Sockets(ctx)
 	_, errCount := all.Count(ctx)
 	_, errAsk := g.srv.ServerSideEmitWithAck(ctx, "e")
-	for _, err := range []error{errSockets, errCount, errAsk, all.Join(ctx, "x"), all.Leave(ctx, "lobby"), all.Disconnect(ctx), all.Close(ctx)} {
+	for _, err := range []error{errSockets, errCount, errAsk, all.Join(ctx, "x"), all.Leave(ctx, "lobby"), all.Disconnect(ctx), all.CloseConnections(ctx)} {
 		wantEqual(t, "error", err, context.Canceled)
 	}
 	wantEqual(t, "rooms", len(g.sockets["ann"].Rooms()), 2)

@@ -187,7 +187,7 @@ func TestNamespacesAreApart(t *testing.T) {
 	c.write(`42/chat,7["sync"]`)
 	c.want(`43/chat,7[]`)
 	srv.socket(t, c, root).Join("room")
-	s, ok := srv.Of("/chat").Socket(chat)
+	s, ok := srv.Of("/chat").LocalSocket(chat)
 	if !ok {
 		t.Fatal("no socket in /chat")
 	}

@@ -344,7 +344,7 @@ func TestEmitToSomebodyWhoHasLeft(t *testing.T) {
 		"Join":       s.Join("room"),
 		"Room.Join":  srv.Room("room").Join(s),
 		"Disconnect": s.Disconnect(),
-		"Close":      s.Close(),
+		"Close":      s.CloseConnection(),
 	} {
 		if !errors.Is(err, socketio.ErrClosed) {
 			t.Errorf("%s: %v, want ErrClosed", how, err)
@@ -353,5 +353,5 @@ func TestEmitToSomebodyWhoHasLeft(t *testing.T) {
 	if err := srv.To(s.ID()).Emit("v"); err != nil {
 		t.Errorf("a broadcast to nobody: %v", err)
 	}
-	wantEqual(t, "members of the room", srv.Room("room").Len(), 0)
+	wantEqual(t, "members of the room", srv.Room("room").LocalLen(), 0)
 }

@@ -91,17 +91,17 @@ type Reason string
 
 // The reasons the server gives.
 const (
-	ReasonClient      Reason = "client namespace disconnect"
-	ReasonServer      Reason = "server namespace disconnect"
-	ReasonForced      Reason = "forced close"        // a protocol violation
-	ReasonTimeout     Reason = "forced server close" // no namespace joined in time
-	ReasonPingTimeout Reason = "ping timeout"
-	ReasonTransport   Reason = "transport close"
-	ReasonError       Reason = "transport error"
-	ReasonParse       Reason = "parse error"
-	ReasonSlow        Reason = "slow client"
-	ReasonShutdown    Reason = "server shutting down"
-	ReasonReconnect   Reason = "reconnect" // Socket.Reconnect: the client comes back by itself
+	ReasonClient         Reason = "client namespace disconnect"
+	ReasonServer         Reason = "server namespace disconnect"
+	ReasonViolation      Reason = "forced close"        // a protocol violation
+	ReasonConnectTimeout Reason = "forced server close" // no namespace joined in time
+	ReasonPingTimeout    Reason = "ping timeout"
+	ReasonTransport      Reason = "transport close"
+	ReasonError          Reason = "transport error"
+	ReasonParse          Reason = "parse error"
+	ReasonSlow           Reason = "slow client"
+	ReasonShutdown       Reason = "server shutting down"
+	ReasonReconnect      Reason = "reconnect" // Socket.Reconnect: the client comes back by itself
 )
 
 // A DisconnectError is the cause of a socket's ended context.

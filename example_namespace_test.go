@@ -158,14 +158,14 @@ func ExampleNamespace_OnDisconnect() {
 	defer host.close()
 	host.connect("/").leave()
 	<-done
-	fmt.Println(io.Room("lobby").Len())
+	fmt.Println(io.Room("lobby").LocalLen())
 	// Output:
 	// client namespace disconnect [lobby] false
 	// 0
 }
 
-// Sockets iterates over who is connected.
-func ExampleNamespace_Sockets() {
+// LocalSockets iterates over who is connected.
+func ExampleNamespace_LocalSockets() {
 	io := socketio.NewServer(nil)
 	host := exampleServe(io)
 	defer host.close()
@@ -173,7 +173,7 @@ func ExampleNamespace_Sockets() {
 	host.connectPolling("/")
 
 	var transports []string
-	for s := range io.Sockets() {
+	for s := range io.LocalSockets() {
 		transports = append(transports, s.Transport().String())
 	}
 	slices.Sort(transports)

@@ -15,15 +15,15 @@ func ExampleRoom() {
 	host := exampleServe(io)
 	defer host.close()
 	ada, bob := host.connect("/"), host.connect("/")
-	fmt.Println(lobby.Name(), lobby.Len(), lobby == io.Room("lobby"))
+	fmt.Println(lobby.Name(), lobby.LocalLen(), lobby == io.Room("lobby"))
 
 	lobby.Emit("hello")
 	fmt.Println(ada.receive(), bob.receive())
 
-	for s := range lobby.Sockets() {
+	for s := range lobby.LocalSockets() {
 		lobby.Leave(s)
 	}
-	fmt.Println(lobby.Len())
+	fmt.Println(lobby.LocalLen())
 	// Output:
 	// lobby 2 true
 	// hello hello

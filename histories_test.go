@@ -116,7 +116,7 @@ func storyOptions(random *rand.Rand) *socketio.Options {
 	if random.IntN(3) > 0 {
 		opts.Recovery = &socketio.Recovery{Window: time.Minute, SkipMiddleware: random.IntN(2) == 0}
 		if random.IntN(3) == 0 {
-			opts.Recovery.MaxPackets = 5 + random.IntN(20)
+			opts.Recovery.MaxEvents = 5 + random.IntN(20)
 		}
 	}
 	return opts
@@ -261,7 +261,7 @@ func (st *story) socket(p *player) *socketio.Socket {
 	synctest.Wait()
 	id, _ := p.socketID.Load().(string)
 	for _, srv := range st.servers {
-		if s, ok := srv.Socket(id); ok {
+		if s, ok := srv.LocalSocket(id); ok {
 			return s
 		}
 	}
@@ -278,7 +278,7 @@ func (st *story) disconnect(p *player) {
 	if st.random.IntN(2) == 0 {
 		s.Disconnect()
 	} else {
-		s.Close()
+		s.CloseConnection()
 	}
 	<-p.done
 	st.log.Settle(p.name)

@@ -17,7 +17,7 @@ import (
 
 const (
 	parseError  = socketio.ReasonParse
-	forcedClose = socketio.ReasonForced
+	forcedClose = socketio.ReasonViolation
 )
 
 var nested = strings.Repeat(`[`, 20_000) + strings.Repeat(`]`, 20_000)

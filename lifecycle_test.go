@@ -112,7 +112,7 @@ func TestCallsFromOnError(t *testing.T) {
 			called := make(chan struct{}, 10)
 			srv = serveInMemory(t, &socketio.Options{OnError: func(s *socketio.Socket, _ error) {
 				if s == nil { // a bad packet
-					for s := range srv.Sockets() {
+					for s := range srv.LocalSockets() {
 						s.Emit("somebody sends nonsense")
 					}
 				} else {

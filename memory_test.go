@@ -111,7 +111,7 @@ func heapShapes() []heapShape {
 			_ = srv.Emit(event, args...)
 			synctest.Wait() // the flushers take the first
 			for last := int64(0); ; {
-				for s := range srv.Sockets() {
+				for s := range srv.LocalSockets() {
 					if err := s.Emit(event, args...); err != nil {
 						t.Fatal(err)
 					}
@@ -329,7 +329,7 @@ func TestHeapOfRecovery(t *testing.T) { //nolint:paralleltest // it measures the
 		wantEqual(t, "namespaces", len(strings.Fields(srv.names())), children+1)
 	})
 	const bytes = 2 << 20
-	log := socketio.Recovery{MaxBytes: bytes, MaxPackets: 1 << 20}
+	log := socketio.Recovery{MaxBytes: bytes, MaxEvents: 1 << 20}
 	for name, emit := range map[string]func(srv *testServer, i int) error{
 		"small events": func(srv *testServer, _ int) error { return srv.Emit("a") },
 		"events for rooms": func(srv *testServer, i int) error {

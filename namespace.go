@@ -137,9 +137,9 @@ func (n *Namespace) register(event string, h *handler) (off func()) {
 // Room returns a handle on the room called name. It need not exist.
 func (n *Namespace) Room(name string) Room { return Room{n, name} }
 
-// Rooms iterates over the rooms that have a socket on this server, in no
+// LocalRooms iterates over the rooms that have a socket on this server, in no
 // order. The rooms that every socket has by its id are not among them.
-func (n *Namespace) Rooms() iter.Seq[Room] {
+func (n *Namespace) LocalRooms() iter.Seq[Room] {
 	return func(yield func(Room) bool) {
 		for _, member := range n.expand() {
 			for _, name := range member.index.roomNames() {
@@ -151,8 +151,8 @@ func (n *Namespace) Rooms() iter.Seq[Room] {
 	}
 }
 
-// Socket returns the socket with the given id, if it is on this server.
-func (n *Namespace) Socket(id string) (*Socket, bool) {
+// LocalSocket returns the socket with the given id, if it is on this server.
+func (n *Namespace) LocalSocket(id string) (*Socket, bool) {
 	for _, member := range n.expand() {
 		if s, ok := member.index.socket(id); ok {
 			return s, true
@@ -161,10 +161,10 @@ func (n *Namespace) Socket(id string) (*Socket, bool) {
 	return nil, false
 }
 
-// Sockets iterates over the sockets of this server, in no order. They are those
+// LocalSockets iterates over the sockets of this server, in no order. They are those
 // of the moment it begins, and no lock is held: the body may block, or change
 // who is there.
-func (n *Namespace) Sockets() iter.Seq[*Socket] {
+func (n *Namespace) LocalSockets() iter.Seq[*Socket] {
 	return func(yield func(*Socket) bool) {
 		for _, s := range n.Broadcast().localSockets() {
 			if !yield(s) {

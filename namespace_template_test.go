@@ -404,7 +404,7 @@ func TestEmptyChildrenAreDropped(t *testing.T) {
 	let <- nil
 	a.wantJoined("/org-1")
 	a.wantHeard("/org-1")
-	for s := range org.Sockets() {
+	for s := range org.LocalSockets() {
 		s.Disconnect()
 	}
 	receive(t, gone)
@@ -436,7 +436,7 @@ func TestJoinWinsOverDrop(t *testing.T) {
 	org.On("alive", func(s *socketio.Socket) bool {
 		for n := range srv.Namespaces() {
 			if n == s.Namespace() {
-				found, ok := org.Socket(s.ID())
+				found, ok := org.LocalSocket(s.ID())
 				return ok && found == s
 			}
 		}
@@ -507,30 +507,30 @@ func TestWhoIsInATemplate(t *testing.T) {
 		id := c.join(name, "")
 		c.wantHeard(name)
 		want[id] = true
-		s, ok := org.Socket(id)
+		s, ok := org.LocalSocket(id)
 		if !ok || s.ID() != id || s.Namespace().Name() != name {
 			t.Errorf("there is no socket %s", id)
 		}
 		s.Join("lobby")
 	}
-	for s := range org.Sockets() {
+	for s := range org.LocalSockets() {
 		if !want[s.ID()] {
 			t.Errorf("who is %s?", s.ID())
 		}
 		delete(want, s.ID())
 	}
 	wantEqual(t, "missing", len(want), 0)
-	wantEqual(t, "in the lobby", org.Room("lobby").Len(), 3)
+	wantEqual(t, "in the lobby", org.Room("lobby").LocalLen(), 3)
 	var rooms []string
-	for r := range org.Rooms() {
-		rooms = append(rooms, fmt.Sprint(r.Name(), " ", r.Len()))
+	for r := range org.LocalRooms() {
+		rooms = append(rooms, fmt.Sprint(r.Name(), " ", r.LocalLen()))
 	}
 	wantEqual(t, "rooms", strings.Join(sorted(rooms), ", "), "lobby 1, lobby 2")
 	n, err := org.To("lobby").Count(t.Context())
 	wantEqual(t, "count", n, 3)
 	wantEqual(t, "error", err, nil)
 	wantEqual(t, "sockets", srv.Stats().Sockets, 3)
-	if _, ok := org.Socket("nobody"); ok {
+	if _, ok := org.LocalSocket("nobody"); ok {
 		t.Error("nobody was found")
 	}
 	if err := org.Broadcast().Disconnect(t.Context()); err != nil {

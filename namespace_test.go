@@ -46,7 +46,7 @@ func TestNamesThatMeanSomethingElsewhere(t *testing.T) {
 	srv.OfMatch(func(string) bool { return true }).On("enter", func(s *socketio.Socket, room string) string {
 		s.Join(room)
 		s.Namespace().Room(room).Emit("entered", 1)
-		return fmt.Sprint(s.Namespace().Room(room).Len(), slices.Contains(s.Rooms(), room))
+		return fmt.Sprint(s.Namespace().Room(room).LocalLen(), slices.Contains(s.Rooms(), room))
 	})
 	onEachTransport(t, func(t *testing.T, transport string) {
 		c := srv.open(t, transport)
@@ -57,7 +57,7 @@ func TestNamesThatMeanSomethingElsewhere(t *testing.T) {
 			id := c.join(namespace, "")
 			c.write("42" + namespace + `,7["enter",` + string(quoted) + "]")
 			c.want("42"+namespace+`,["entered",1]`, "43"+namespace+`,7["1 true"]`)
-			if s, ok := srv.Of(namespace).Socket(id); !ok || s.Namespace().Name() != namespace {
+			if s, ok := srv.Of(namespace).LocalSocket(id); !ok || s.Namespace().Name() != namespace {
 				t.Errorf("%q: no socket", namespace)
 			}
 		}
@@ -71,21 +71,21 @@ func TestRoomsOfANamespace(t *testing.T) {
 	ann, bob := g.sockets["ann"], g.sockets["bob"]
 	rooms := func() string {
 		var names []string
-		for r := range srv.Rooms() {
+		for r := range srv.LocalRooms() {
 			names = append(names, r.Name())
 		}
 		return strings.Join(sorted(names), " ")
 	}
 	members := func(r socketio.Room) string {
 		var names []string
-		for s := range r.Sockets() {
+		for s := range r.LocalSockets() {
 			for name, other := range g.sockets {
 				if s == other {
 					names = append(names, name)
 				}
 			}
 		}
-		wantEqual(t, "length of "+r.Name(), r.Len(), len(names))
+		wantEqual(t, "length of "+r.Name(), r.LocalLen(), len(names))
 		return strings.Join(sorted(names), " ")
 	}
 	wantEqual(t, "rooms", rooms(), "games lobby")
@@ -95,7 +95,7 @@ func TestRoomsOfANamespace(t *testing.T) {
 	wantEqual(t, "own room", members(srv.Room(ann.ID())), "ann")
 	wantEqual(t, "handles are alike", srv.Room("lobby"), srv.Room("lobby"))
 	wantEqual(t, "but not of two namespaces", srv.Room("lobby") == srv.Of("/x").Room("lobby"), false)
-	wantEqual(t, "elsewhere", srv.Of("/x").Room("lobby").Len(), 0)
+	wantEqual(t, "elsewhere", srv.Of("/x").Room("lobby").LocalLen(), 0)
 	wantEqual(t, "ann's rooms", strings.Join(sorted(ann.Rooms()), " "), strings.Join(sorted([]string{ann.ID(), "lobby"}), " "))
 
 	ann.Join("lobby", "news", "news") // some of them again
@@ -113,29 +113,29 @@ func TestRoomsOfANamespace(t *testing.T) {
 	wantEqual(t, "the other has joined", members(srv.Room("late")), "ann")
 	bob.Leave("lobby")
 	wantEqual(t, "bob's last rooms", len(bob.Rooms()), 3)
-	wantEqual(t, "own room of who has left", srv.Room(bob.ID()).Len(), 0)
+	wantEqual(t, "own room of who has left", srv.Room(bob.ID()).LocalLen(), 0)
 }
 
 func TestIterationMayStopAndMayChange(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, nil)
 	gather(t, srv, webSocket, "ann: a b", "bob: a b", "cid: a b")
-	for range srv.Rooms() {
+	for range srv.LocalRooms() {
 		break
 	}
-	for range srv.Room("a").Sockets() {
+	for range srv.Room("a").LocalSockets() {
 		break
 	}
-	for range srv.Sockets() {
+	for range srv.LocalSockets() {
 		break
 	}
-	for s := range srv.Room("a").Sockets() {
+	for s := range srv.Room("a").LocalSockets() {
 		s.Leave("a")
 	}
-	for s := range srv.Sockets() {
+	for s := range srv.LocalSockets() {
 		s.Disconnect()
 	}
-	wantEqual(t, "left in the room", srv.Room("a").Len(), 0)
+	wantEqual(t, "left in the room", srv.Room("a").LocalLen(), 0)
 	wantEqual(t, "sockets", srv.Stats().Sockets, 0)
 	wantEqual(t, "rooms", srv.Stats().Rooms, 0)
 }
@@ -145,20 +145,20 @@ func TestSocketsOfANamespace(t *testing.T) {
 	srv := serve(t, nil)
 	g := gather(t, srv, webSocket, "ann:", "bob:")
 	for _, s := range g.sockets {
-		found, ok := srv.Socket(s.ID())
+		found, ok := srv.LocalSocket(s.ID())
 		wantEqual(t, "found", found, s)
 		wantEqual(t, "found", ok, true)
-		_, ok = srv.Of("/x").Socket(s.ID())
+		_, ok = srv.Of("/x").LocalSocket(s.ID())
 		wantEqual(t, "found elsewhere", ok, false)
-		wantEqual(t, "iterated over", slices.Contains(slices.Collect(srv.Sockets()), s), true)
+		wantEqual(t, "iterated over", slices.Contains(slices.Collect(srv.LocalSockets()), s), true)
 		wantEqual(t, "connected", s.Connected(), true)
 		wantEqual(t, "length of the id", len(s.ID()), 20)
 	}
 	g.sockets["ann"].Disconnect()
-	_, ok := srv.Socket(g.sockets["ann"].ID())
+	_, ok := srv.LocalSocket(g.sockets["ann"].ID())
 	wantEqual(t, "found after the end", ok, false)
 	wantEqual(t, "connected after the end", g.sockets["ann"].Connected(), false)
-	wantEqual(t, "left", len(slices.Collect(srv.Sockets())), 1)
+	wantEqual(t, "left", len(slices.Collect(srv.LocalSockets())), 1)
 }
 
 func TestStats(t *testing.T) {
@@ -175,7 +175,7 @@ func testStats(t *testing.T) {
 	poller.join("/", "")
 	id := poller.join("/x", "")
 	poller.wantNothing()
-	s, _ := srv.Of("/x").Socket(id)
+	s, _ := srv.Of("/x").LocalSocket(id)
 	s.Join("b")
 	srv.On("panic", func() { panic("!") })
 	g.clients["bob"].ask(`["panic"]`)

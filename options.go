@@ -105,11 +105,11 @@ type Options struct {
 	// clients get 503 with Retry-After. Zero means 1024.
 	MaxHandshakes int
 
-	// Compression enables permessage-deflate and gzip responses for messages
+	// CompressMinBytes enables permessage-deflate and gzip responses for messages
 	// of at least this many bytes; what clients send is counted as inflated.
 	// Do not compress secrets together with text that others choose. Zero
 	// means no compression.
-	Compression int
+	CompressMinBytes int
 
 	// Codec, if set, replaces the protocol's own encoding of packets, for
 	// clients that use the same, such as that of package msgpack.
@@ -217,10 +217,10 @@ func (o *Options) check() {
 	within("MaxReplies", o.MaxReplies, 1, maxBytes)
 	within("MaxInbox", o.MaxInbox, 1, maxCount)
 	within("MaxHandshakes", o.MaxHandshakes, 1, maxCount)
-	within("Compression", o.Compression, 0, math.MaxInt)
+	within("CompressMinBytes", o.CompressMinBytes, 0, math.MaxInt)
 	if r := o.Recovery; r != nil {
 		within("Recovery.Window", r.Window, 1, math.MaxInt64)
-		within("Recovery.MaxPackets", r.MaxPackets, 1, maxCount)
+		within("Recovery.MaxEvents", r.MaxEvents, 1, maxCount)
 		within("Recovery.MaxBytes", r.MaxBytes, 1, maxBytes)
 		within("Recovery.MaxSessions", r.MaxSessions, 1, maxCount)
 	}

@@ -38,9 +38,9 @@ func TestBadOptions(t *testing.T) {
 		"ShutdownSpread":       {values{time.Duration(-1), time.Duration(math.MinInt64)}, values{time.Duration(1), time.Millisecond}},
 		"MaxInbox":             {values{-1, math.MinInt, count + 1, math.MaxInt}, values{1, count}},
 		"MaxHandshakes":        {values{-1, math.MinInt, count + 1, math.MaxInt}, values{1, count}},
-		"Compression":          {values{-1, math.MinInt}, values{1, math.MaxInt}},
+		"CompressMinBytes":     {values{-1, math.MinInt}, values{1, math.MaxInt}},
 		"Recovery.Window":      {values{time.Duration(-1), time.Duration(math.MinInt64)}, values{time.Duration(1), time.Duration(math.MaxInt64)}},
-		"Recovery.MaxPackets":  {values{-1, math.MinInt, count + 1, math.MaxInt}, values{1, count}},
+		"Recovery.MaxEvents":   {values{-1, math.MinInt, count + 1, math.MaxInt}, values{1, count}},
 		"Recovery.MaxBytes":    {values{int64(-1), int64(math.MinInt64), int64(bytes + 1), int64(math.MaxInt64)}, values{int64(1), int64(bytes)}},
 		"Recovery.MaxSessions": {values{-1, math.MinInt, count + 1, math.MaxInt}, values{1, count}},
 	}

@@ -22,13 +22,13 @@ import (
 type Recovery struct {
 	// Window is how long a session, and each event, is kept. Zero means 2m.
 	Window time.Duration
-	// MaxPackets bounds the events kept by each namespace; the children of a
+	// MaxEvents bounds the events kept by each namespace; the children of a
 	// template share one bound, as they share MaxBytes and MaxSessions. So the
 	// number of namespaces and templates that the application makes, by Of and
 	// OfMatch, times these bounds is the bound of the server, whatever namespaces
 	// clients ask for. Nothing is kept for a namespace that has neither a socket
 	// nor a session. Zero means 10000.
-	MaxPackets int
+	MaxEvents int
 	// MaxBytes bounds the events kept by each namespace or template, in bytes of
 	// memory: an event takes about 300 bytes more than what is sent. Zero means 16 MiB.
 	MaxBytes int64
@@ -49,7 +49,7 @@ func (r *Recovery) withDefaults() *Recovery {
 	}
 	d := *r
 	setDefault(&d.Window, 2*time.Minute)
-	setDefault(&d.MaxPackets, 10000)
+	setDefault(&d.MaxEvents, 10000)
 	setDefault(&d.MaxBytes, 16<<20)
 	setDefault(&d.MaxSessions, 10000)
 	return &d

@@ -131,8 +131,8 @@ func TestWhileASessionIsLookedFor(t *testing.T) {
 		}},
 		{"the server closes the connection", socketio.Options{}, func(t *testing.T, c *slowReturn) {
 			c.join("/other", "")
-			for s := range c.srv.Of("/other").Sockets() {
-				wantEqual(t, "close", s.Close(), nil)
+			for s := range c.srv.Of("/other").LocalSockets() {
+				wantEqual(t, "close", s.CloseConnection(), nil)
 			}
 			synctest.Wait()
 			c.answer()

@@ -80,13 +80,13 @@ func TestRecoveryRefused(t *testing.T) {
 			srv.wantLeft(t, c.id, socketio.ReasonClient)
 		}},
 		{name: "the server has disconnected it", end: func(t *testing.T, srv *testServer, c *returner) {
-			s, _ := srv.Socket(c.id)
+			s, _ := srv.LocalSocket(c.id)
 			s.Disconnect()
 			srv.wantLeft(t, c.id, socketio.ReasonServer)
 		}},
 		{name: "the server has closed it", end: func(t *testing.T, srv *testServer, c *returner) {
-			s, _ := srv.Socket(c.id)
-			s.Close()
+			s, _ := srv.LocalSocket(c.id)
+			s.CloseConnection()
 			srv.wantLeft(t, c.id, socketio.ReasonServer)
 		}},
 		{name: "the client has sent nonsense", end: func(t *testing.T, srv *testServer, c *returner) {
@@ -265,7 +265,7 @@ func TestRecoveryOfHalfOpen(t *testing.T) {
 		srv.wantLeft(t, c.id, socketio.ReasonTransport)
 		wantEqual(t, "connections", srv.Stats().Connections, 1)
 		wantEqual(t, "sockets", srv.Stats().Sockets, 1)
-		wantEqual(t, "sockets in the room", srv.Room("room").Len(), 1)
+		wantEqual(t, "sockets in the room", srv.Room("room").LocalLen(), 1)
 		srv.Emit("after")
 		c.wantEvents("after")
 		want := []string{"connected false", "disconnected false" + string(socketio.ReasonTransport), "connected true"}
@@ -450,13 +450,13 @@ func TestRecoveryAndMiddleware(t *testing.T) {
 		synctest.Wait()
 		c.conn().Cut()
 		<-time.After(time.Minute)
-		if rooms := srv.Room("late").Len(); rooms != 0 {
+		if rooms := srv.Room("late").LocalLen(); rooms != 0 {
 			t.Errorf("%d sockets in the room", rooms)
 		}
 		c.wantMissed("before", "during 1", "during 2", "during 3", "during 1", "during 2", "during 3")
 	})
 
-	specifyRecovery(t, "that lets too much happen", socketio.Options{Recovery: &socketio.Recovery{MaxPackets: 3}}, func(t *testing.T, srv *testServer) {
+	specifyRecovery(t, "that lets too much happen", socketio.Options{Recovery: &socketio.Recovery{MaxEvents: 3}}, func(t *testing.T, srv *testServer) {
 		srv.Use(func(_ context.Context, s *socketio.Socket) error {
 			if s.Recovered() {
 				for range 4 {
@@ -483,7 +483,7 @@ func TestLogOverrunDuringMiddleware(t *testing.T) {
 			t.Run(transport+", "+when, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					srv := serveInMemory(t, &socketio.Options{Recovery: &socketio.Recovery{MaxPackets: 3}})
+					srv := serveInMemory(t, &socketio.Options{Recovery: &socketio.Recovery{MaxEvents: 3}})
 					in, on := make(chan struct{}, 2), make(chan struct{})
 					slow := false
 					srv.Use(func(context.Context, *socketio.Socket) error {

@@ -25,17 +25,17 @@ func TestRecoveryLimits(t *testing.T) {
 		recovered bool
 		missed    int
 	}{
-		{"as many events as are kept", options{MaxPackets: 5}, func(srv *testServer) {
+		{"as many events as are kept", options{MaxEvents: 5}, func(srv *testServer) {
 			for range 5 {
 				srv.Emit("event")
 			}
 		}, true, 5},
-		{"one more", options{MaxPackets: 5}, func(srv *testServer) {
+		{"one more", options{MaxEvents: 5}, func(srv *testServer) {
 			for range 6 {
 				srv.Emit("event")
 			}
 		}, false, 0},
-		{"one more, for others", options{MaxPackets: 5}, func(srv *testServer) {
+		{"one more, for others", options{MaxEvents: 5}, func(srv *testServer) {
 			for range 6 {
 				srv.To("others").Emit("event")
 			}
@@ -58,7 +58,7 @@ func TestRecoveryLimits(t *testing.T) {
 			<-time.After(59 * time.Second)
 			srv.Emit("event")
 		}, true, 2},
-		{"volatile events don't count", options{MaxPackets: 5}, func(srv *testServer) {
+		{"volatile events don't count", options{MaxEvents: 5}, func(srv *testServer) {
 			for range 10 {
 				srv.Volatile().Emit("event", text)
 			}
@@ -83,7 +83,7 @@ func TestRecoveryLimits(t *testing.T) {
 			wantEqual(t, "recovered", c.recovered, test.recovered)
 			wantEqual(t, "missed", len(missed), test.missed)
 			c.wantNothing()
-			if kept, most := srv.Kept(), test.opts; most.MaxPackets > 0 && kept.Events > most.MaxPackets || most.MaxBytes > 0 && kept.Bytes > most.MaxBytes {
+			if kept, most := srv.Kept(), test.opts; most.MaxEvents > 0 && kept.Events > most.MaxEvents || most.MaxBytes > 0 && kept.Bytes > most.MaxBytes {
 				t.Errorf("%+v are kept", kept)
 			}
 		})
@@ -135,7 +135,7 @@ func TestRecoveryLimits(t *testing.T) {
 		wantEqual(t, "sessions", srv.Kept().Sessions, 0)
 	})
 
-	specifyRecovery(t, "the smallest bounds", socketio.Options{Recovery: &options{MaxSessions: 1, MaxPackets: 1, MaxBytes: 1}}, func(t *testing.T, srv *testServer) {
+	specifyRecovery(t, "the smallest bounds", socketio.Options{Recovery: &options{MaxSessions: 1, MaxEvents: 1, MaxBytes: 1}}, func(t *testing.T, srv *testServer) {
 		c := srv.arrive(t, webSocket)
 		srv.Emit("hello")
 		c.wantEvents("hello")
@@ -166,7 +166,7 @@ func TestRecoveryLimits(t *testing.T) {
 	})
 
 	// What is for others may fill the log while a client hears nothing.
-	specifyRecovery(t, "a quiet client among busy ones", socketio.Options{Recovery: &options{MaxPackets: 3}}, func(t *testing.T, srv *testServer) {
+	specifyRecovery(t, "a quiet client among busy ones", socketio.Options{Recovery: &options{MaxEvents: 3}}, func(t *testing.T, srv *testServer) {
 		c := srv.arrive(t, webSocket)
 		others := func(n int) {
 			for range n {
@@ -199,7 +199,7 @@ func TestRecoveryLimits(t *testing.T) {
 		c.wantFresh()
 	})
 
-	specifyRecovery(t, "rooms joined and left again and again", socketio.Options{Recovery: &options{MaxPackets: 10}}, func(t *testing.T, srv *testServer) {
+	specifyRecovery(t, "rooms joined and left again and again", socketio.Options{Recovery: &options{MaxEvents: 10}}, func(t *testing.T, srv *testServer) {
 		c := srv.arrive(t, webSocket)
 		s := c.socket()
 		for range 10000 {
@@ -242,7 +242,7 @@ func TestRecoveryAndSlowClients(t *testing.T) {
 		c.conn().In().SetCapacity(0)
 		c.conn().Freeze()
 		srv.Emit("event", strings.Repeat("x", 1700))
-		s, _ := srv.Socket(c.id)
+		s, _ := srv.LocalSocket(c.id)
 		_, err := s.EmitWithAck(t.Context(), "not kept", strings.Repeat("x", 2500))
 		wantEqual(t, "EmitWithAck", err, socketio.ErrSlow)
 		srv.wantLeft(t, c.id, socketio.ReasonSlow)

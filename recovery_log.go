@@ -130,7 +130,7 @@ func (r *recovery) append(e Emitter, n *Namespace, enc *encoder, offset string, 
 func (r *recovery) evictEvents(now time.Time) {
 	n := 0
 	for n < len(r.entries) {
-		over := len(r.entries)-n > r.opts.MaxPackets || r.bytes > r.opts.MaxBytes
+		over := len(r.entries)-n > r.opts.MaxEvents || r.bytes > r.opts.MaxBytes
 		if !over && now.Sub(r.entries[n].at) < r.opts.Window {
 			break
 		}

@@ -71,7 +71,7 @@ func TestRecoverySharedByChildren(t *testing.T) {
 func TestRecoveryLimitsOfATemplate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		srv := serveInMemory(t, &socketio.Options{Recovery: &socketio.Recovery{MaxPackets: 3, MaxSessions: 2}, PingInterval: time.Hour})
+		srv := serveInMemory(t, &socketio.Options{Recovery: &socketio.Recovery{MaxEvents: 3, MaxSessions: 2}, PingInterval: time.Hour})
 		all := srv.OfMatch(regexp.MustCompile(`^/child-\d$`).MatchString)
 		var clients []*returner
 		for _, name := range []string{"/child-1", "/child-2", "/child-3"} {

@@ -226,7 +226,7 @@ func (r *returner) leave() {
 func (r *returner) socket() *socketio.Socket {
 	r.t.Helper()
 	r.wantNothing() // once it has been heard, it can be found
-	s, ok := r.srv.Socket(r.id)
+	s, ok := r.srv.LocalSocket(r.id)
 	if !ok {
 		r.t.Fatalf("there is no socket %s", r.id)
 	}
@@ -442,7 +442,7 @@ func TestRecoveryOfRooms(t *testing.T) {
 			srv.Emit("2")
 		}, []string{"2"}},
 		{"another socket", func(srv *testServer, s *socketio.Socket) {
-			for other := range srv.Sockets() {
+			for other := range srv.LocalSockets() {
 				if other != s {
 					other.Emit("1")
 				}

@@ -17,8 +17,8 @@ type Room struct {
 // Name returns the room's name.
 func (r Room) Name() string { return r.name }
 
-// Len counts the room's sockets on this server.
-func (r Room) Len() int {
+// LocalLen counts the room's sockets on this server.
+func (r Room) LocalLen() int {
 	n := 0
 	for _, member := range r.ns.expand() {
 		n += member.index.countRoom(r.name)
@@ -26,9 +26,9 @@ func (r Room) Len() int {
 	return n
 }
 
-// Sockets iterates over the room's sockets on this server, in no order. Those
+// LocalSockets iterates over the room's sockets on this server, in no order. Those
 // that join or leave meanwhile may or may not be among them.
-func (r Room) Sockets() iter.Seq[*Socket] {
+func (r Room) LocalSockets() iter.Seq[*Socket] {
 	return func(yield func(*Socket) bool) {
 		for _, s := range r.Broadcast().localSockets() {
 			if !yield(s) {

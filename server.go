@@ -71,7 +71,7 @@ func NewServer(opts *Options) *Server {
 		MaxPayload:     srv.opts.MaxPayload,
 		MaxQueue:       srv.opts.MaxQueue,
 		MaxHandshakes:  int64(srv.opts.MaxHandshakes),
-		Compression:    srv.opts.Compression,
+		Compression:    srv.opts.CompressMinBytes,
 		Open:           func(s *engine.Session) engine.Receiver { return newConn(srv, s) },
 		Report:         srv.reportEngine,
 	}

@@ -382,12 +382,12 @@ func TestShutdownDuring(t *testing.T) {
 				c.write(`42["wait"]`)
 			}},
 			{"an attachment", func(srv *testServer, c *client, ended chan<- error) {
-				s := firstOf(srv.Sockets())
+				s := firstOf(srv.LocalSockets())
 				s.OnDisconnect(func(reason socketio.Reason) { ended <- &socketio.DisconnectError{Reason: reason} })
 				c.write(`451-["binary"]`)
 			}},
 			{"a question", func(srv *testServer, c *client, ended chan<- error) {
-				s := firstOf(srv.Sockets())
+				s := firstOf(srv.LocalSockets())
 				s.Emit("q", func(_ socketio.Args, err error) {
 					if !errors.Is(err, socketio.ErrClosed) {
 						ended <- err

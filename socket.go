@@ -286,7 +286,7 @@ func (s *Socket) Disconnect() error {
 // end disconnects s, or its connection.
 func (s *Socket) end(connection bool) error {
 	if connection {
-		return s.Close()
+		return s.CloseConnection()
 	}
 	return s.Disconnect()
 }
@@ -305,10 +305,10 @@ func (s *Socket) Reconnect() error {
 	return nil
 }
 
-// Close disconnects s and every other socket of the same connection, which it
+// CloseConnection disconnects s and every other socket of the same connection, which it
 // closes when what is queued has been sent. It does not wait for that, nor for
 // OnDisconnect. The error is [ErrClosed] if s has disconnected already.
-func (s *Socket) Close() error {
+func (s *Socket) CloseConnection() error {
 	if s.state.Load() == stateDisconnected {
 		return ErrClosed
 	}

@@ -104,9 +104,9 @@ func TestStorm(t *testing.T) {
 	}
 	stays := make(map[*socketio.Socket]bool)
 	closeSome := func(n int) {
-		for s := range srv.Sockets() {
+		for s := range srv.LocalSockets() {
 			if n > 0 && !stays[s] {
-				s.Close()
+				s.CloseConnection()
 				n--
 			}
 		}
@@ -148,7 +148,7 @@ func TestStorm(t *testing.T) {
 		churn.Go(func() {
 			random := rand.New(rand.NewPCG(1, 2))
 			for !stopped() {
-				for s := range srv.Sockets() {
+				for s := range srv.LocalSockets() {
 					name := fmt.Sprint("other ", random.IntN(4))
 					switch random.IntN(4) {
 					case 0, 1:
@@ -251,7 +251,7 @@ func TestJoinAndLeaveAreVisible(t *testing.T) {
 			}
 		})
 		others.Go(func() {
-			defer other.Close()
+			defer other.CloseConnection()
 			for {
 				select {
 				case <-stop:
@@ -280,7 +280,7 @@ func TestJoinAndLeaveAreVisible(t *testing.T) {
 	c.want(`42["end"]`)
 	close(stop)
 	others.Wait()
-	wantEqual(t, "left in the room", srv.Room("room").Len(), 0)
+	wantEqual(t, "left in the room", srv.Room("room").LocalLen(), 0)
 }
 
 // A socket that leaves while it joins is nowhere in the end.
@@ -362,7 +362,7 @@ func TestQuestionsWhileLeaving(t *testing.T) {
 				answers++
 			}
 			if answers >= 3*i {
-				s.Close()
+				s.CloseConnection()
 			}
 		}
 		asked.Wait()

@@ -36,7 +36,7 @@ func TestClients(t *testing.T) {
 			case "recovery":
 				opts.Recovery = &socketio.Recovery{}
 			case "compression":
-				opts.Compression = 1024
+				opts.CompressMinBytes = 1024
 			case "msgpack":
 				opts.Codec = msgpack.Codec{}
 			}
@@ -102,8 +102,8 @@ func serve(t *testing.T, opts *socketio.Options) string {
 	if opts.Recovery != nil {
 		cmd.Env = append(cmd.Env, "RECOVERY=1")
 	}
-	if opts.Compression > 0 {
-		cmd.Env = append(cmd.Env, fmt.Sprintf("COMPRESSION=%d", opts.Compression))
+	if opts.CompressMinBytes > 0 {
+		cmd.Env = append(cmd.Env, fmt.Sprintf("COMPRESSION=%d", opts.CompressMinBytes))
 	}
 	if opts.Codec != nil {
 		cmd.Env = append(cmd.Env, "PARSER=socket.io-msgpack-parser")

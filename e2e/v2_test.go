@@ -39,7 +39,7 @@ func TestV2Clients(t *testing.T) {
 // fixture that compresses everything.
 func TestV2ClientsCompressed(t *testing.T) {
 	t.Parallel()
-	url := serve(t, &socketio.Options{AllowEIO3: true, Compression: 1})
+	url := serve(t, &socketio.Options{AllowEIO3: true, CompressMinBytes: 1})
 	node(t, []string{"SOCKETIO_URL=" + url, "SOCKETIO_CLIENT=2.5"}, "client/binary.test.mjs", "client/events.test.mjs", "client/limits.test.mjs")
 }
 

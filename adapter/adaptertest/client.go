@@ -66,7 +66,7 @@ func (srv *server) connect(name string, rooms ...string) *client {
 	c := srv.open(name, "")
 	c.sync()
 	var ok bool
-	if c.socket, ok = srv.ns.Socket(c.id); !ok {
+	if c.socket, ok = srv.ns.LocalSocket(c.id); !ok {
 		c.t.Fatalf("there is no socket %q", c.id)
 	}
 	if err := c.socket.Join(rooms...); err != nil {

@@ -58,7 +58,7 @@ func (srv *server) cut(c *client) {
 	srv.t.Helper()
 	c.write("1")
 	eventually(srv.t, func() bool {
-		_, ok := srv.ns.Socket(c.id)
+		_, ok := srv.ns.LocalSocket(c.id)
 		return !ok
 	}, "a server notices that %s is gone", c.name)
 }
@@ -77,7 +77,7 @@ func (srv *server) recover(c *client) *client {
 	}, "%s recovers", c.name)
 	again.offset = c.offset
 	eventually(srv.t, func() bool { // the answer may be here before
-		s, ok := srv.ns.Socket(c.id)
+		s, ok := srv.ns.LocalSocket(c.id)
 		return ok && s.Recovered()
 	}, "the server knows that %s has recovered", c.name)
 	return again
@@ -112,7 +112,7 @@ func testRecovery(t *suite) {
 		c = at.recover(c)
 		c.wantNumbered(want...)
 		c.wantNumbered(fmt.Sprintf(`["bytes",{"_placeholder":true,"num":0}] 01%02x`, round))
-		socket, ok := at.ns.Socket(c.id)
+		socket, ok := at.ns.LocalSocket(c.id)
 		if !ok {
 			t.Fatal("there is no socket")
 		}

@@ -262,7 +262,7 @@ func (s *servers) testCommands() {
 		s.t.Errorf("dan has received %q, want %q", got, want)
 	}
 	s.dan = s.connect(s.b, "dan")
-	command(s.a.ns.To("room3").Close(ctx))
+	command(s.a.ns.To("room3").CloseConnections(ctx))
 	s.cem.wantEnd()
 	s.cem = s.connect(s.c, "cem", "room3")
 	s.wantReceived(s.a)

@@ -128,8 +128,8 @@ func (e Emitter) Leave(rooms ...string) error {
 // Disconnect makes the matching sockets leave the namespace.
 func (e Emitter) Disconnect() error { return e.publish(adapter.Disconnect) }
 
-// Close disconnects the matching sockets with their connections.
-func (e Emitter) Close() error {
+// CloseConnections disconnects the matching sockets with their connections.
+func (e Emitter) CloseConnections() error {
 	e.message.Close = true
 	return e.publish(adapter.Disconnect)
 }

@@ -72,7 +72,7 @@ type command struct {
 
 func newBus(client rueidis.Client, backlog int, sharded bool) *bus {
 	if backlog <= 0 {
-		backlog = DefaultBacklog
+		backlog = DefaultMaxPending
 	}
 	b := &bus{
 		client: client, sharded: sharded, backlog: backlog,

@@ -100,7 +100,7 @@ func TestRedisRestarts(t *testing.T) {
 // What is published while Redis is away waits for it, up to the backlog.
 func TestBacklog(t *testing.T) {
 	t.Parallel()
-	p := newPair(t, Options{Backlog: 64 << 10})
+	p := newPair(t, Options{MaxPending: 64 << 10})
 	p.server.Kill()
 	for _, h := range p.hosts {
 		next(t, h.losses)

@@ -13,15 +13,15 @@ import (
 
 // Options of [New]. All servers and emitters of a cluster must have the same Key.
 type Options struct {
-	// Key begins the name of every channel. The default is [DefaultPrefix].
-	Key string
+	// Prefix begins the name of every channel. The default is [DefaultPrefix].
+	Prefix string
 	// PublishOnSpecificResponseChannel sends answers to the server that has asked,
 	// instead of to all. Servers understand both, so it may differ among them. The
 	// default is false, as it is with Node.
 	PublishOnSpecificResponseChannel bool
-	// Backlog is how many bytes may wait for Redis until Publish refuses more.
-	// The default is [DefaultBacklog].
-	Backlog int
+	// MaxPending is how many bytes may wait for Redis until Publish refuses more.
+	// The default is [DefaultMaxPending].
+	MaxPending int
 }
 
 // New joins a server to a cluster with the Pub/Sub of Redis 6 or later. It speaks
@@ -33,10 +33,10 @@ func New(client rueidis.Client, opts *Options) *Adapter {
 	if opts != nil {
 		o = *opts
 	}
-	if o.Key == "" {
-		o.Key = DefaultPrefix
+	if o.Prefix == "" {
+		o.Prefix = DefaultPrefix
 	}
-	a := newAdapter(client, o.Backlog, false)
+	a := newAdapter(client, o.MaxPending, false)
 	a.seat = func(namespace string, host adapter.Host) adapter.Member {
 		return newClassicMember(a.bus, o, namespace, host)
 	}
@@ -70,7 +70,7 @@ func (c classic) responses(uid string) string {
 
 func newClassicMember(b *bus, o Options, namespace string, host adapter.Host) *classicMember {
 	m := &classicMember{
-		uid: newClassicUID(), classic: classic{o.Key, namespace}, specific: o.PublishOnSpecificResponseChannel,
+		uid: newClassicUID(), classic: classic{o.Prefix, namespace}, specific: o.PublishOnSpecificResponseChannel,
 		decoder: decoder{nsp: namespace, wants: host.Wants},
 	}
 	m.decoder.uid = m.uid

@@ -34,16 +34,16 @@ type format func(namespace string, m *adapter.Message) (rueidis.Completed, error
 
 // EmitterOptions of [NewEmitter].
 type EmitterOptions struct {
-	// Key is that of the servers. The default is [DefaultPrefix].
-	Key string
+	// Prefix is that of the servers. The default is [DefaultPrefix].
+	Prefix string
 }
 
 // NewEmitter returns an Emitter for a cluster of [New], in the format of
 // @socket.io/redis-emitter 5. It means all sockets of the namespace "/".
 func NewEmitter(client rueidis.Client, opts *EmitterOptions) Emitter {
 	key := DefaultPrefix
-	if opts != nil && opts.Key != "" {
-		key = opts.Key
+	if opts != nil && opts.Prefix != "" {
+		key = opts.Prefix
 	}
 	return Emitter{client: client, namespace: "/", format: func(namespace string, m *adapter.Message) (rueidis.Completed, error) {
 		c := classic{key, namespace}
@@ -64,7 +64,7 @@ func NewShardedEmitter(client rueidis.Client, opts *ShardedOptions) Emitter {
 	return Emitter{client: client, namespace: "/", format: func(namespace string, m *adapter.Message) (rueidis.Completed, error) {
 		w := newWriter(m, len(m.Binary) > 0)
 		w.envelope(m, adapter.ExternalSender, namespace)
-		channel := channelsOf(o.ChannelPrefix, namespace).forRequest(m, o.SubscriptionMode)
+		channel := channelsOf(o.Prefix, namespace).forRequest(m, o.SubscriptionMode)
 		return client.B().Spublish().Channel(channel).Message(rueidis.BinaryString(w.b)).Build(), w.err
 	}}
 }
@@ -179,8 +179,8 @@ func (e Emitter) Disconnect(ctx context.Context) error {
 	return e.send(ctx)
 }
 
-// Close closes the connections of the sockets.
-func (e Emitter) Close(ctx context.Context) error {
+// CloseConnections closes the connections of the sockets.
+func (e Emitter) CloseConnections(ctx context.Context) error {
 	e.m.Kind, e.m.Close = adapter.Disconnect, true
 	return e.send(ctx)
 }

@@ -38,7 +38,7 @@ func TestEmitterSendsWhatNodeSends(t *testing.T) {
 			want: `PUBLISH socket.io-request#/# {"type":2,"opts":{"rooms":["room1"],"except":[]},"rooms":["room7"]}`},
 		{name: "classic leave", e: &classic, do: func(e Emitter) error { return e.Of("chat").Leave(t.Context(), "room7") },
 			want: `PUBLISH socket.io-request#/chat# {"type":3,"opts":{"rooms":[],"except":[]},"rooms":["room7"]}`},
-		{name: "classic close", e: &classic, do: func(e Emitter) error { return e.To("nobody").Close(t.Context()) },
+		{name: "classic close", e: &classic, do: func(e Emitter) error { return e.To("nobody").CloseConnections(t.Context()) },
 			want: `PUBLISH socket.io-request#/# {"type":4,"opts":{"rooms":["nobody"],"except":[]},"close":true}`},
 		{name: "classic server-side emit", e: &classic, do: func(e Emitter) error { return e.ServerSideEmit(t.Context(), "evt", 1) },
 			want: `PUBLISH socket.io-request#/# {"uid":"emitter","type":6,"data":["evt",1]}`},
@@ -87,8 +87,8 @@ func TestEmitter(t *testing.T) {
 		adapter *Adapter
 		emitter Emitter
 	}{
-		"classic": {New(client, &Options{Key: "a"}), NewEmitter(client, &EmitterOptions{Key: "a"})},
-		"sharded": {NewSharded(client, &ShardedOptions{ChannelPrefix: "b"}), NewShardedEmitter(client, &ShardedOptions{ChannelPrefix: "b"})},
+		"classic": {New(client, &Options{Prefix: "a"}), NewEmitter(client, &EmitterOptions{Prefix: "a"})},
+		"sharded": {NewSharded(client, &ShardedOptions{Prefix: "b"}), NewShardedEmitter(client, &ShardedOptions{Prefix: "b"})},
 		"streams": {NewStreams(client, &StreamsOptions{StreamName: "c", StreamCount: 3}), NewStreamsEmitter(client, &StreamsOptions{StreamName: "c", StreamCount: 3})},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -129,14 +129,14 @@ func TestEmitter(t *testing.T) {
 			check(e.Join(ctx, "a", "b"), adapter.Message{Kind: adapter.Join, Targets: []string{"a", "b"}})
 			check(e.To("r").Leave(ctx, "a"), adapter.Message{Kind: adapter.Leave, Rooms: []string{"r"}, Targets: []string{"a"}})
 			check(e.Disconnect(ctx), adapter.Message{Kind: adapter.Disconnect})
-			check(e.Except("r").Close(ctx), adapter.Message{Kind: adapter.Disconnect, Close: true, Except: []string{"r"}})
+			check(e.Except("r").CloseConnections(ctx), adapter.Message{Kind: adapter.Disconnect, Close: true, Except: []string{"r"}})
 			check(e.ServerSideEmit(ctx, "news", "x"), adapter.Message{Kind: adapter.Emit, Data: []byte(`["news","x"]`)})
 			check(e.ServerSideEmit(ctx, "news", []byte{7}), adapter.Message{Kind: adapter.Emit,
 				Data: []byte(`["news",{"_placeholder":true,"num":0}]`), Binary: [][]byte{{7}}})
 
 			// An empty list of rooms is no socket, not all of them.
 			nobody := e.To()
-			for _, err := range []error{nobody.Emit(ctx, "x"), nobody.Except("r").Close(ctx), nobody.Disconnect(ctx), nobody.Join(ctx, "a"), nobody.Leave(ctx, "a")} {
+			for _, err := range []error{nobody.Emit(ctx, "x"), nobody.Except("r").CloseConnections(ctx), nobody.Disconnect(ctx), nobody.Join(ctx, "a"), nobody.Leave(ctx, "a")} {
 				if err != nil {
 					t.Error(err)
 				}

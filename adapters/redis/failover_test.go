@@ -40,12 +40,12 @@ func companies(t *testing.T, connect func() rueidis.Client) []*company {
 	var list []*company
 	for name, join := range map[string]func(rueidis.Client) *Adapter{
 		"classic": func(c rueidis.Client) *Adapter { return New(c, nil) },
-		"sharded": func(c rueidis.Client) *Adapter { return NewSharded(c, &ShardedOptions{ChannelPrefix: "sharded"}) },
+		"sharded": func(c rueidis.Client) *Adapter { return NewSharded(c, &ShardedOptions{Prefix: "sharded"}) },
 		"streams": func(c rueidis.Client) *Adapter {
-			return NewStreams(c, &StreamsOptions{StreamName: "stream", ChannelPrefix: "streams"})
+			return NewStreams(c, &StreamsOptions{StreamName: "stream", Prefix: "streams"})
 		},
 		"streams, sharded": func(c rueidis.Client) *Adapter {
-			return NewStreams(c, &StreamsOptions{StreamName: "stream2", ChannelPrefix: "streams2", ShardedPubSub: true})
+			return NewStreams(c, &StreamsOptions{StreamName: "stream2", Prefix: "streams2", ShardedPubSub: true})
 		},
 	} {
 		c := &company{t: t, name: name}

@@ -19,8 +19,8 @@ type Adapter struct {
 	seat func(namespace string, host adapter.Host) adapter.Member
 }
 
-// DefaultBacklog is how many bytes may wait for Redis.
-const DefaultBacklog = 8 << 20
+// DefaultMaxPending is how many bytes may wait for Redis.
+const DefaultMaxPending = 8 << 20
 
 // Join takes a seat in a namespace, as [adapter.Adapter] says.
 func (a *Adapter) Join(namespace string, host adapter.Host) adapter.Member {

@@ -34,16 +34,16 @@ const socketIDLength = 20
 const DefaultPrefix = "socket.io"
 
 // ShardedOptions of [NewSharded]. All servers of a cluster must have the same,
-// but for Backlog.
+// but for MaxPending.
 type ShardedOptions struct {
-	// ChannelPrefix begins the name of every channel. The default is [DefaultPrefix].
-	ChannelPrefix string
+	// Prefix begins the name of every channel. The default is [DefaultPrefix].
+	Prefix string
 	// SubscriptionMode says which rooms have channels of their own. The default
 	// is [Dynamic].
 	SubscriptionMode SubscriptionMode
-	// Backlog is how many bytes may wait for Redis until Publish refuses more.
-	// The default is [DefaultBacklog].
-	Backlog int
+	// MaxPending is how many bytes may wait for Redis until Publish refuses more.
+	// The default is [DefaultMaxPending].
+	MaxPending int
 }
 
 // NewSharded joins a server to a cluster with the sharded Pub/Sub of Redis 7. It
@@ -54,7 +54,7 @@ type ShardedOptions struct {
 // missed. It panics if opts has a SubscriptionMode that does not exist.
 func NewSharded(client rueidis.Client, opts *ShardedOptions) *Adapter {
 	o := opts.withDefaults()
-	a := newAdapter(client, o.Backlog, true)
+	a := newAdapter(client, o.MaxPending, true)
 	a.seat = func(namespace string, host adapter.Host) adapter.Member {
 		return newShardedMember(a.bus, o, namespace, host)
 	}
@@ -65,8 +65,8 @@ func (opts *ShardedOptions) withDefaults() (o ShardedOptions) {
 	if opts != nil {
 		o = *opts
 	}
-	if o.ChannelPrefix == "" {
-		o.ChannelPrefix = DefaultPrefix
+	if o.Prefix == "" {
+		o.Prefix = DefaultPrefix
 	}
 	switch o.SubscriptionMode {
 	case "":
@@ -125,7 +125,7 @@ func newShardedMember(b *bus, o ShardedOptions, namespace string, host adapter.H
 	uid := newUID()
 	m := &shardedMember{
 		uid: uid, nsp: namespace,
-		channels: channelsOf(o.ChannelPrefix, namespace), mode: o.SubscriptionMode,
+		channels: channelsOf(o.Prefix, namespace), mode: o.SubscriptionMode,
 		self:    endsOf(uid, namespace),
 		decoder: decoder{uid: uid, nsp: namespace, wants: host.Wants},
 		changed: map[string]struct{}{},

@@ -237,7 +237,7 @@ func TestSharded(t *testing.T) {
 				t.Parallel()
 				join := func(namespace string) func(adapter.Host) adapter.Member {
 					return func(h adapter.Host) adapter.Member {
-						return sharded(t, server.Addr(), &ShardedOptions{ChannelPrefix: string(mode), SubscriptionMode: mode}).Join(namespace, h)
+						return sharded(t, server.Addr(), &ShardedOptions{Prefix: string(mode), SubscriptionMode: mode}).Join(namespace, h)
 					}
 				}
 				t.Run("every kind", func(t *testing.T) { testEveryKind(t, join("/kinds")) })

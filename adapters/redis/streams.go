@@ -25,16 +25,16 @@ const (
 )
 
 // StreamsOptions of [NewStreams]. All servers of a cluster must have the same
-// StreamName, StreamCount, ChannelPrefix and ShardedPubSub.
+// StreamName, StreamCount, Prefix and ShardedPubSub.
 type StreamsOptions struct {
 	// StreamName is the key of the stream. The default is [DefaultStreamName].
 	StreamName string
 	// StreamCount, if more than 1, spreads the namespaces over that many streams,
 	// whose keys are the StreamName, a dash and a number.
 	StreamCount int
-	// ChannelPrefix begins the names of the Pub/Sub channels, over which requests
+	// Prefix begins the names of the Pub/Sub channels, over which requests
 	// and answers go. The default is [DefaultPrefix].
-	ChannelPrefix string
+	Prefix string
 	// ShardedPubSub makes them channels of sharded Pub/Sub.
 	ShardedPubSub bool
 	// MaxLen is about how many entries Redis keeps in a stream. A server that is
@@ -49,9 +49,9 @@ type StreamsOptions struct {
 	// SessionKeyPrefix begins the keys of the sessions of clients that were cut
 	// off. The default is [DefaultSessionKeyPrefix].
 	SessionKeyPrefix string
-	// Backlog is how many bytes may wait for Redis until Publish refuses more. The
-	// default is [DefaultBacklog].
-	Backlog int
+	// MaxPending is how many bytes may wait for Redis until Publish refuses more. The
+	// default is [DefaultMaxPending].
+	MaxPending int
 
 	recordTimeout time.Duration
 }
@@ -69,7 +69,7 @@ func NewStreams(client rueidis.Client, opts *StreamsOptions) *Adapter {
 		o = *opts
 	}
 	o.setDefaults()
-	a := newAdapter(client, o.Backlog, o.ShardedPubSub)
+	a := newAdapter(client, o.MaxPending, o.ShardedPubSub)
 	s := &streams{bus: a.bus, options: o, byKey: map[string]*stream{}}
 	a.seat = s.join
 	return a
@@ -79,8 +79,8 @@ func (o *StreamsOptions) setDefaults() {
 	if o.StreamName == "" {
 		o.StreamName = DefaultStreamName
 	}
-	if o.ChannelPrefix == "" {
-		o.ChannelPrefix = DefaultPrefix
+	if o.Prefix == "" {
+		o.Prefix = DefaultPrefix
 	}
 	if o.SessionKeyPrefix == "" {
 		o.SessionKeyPrefix = DefaultSessionKeyPrefix
@@ -125,7 +125,7 @@ type streams struct {
 func (s *streams) join(namespace string, host adapter.Host) adapter.Member {
 	uid := newUID()
 	m := &streamsMember{
-		uid: uid, nsp: namespace, channels: channelsOf(s.options.ChannelPrefix, namespace),
+		uid: uid, nsp: namespace, channels: channelsOf(s.options.Prefix, namespace),
 		begun: make(chan struct{}), sessionPrefix: s.options.SessionKeyPrefix,
 		maxLen: strconv.Itoa(s.options.MaxLen), self: endsOf(uid, namespace),
 		decoder: decoder{uid: uid, nsp: namespace, wants: host.Wants},

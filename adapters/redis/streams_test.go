@@ -17,11 +17,11 @@ func TestStreams(t *testing.T) {
 		server *redistest.Server
 		o      StreamsOptions
 	}{
-		{"one", server, StreamsOptions{StreamName: "one", ChannelPrefix: "one"}},
-		{"several", server, StreamsOptions{StreamName: "several", ChannelPrefix: "several", StreamCount: 3}},
-		{"sharded", server, StreamsOptions{StreamName: "sharded", ChannelPrefix: "sharded", ShardedPubSub: true, ReadCount: 7}},
+		{"one", server, StreamsOptions{StreamName: "one", Prefix: "one"}},
+		{"several", server, StreamsOptions{StreamName: "several", Prefix: "several", StreamCount: 3}},
+		{"sharded", server, StreamsOptions{StreamName: "sharded", Prefix: "sharded", ShardedPubSub: true, ReadCount: 7}},
 		{"cluster", cluster, StreamsOptions{}},
-		{"cluster, sharded", cluster, StreamsOptions{StreamName: "sharded", ChannelPrefix: "sharded", ShardedPubSub: true}},
+		{"cluster, sharded", cluster, StreamsOptions{StreamName: "sharded", Prefix: "sharded", ShardedPubSub: true}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

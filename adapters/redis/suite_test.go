@@ -46,7 +46,7 @@ func TestSuiteInACluster(t *testing.T) {
 	cluster := redistest.StartReplicated(t, 3)
 	for name, join := range map[string]func(rueidis.Client) *Adapter{
 		"classic": func(c rueidis.Client) *Adapter { return New(c, nil) },
-		"streams": func(c rueidis.Client) *Adapter { return NewStreams(c, &StreamsOptions{ChannelPrefix: "streams"}) },
+		"streams": func(c rueidis.Client) *Adapter { return NewStreams(c, &StreamsOptions{Prefix: "streams"}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -85,10 +85,10 @@ func (c *cluster) join(t *testing.T) (*redis.Adapter, redis.Emitter) {
 	var e redis.Emitter
 	switch c.adapter {
 	case "classic":
-		a = redis.New(client, &redis.Options{Key: c.prefix, PublishOnSpecificResponseChannel: c.variant == "specific"})
-		e = redis.NewEmitter(client, &redis.EmitterOptions{Key: c.prefix})
+		a = redis.New(client, &redis.Options{Prefix: c.prefix, PublishOnSpecificResponseChannel: c.variant == "specific"})
+		e = redis.NewEmitter(client, &redis.EmitterOptions{Prefix: c.prefix})
 	case "sharded":
-		o := &redis.ShardedOptions{ChannelPrefix: c.prefix}
+		o := &redis.ShardedOptions{Prefix: c.prefix}
 		switch c.variant {
 		case "private":
 			o.SubscriptionMode = redis.DynamicPrivate
@@ -98,7 +98,7 @@ func (c *cluster) join(t *testing.T) (*redis.Adapter, redis.Emitter) {
 		a, e = redis.NewSharded(client, o), redis.NewShardedEmitter(client, o)
 	case "streams":
 		o := &redis.StreamsOptions{
-			StreamName: c.prefix, ChannelPrefix: c.prefix, SessionKeyPrefix: c.prefix + ":", BlockTime: 200 * time.Millisecond,
+			StreamName: c.prefix, Prefix: c.prefix, SessionKeyPrefix: c.prefix + ":", BlockTime: 200 * time.Millisecond,
 			ShardedPubSub: c.variant == "sharded",
 		}
 		if c.variant == "spread" {

@@ -179,7 +179,7 @@ func (srv *server) perform(ctx context.Context, s *socketio.Socket, o order, arg
 		return nil, e.Leave(ctx, o.Rooms...)
 	case "disconnect":
 		if o.Close {
-			return nil, e.Close(ctx)
+			return nil, e.CloseConnections(ctx)
 		}
 		return nil, e.Disconnect(ctx)
 	case "each":
@@ -216,7 +216,7 @@ func (srv *server) outside(ctx context.Context, namespace string, o order, value
 		return e.Leave(ctx, o.Rooms...)
 	case "disconnect":
 		if o.Close {
-			return e.Close(ctx)
+			return e.CloseConnections(ctx)
 		}
 		return e.Disconnect(ctx)
 	}

@@ -40,7 +40,7 @@ func serve(t *testing.T, opts *socketio.Options) *host {
 		ns.On("message", func(s *socketio.Socket, args socketio.Args) error { return s.Emit("message-back", args) })
 		ns.On("message-with-ack", func(args socketio.Args) socketio.Args { return args })
 		ns.On("kick", func(s *socketio.Socket) error { return s.Disconnect() })
-		ns.On("close", func(s *socketio.Socket) error { return s.Close() })
+		ns.On("close", func(s *socketio.Socket) error { return s.CloseConnection() })
 		ns.OnDisconnect(func(s *socketio.Socket, reason socketio.Reason) {
 			select {
 			case h.departure(s.ID()) <- reason:

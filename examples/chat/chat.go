@@ -126,7 +126,7 @@ func (c *chat) join(_ context.Context, s *socketio.Socket, e Entry) (a Admission
 	var dead *socketio.Socket
 	defer func() {
 		if dead != nil {
-			dead.Close()
+			dead.CloseConnection()
 		}
 	}()
 	c.mu.Lock()

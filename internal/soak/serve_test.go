@@ -92,7 +92,7 @@ func serve(spec string) error {
 		MaxPayload:     s.Options.MaxPayload,
 		MaxQueue:       s.Options.MaxQueue,
 		MaxHandshakes:  s.Options.MaxHandshakes,
-		Compression:    s.Options.Compression,
+		CompressMinBytes:    s.Options.Compression,
 		OnError:        h.onError,
 		AllowRequest:   func(r *http.Request) error { return h.admit(r.Context(), s.Admit) },
 	}
