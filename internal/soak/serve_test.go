@@ -84,17 +84,17 @@ func serve(spec string) error {
 	}
 	h := &host{reasons: make(map[string]uint64), errors: make(map[string]uint64), poured: make(map[string]time.Time)}
 	opts := &socketio.Options{
-		PingInterval:   s.Options.PingInterval,
-		PingTimeout:    s.Options.PingTimeout,
-		UpgradeTimeout: s.Options.UpgradeTimeout,
-		ConnectTimeout: s.Options.ConnectTimeout,
-		WriteTimeout:   s.Options.WriteTimeout,
-		MaxPayload:     s.Options.MaxPayload,
-		MaxQueue:       s.Options.MaxQueue,
-		MaxHandshakes:  s.Options.MaxHandshakes,
-		CompressMinBytes:    s.Options.Compression,
-		OnError:        h.onError,
-		AllowRequest:   func(r *http.Request) error { return h.admit(r.Context(), s.Admit) },
+		PingInterval:     s.Options.PingInterval,
+		PingTimeout:      s.Options.PingTimeout,
+		UpgradeTimeout:   s.Options.UpgradeTimeout,
+		ConnectTimeout:   s.Options.ConnectTimeout,
+		WriteTimeout:     s.Options.WriteTimeout,
+		MaxPayload:       s.Options.MaxPayload,
+		MaxQueue:         s.Options.MaxQueue,
+		MaxHandshakes:    s.Options.MaxHandshakes,
+		CompressMinBytes: s.Options.Compression,
+		OnError:          h.onError,
+		AllowRequest:     func(r *http.Request) error { return h.admit(r.Context(), s.Admit) },
 	}
 	if s.Recovery > 0 {
 		opts.Recovery = &socketio.Recovery{Window: s.Recovery}
