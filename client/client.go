@@ -147,6 +147,10 @@ func engineConfig(o *Options) (eioclient.Config, *http.Transport) {
 		MaxQueue:       o.MaxQueue,
 		Now:            o.Now,
 	}
+	if cfg.TLS != nil { // net/http adds HTTP/2 to its own, which has no WebSocket
+		cfg.TLS = cfg.TLS.Clone()
+		cfg.TLS.NextProtos = nil
+	}
 	if cfg.Dial == nil {
 		cfg.Dial = http.DefaultTransport.(*http.Transport).DialContext
 	}

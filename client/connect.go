@@ -345,3 +345,14 @@ func withBasicAuth(h http.Header, name, password string) http.Header {
 	}
 	return r.Header
 }
+
+// Transport returns the transport in use, or 0 while there is no connection. It
+// changes from [socketio.Polling] to [socketio.WebSocket] with an upgrade.
+func (c *Client) Transport() socketio.Transport {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn == nil {
+		return 0
+	}
+	return c.conn.transport()
+}

@@ -42,7 +42,7 @@ func TestSetupWaitsForTheLocksOfApt(t *testing.T) {
 				}
 			}
 			cmd := exec.CommandContext(t.Context(), "bash", "setup")
-			cmd.Env = []string{"PATH=" + bin, "STATE=" + state, "APT_PATIENCE=" + c.patience}
+			cmd.Env = []string{"PATH=" + bin, "STATE=" + state, "APT_PATIENCE=" + c.patience, "PYTHON_ENV=" + filepath.Join(state, "python")}
 			out, err := cmd.CombinedOutput()
 			if failed := err != nil; failed != (c.fails != "") || !strings.Contains(string(out), c.fails) {
 				t.Errorf("failed: %v, want %q\n%s", err, c.fails, out)
@@ -61,7 +61,7 @@ func TestSetupWaitsForTheLocksOfApt(t *testing.T) {
 func fakes(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"awk", "bash", "cat", "dirname", "env", "grep", "head", "mktemp", "rm"} {
+	for _, name := range []string{"awk", "bash", "cat", "chmod", "dirname", "env", "grep", "head", "mkdir", "mktemp", "rm"} {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			t.Fatal(err)
@@ -72,7 +72,7 @@ func fakes(t *testing.T) string {
 	}
 	for name, body := range map[string]string{
 		"go": "echo gcc", "gcc": "", "npm": "", "chromium": "", "nginx": "", "sleep": "",
-		"node": "echo 99", "id": "echo 0",
+		"node": "echo 99", "python3": `[ "$2" != venv ] || { mkdir -p "$3/bin" && cat "$(dirname "$0")/gcc" >"$3/bin/python" && chmod +x "$3/bin/python"; }`, "id": "echo 0",
 		"apt-get": `
 for command; do
 	case $command in update | install) break ;; esac

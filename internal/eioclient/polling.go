@@ -174,10 +174,14 @@ func (s *Session) flushPolling() {
 	}
 }
 
+// maxPackets is how many packets a payload may have. python-engineio closes the
+// session beyond it.
+const maxPackets = 16
+
 // payload joins the first packets, as many as the server takes at once.
 func (s *Session) payload(packets [][]byte) (body []byte, rest [][]byte) {
 	n, size := 1, int64(len(packets[0]))
-	for n < len(packets) {
+	for n < min(len(packets), maxPackets) {
 		size += 1 + int64(len(packets[n]))
 		if s.open.maxPayload > 0 && size > s.open.maxPayload {
 			break
