@@ -92,7 +92,7 @@ func (srv *Server) invoke(h *handler, c *call) (results []any, failed failure) {
 
 // unhandled counts an event that had no handler.
 func (s *Socket) unhandled(c *call, name []byte) {
-	s.ns.srv.counters.unhandled.Add(1)
+	s.ns.srv.unhandled.Add(1)
 	event := c.event
 	if event == "" {
 		event = string(name)

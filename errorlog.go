@@ -95,7 +95,7 @@ func describe(event string, err error) (attrs []slog.Attr) {
 		}
 	}
 	var panicked *PanicError
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // our own types, never wrapped: errors.As would call methods of the application
 	case *RefusedError:
 		attrs = append(attrs, slog.Int("status", e.Status), slog.Int("code", e.Code))
 		add("message", e.Message)

@@ -151,7 +151,7 @@ func (s *logSeat) append(m *adapter.Message, record bool) error {
 func (s *logSeat) ID() string                       { return s.id }
 func (s *logSeat) Ready(context.Context) error      { return nil }
 func (s *logSeat) Publish(m *adapter.Message) error { return s.append(m, false) }
-func (s *logSeat) Record(m *adapter.Message) error  { return s.append(m, true) }
+func (s *logSeat) Append(m *adapter.Message) error  { return s.append(m, true) }
 
 func (s *logSeat) Peers(context.Context) (adapter.Peers, error) {
 	s.bus.mu.Lock()
@@ -181,14 +181,14 @@ func (s *logSeat) Position(offset string) (int64, bool) {
 
 func (s *logSeat) Offset(position int64) string { return "log-" + strconv.FormatInt(position, 10) }
 
-func (s *logSeat) Save(session *adapter.Session, _ time.Duration) error {
+func (s *logSeat) SaveSession(session *adapter.Session, _ time.Duration) error {
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
 	s.bus.sessions[session.PID] = session
 	return nil
 }
 
-func (s *logSeat) Take(ctx context.Context, pid string) (*adapter.Session, error) {
+func (s *logSeat) TakeSession(ctx context.Context, pid string) (*adapter.Session, error) {
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
 	if s.bus.hung {
@@ -210,7 +210,7 @@ func (s *logSeat) Take(ctx context.Context, pid string) (*adapter.Session, error
 	return session, nil
 }
 
-func (s *logSeat) Since(_ context.Context, position int64) (list []*adapter.Message, err error) {
+func (s *logSeat) ReadAfter(_ context.Context, position int64) (list []*adapter.Message, err error) {
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
 	s.bus.fails--

@@ -145,7 +145,7 @@ func heapShapes() []heapShape {
 					}
 				}()
 			}
-			time.Sleep(time.Second) // another goroutine takes over the reading
+			<-time.After(time.Second) // another goroutine takes over the reading
 		}
 	}
 	manyArgs := `42["x"` + strings.Repeat(",1", 4095) + "]"

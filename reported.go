@@ -39,7 +39,7 @@ const maxOrigin = 256
 func newRefusedError(e *engine.RefusedError) *RefusedError {
 	r := e.Request
 	err := e.Err
-	if hidden, ok := err.(*examined); ok {
+	if hidden, ok := err.(*examined); ok { //nolint:errorlint // our own type, never wrapped
 		err = hidden.err
 	}
 	return &RefusedError{
@@ -179,7 +179,7 @@ const (
 func kindOf(s *Socket, err error) errorKind {
 	var panicked *PanicError
 	var decode *DecodeError
-	switch err.(type) { // our own
+	switch err.(type) { //nolint:errorlint // our own types, never wrapped: errors.As would call methods of the application
 	case *RefusedError:
 		if errors.As(err, &panicked) { // in AllowRequest
 			return panicError

@@ -121,7 +121,7 @@ func TestRefusedRequestsDoNotFloodTheLog(t *testing.T) {
 		for range 20 {
 			<-log
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		asking{query: "transport=x"}.ask(t, io)
 		if line := receive(t, log); !strings.HasSuffix(line, " withheld=480\n") {
 			t.Errorf("logged %s", line)

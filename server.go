@@ -344,7 +344,7 @@ func (srv *Server) reportEvent(s *Socket, event string, err error) {
 
 // record counts and logs an error.
 func (srv *Server) record(s *Socket, event string, err error) {
-	srv.isolated("", func() {
+	_ = srv.isolated("", func() {
 		kind := kindOf(s, err)
 		srv.countError(kind)
 		srv.log.write(kind, s, event, err)
@@ -354,6 +354,6 @@ func (srv *Server) record(s *Socket, event string, err error) {
 // logLine logs what is no error, unless there are too many lines of its kind.
 func (srv *Server) logLine(kind errorKind, s *Socket, attr slog.Attr) {
 	if withheld, ok := srv.log.allow(kind, time.Now()); ok {
-		srv.isolated("", func() { srv.log.line(kind, s, withheld, attr) })
+		_ = srv.isolated("", func() { srv.log.line(kind, s, withheld, attr) })
 	}
 }

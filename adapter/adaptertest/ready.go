@@ -123,7 +123,7 @@ func testNever(t *testing.T, l Line) {
 	n.ready()
 	l.Never()
 	n.wantStatus(false)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := n.member.Ready(ctx); err == nil || ctx.Err() != nil {
 		t.Errorf("Ready without a bus: %v", err)

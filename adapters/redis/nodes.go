@@ -350,7 +350,7 @@ func (l *line) close() {
 		if l.keep != nil {
 			l.keep()
 		}
-		l.DedicatedClient.Close()
+		l.DedicatedClient.Close() //nolint:staticcheck // not our own close
 	})
 }
 

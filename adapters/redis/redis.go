@@ -5,8 +5,6 @@
 package redis
 
 import (
-	"errors"
-
 	"github.com/redis/rueidis"
 
 	"github.com/socketio-go/socketio/adapter"
@@ -31,9 +29,6 @@ func (a *Adapter) Join(namespace string, host adapter.Host) adapter.Member {
 // until what was published is on the bus, for a few seconds at most, and must
 // not be called by a host. The client stays open: it is its owner's.
 func (a *Adapter) Close() { a.bus.close() }
-
-// errClosed is the reason why nothing is heard any more.
-var errClosed = errors.New("socketio: redis: the adapter is closed")
 
 var _ adapter.Adapter = (*Adapter)(nil)
 

@@ -108,7 +108,7 @@ func valuesOf(ctx context.Context) context.Context {
 		if !ok {
 			break
 		}
-		ctx = parent
+		ctx = parent //nolint:fatcontext // it is unwrapped, not wrapped again
 	}
 	return ctx
 }
