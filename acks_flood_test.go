@@ -98,7 +98,7 @@ func TestSomeAnswerSomeLeaveSomeDoNeither(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		start := time.Now()
-		done := ask(ctx, srv.Namespace, "q")
+		done := ask(ctx, srv.Of("/"), "q")
 		for name, c := range g.clients {
 			id := c.wantQuestion(`"q"`)
 			switch name {

@@ -226,15 +226,10 @@ func places() (list []place) {
 			socketio.Call[int, int]("e").On(srv, func(context.Context, *socketio.Socket, int) (int, error) { m.act(); return 1, nil })
 		}),
 		install("interceptor", func(m *fault, srv *testServer) {
-			srv.Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc {
-				return func(ctx context.Context, s *socketio.Socket, msg *socketio.Message) ([]any, error) {
-					m.act()
-					return next(ctx, s, msg)
-				}
+			srv.Intercept(func(ctx context.Context, _ *socketio.Socket, msg *socketio.Message, next socketio.Next) ([]any, error) {
+				m.act()
+				return next(ctx, msg)
 			})
-		}),
-		install("interceptor's factory", func(m *fault, srv *testServer) {
-			srv.Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc { m.act(); return next })
 		}),
 		install("OnAny", func(m *fault, srv *testServer) { srv.OnAny(func(*socketio.Socket, socketio.Message) { m.act() }) }),
 		install("OnAnyOutgoing", func(m *fault, srv *testServer) {
@@ -331,13 +326,11 @@ func places() (list []place) {
 				srv.On("e", func() error { return bad(m) })
 			}},
 			place{name: "error of an interceptor: " + method, install: func(m *fault, srv *testServer) {
-				srv.Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc {
-					return func(ctx context.Context, s *socketio.Socket, msg *socketio.Message) ([]any, error) {
-						if m.armed.Load() {
-							return nil, bad(m)
-						}
-						return next(ctx, s, msg)
+				srv.Intercept(func(ctx context.Context, _ *socketio.Socket, msg *socketio.Message, next socketio.Next) ([]any, error) {
+					if m.armed.Load() {
+						return nil, bad(m)
 					}
+					return next(ctx, msg)
 				})
 			}},
 			place{name: "error of middleware: " + method, early: true, install: func(m *fault, srv *testServer) {

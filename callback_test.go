@@ -115,10 +115,8 @@ func TestErrorsAsAnswers(t *testing.T) {
 		srv.Of("/in").On("interceptor "+name, func() {})
 		socketio.Call[int, any]("call "+name).On(srv, func(context.Context, *socketio.Socket, int) (any, error) { return value, nil })
 	}
-	srv.Of("/in").Intercept(func(socketio.HandlerFunc) socketio.HandlerFunc {
-		return func(_ context.Context, _ *socketio.Socket, m *socketio.Message) ([]any, error) {
-			return []any{answers[strings.TrimPrefix(m.Event, "interceptor ")]}, nil
-		}
+	srv.Of("/in").Intercept(func(_ context.Context, _ *socketio.Socket, m *socketio.Message, _ socketio.Next) ([]any, error) {
+		return []any{answers[strings.TrimPrefix(m.Event, "interceptor ")]}, nil
 	})
 	srv.On("beside", func(ack socketio.AckFunc) {
 		if err := ack("data", secret); err == nil || !strings.Contains(err.Error(), "answer, argument 1: a *errors.errorString is an error") {

@@ -69,7 +69,9 @@ func (m method) argument(ctx context.Context, in reflect.Type, s *socketio.Socke
 	case reflect.TypeFor[*socketio.Socket]():
 		return reflect.ValueOf(s)
 	case reflect.TypeFor[socketio.Interceptor]():
-		return reflect.ValueOf(socketio.Interceptor(func(next socketio.HandlerFunc) socketio.HandlerFunc { return next }))
+		return reflect.ValueOf(socketio.Interceptor(func(ctx context.Context, _ *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
+			return next(ctx, m)
+		}))
 	}
 	switch {
 	case in.Kind() == reflect.String:
@@ -116,7 +118,7 @@ func TestMethodsAtAnyTime(t *testing.T) {
 				}
 			})
 		}
-		methods := methodsOf(srv.Server, srv.Namespace, child, srv.Of("/org-1"), srv.Room("name"), srv.Broadcast(), child.To("name"),
+		methods := methodsOf(srv.Server, srv.Of("/"), child, srv.Of("/org-1"), srv.Room("name"), srv.Broadcast(), child.To("name"),
 			sockets[0], sockets[1], sockets[2], sockets[0].Volatile(), sockets[1].To("name"))
 		ends := []string{"*socketio.Server.Close", "*socketio.Server.Shutdown"}
 		var calling sync.WaitGroup

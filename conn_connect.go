@@ -158,7 +158,7 @@ func (s *Socket) admit(began time.Time, entered *bool) {
 	var failed failure
 	s.running.Store(runsMiddleware)
 	for _, mw := range middleware {
-		failed = s.ns.srv.examine("", s.ns.srv.attempt("", func() error { return mw(s.Context(), s) }))
+		failed = s.ns.srv.examine("", s.ns.srv.attempt("", func() error { return (*mw)(s.Context(), s) }))
 		if failed.err != nil || s.state.Load() != stateConnecting {
 			break
 		}
@@ -172,7 +172,7 @@ func (s *Socket) admit(began time.Time, entered *bool) {
 	if *entered {
 		s.running.Store(runsConnect)
 		for _, fn := range onConnect {
-			s.guard("connection", func() { fn(s) })
+			s.guard("connection", func() { (*fn)(s) })
 		}
 	}
 }

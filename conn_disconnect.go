@@ -151,11 +151,11 @@ func (s *Socket) runOnDisconnect(rooms []string) {
 	own, reason := s.onDisconnect, s.reason
 	s.conn.mu.Unlock()
 	for _, fn := range own {
-		s.ns.srv.isolate(s, "disconnect", func() { fn(reason) })
+		s.ns.srv.isolate(s, "disconnect", func() { (*fn)(reason) })
 	}
 	_, _, hooks := s.ns.lifecycle()
 	for _, fn := range hooks {
-		s.ns.srv.isolate(s, "disconnect", func() { fn(s, reason) })
+		s.ns.srv.isolate(s, "disconnect", func() { (*fn)(s, reason) })
 	}
 	s.notifyDisconnect(reason)
 }

@@ -562,24 +562,78 @@ func TestOnConnectPanics(t *testing.T) {
 	wantEqual(t, "panic", fmt.Sprint(err.Event, err.Value), "disconnectthird")
 }
 
+// The names of Node's lifecycle events are refused, with the method that takes their place.
 func TestLifecycleByName(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, nil)
-	log := make(chan string, 10)
-	srv.On("connection", func(s *socketio.Socket) {
-		log <- "connection"
-		s.On("disconnecting", func() { log <- "socket disconnecting" })()
-		s.On("disconnect", func(r socketio.Reason) { log <- "socket " + string(r) })()
-		wantPanic(t, func() { s.On("disconnect", func(int) {}) }, `socketio: On("disconnect"): func(int) is not a func(socketio.Reason)`)
-	})
-	srv.On("connect", func(*socketio.Socket) { log <- "connect" })()
-	srv.On("disconnecting", func(*socketio.Socket) { log <- "disconnecting" })()
-	srv.On("disconnect", func(_ *socketio.Socket, r socketio.Reason) { log <- string(r) })()
-	c := srv.join(t, webSocket)
-	c.write(`41`)
-	for _, want := range []string{"connection", "connect", "socket disconnecting", "socket client namespace disconnect",
-		"disconnecting", "client namespace disconnect"} {
-		wantEqual(t, "next", receive(t, log), want)
+	_, s := srv.joinSocket(t, webSocket)
+	for name, method := range map[string]string{
+		"connection": "OnConnect", "connect": "OnConnect", "disconnect": "OnDisconnect", "disconnecting": "OnDisconnect",
+	} {
+		want := fmt.Sprintf("socketio: On(%q): use %s", name, method)
+		for _, r := range []socketio.Registrar{srv.Server, srv.Of("/other"), srv.org(), s} {
+			wantPanic(t, func() { r.On(name, func(*socketio.Socket) {}) }, want)
+			wantPanic(t, func() {
+				socketio.Event[int](name).On(r, func(context.Context, *socketio.Socket, int) error { return nil })
+			}, want)
+			wantPanic(t, func() {
+				socketio.Call[int, int](name).On(r, func(context.Context, *socketio.Socket, int) (int, error) { return 0, nil })
+			}, want)
+		}
+	}
+}
+
+// Each registration of a lifecycle function, middleware or interceptor can be removed,
+// twice without harm, and the others stay.
+func TestRegistrationsAreRemoved(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, nil)
+	log := make(chan string, 20)
+	for _, name := range []string{"/x", "/org-1"} { // the second is a child, the functions are its template's
+		n := srv.Of("/x")
+		if name != "/x" {
+			n = srv.org()
+		}
+		var off []func()
+		for _, id := range []string{"a", "b", "c"} {
+			mw := func(context.Context, *socketio.Socket) error { log <- "middleware " + id; return nil }
+			in := func(ctx context.Context, _ *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
+				log <- "interceptor " + id
+				return next(ctx, m)
+			}
+			all := []func(){
+				n.Use(mw, mw),
+				n.Intercept(in, in),
+				n.OnConnect(func(s *socketio.Socket) {
+					log <- "connect " + id
+					offOwn := s.OnDisconnect(func(socketio.Reason) { log <- "own " + id })
+					if id == "b" {
+						offOwn()
+						offOwn()
+					}
+				}),
+				n.OnDisconnect(func(*socketio.Socket, socketio.Reason) { log <- "disconnect " + id }),
+			}
+			if id == "c" {
+				off = all
+			}
+		}
+		n.On("e", func() {})
+		for _, fn := range off {
+			fn()
+			fn()
+		}
+		c := srv.open(t, webSocket)
+		c.join(name, "")
+		c.write(`42` + name + `,1["e"]`)
+		c.want(`43` + name + `,1[]`)
+		c.write(`41` + name + `,`)
+		for _, want := range []string{
+			"middleware a", "middleware a", "middleware b", "middleware b", "connect a", "connect b",
+			"interceptor a", "interceptor a", "interceptor b", "interceptor b", "own a", "disconnect a", "disconnect b",
+		} {
+			wantEqual(t, name, receive(t, log), want)
+		}
 	}
 }
 

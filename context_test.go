@@ -78,11 +78,9 @@ func TestContextHasTheValuesOfTheRequest(t *testing.T) {
 				io := handler(t, nil)
 				io.Use(func(ctx context.Context, s *socketio.Socket) error { all <- seen{"middleware", ctx}; return nil })
 				io.OnConnect(func(s *socketio.Socket) { all <- seen{"OnConnect", s.Context()} })
-				io.Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc {
-					return func(ctx context.Context, s *socketio.Socket, m *socketio.Message) ([]any, error) {
-						all <- seen{"interceptor", ctx}
-						return next(ctx, s, m)
-					}
+				io.Intercept(func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
+					all <- seen{"interceptor", ctx}
+					return next(ctx, m)
 				})
 				io.On("event", func(ctx context.Context) { all <- seen{"handler", ctx} })
 				io.OnDisconnect(func(s *socketio.Socket, _ socketio.Reason) { all <- seen{"OnDisconnect", s.Context()} })

@@ -190,7 +190,7 @@ func testEnd(t *testing.T, transport string, w way) {
 			}
 		})
 	}
-	observe(srv.Namespace)
+	observe(srv.Of("/"))
 	observe(x)
 	c := srv.open(t, transport)
 	id := c.join("/", "")

@@ -103,7 +103,7 @@ func TestWhoIsAsked(t *testing.T) {
 		}
 		want string
 	}{
-		{"everybody", srv.Namespace, "ann bob cid"},
+		{"everybody", srv.Of("/"), "ann bob cid"},
 		{"a room", srv.Room("lobby"), "ann bob"},
 		{"but one", srv.Except(g.sockets["ann"].ID()), "bob cid"},
 		{"others", g.sockets["ann"].Broadcast(), "bob cid"},
@@ -134,7 +134,7 @@ func TestLeaversAreNotWaitedFor(t *testing.T) {
 	onEachTransport(t, func(t *testing.T, transport string) {
 		srv := serve(t, nil)
 		g := gather(t, srv, transport, "ann:", "bob:", "cid:")
-		done := ask(t.Context(), srv.Namespace, "q")
+		done := ask(t.Context(), srv.Of("/"), "q")
 		for _, name := range []string{"ann", "bob", "cid"} {
 			id := g.clients[name].wantQuestion(`"q"`)
 			switch name {
@@ -184,7 +184,7 @@ func TestRepliesThatDoNotCome(t *testing.T) {
 				ctx, cancel := test.ctx(t.Context())
 				defer cancel()
 				start := time.Now()
-				done := ask(ctx, srv.Namespace, "q")
+				done := ask(ctx, srv.Of("/"), "q")
 				a.write("43" + a.wantQuestion(`"q"`) + `["in time"]`)
 				late := b.wantQuestion(`"q"`)
 				r := <-done
@@ -279,7 +279,7 @@ func TestSocketThatAwaitsTooMuch(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	done := ask(t.Context(), srv.Namespace, "q")
+	done := ask(t.Context(), srv.Of("/"), "q")
 	g.clients["bob"].write("43" + g.clients["bob"].wantQuestion(`"q"`) + "[]")
 	r := receive(t, done)
 	wantEqual(t, "error", r.err, nil)
@@ -366,7 +366,7 @@ func TestIDsOfQuestions(t *testing.T) {
 	ann, bob := g.clients["ann"], g.clients["bob"]
 	seen := make(map[string]bool)
 	for range 20 {
-		broadcast := ask(t.Context(), srv.Namespace, "all")
+		broadcast := ask(t.Context(), srv.Of("/"), "all")
 		all := ann.wantQuestion(`"all"`)
 		single := make(chan string, 1)
 		go func() {
@@ -427,7 +427,7 @@ func TestQuestionsWhileClientsLeave(t *testing.T) {
 		})
 	}
 	for {
-		r := receive(t, ask(t.Context(), srv.Namespace, "q"))
+		r := receive(t, ask(t.Context(), srv.Of("/"), "q"))
 		if r.err != nil {
 			t.Fatal(r.err)
 		}
@@ -448,7 +448,7 @@ func TestShutdownEndsQuestions(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, nil)
 	c, s := srv.joinSocket(t, webSocket)
-	done := ask(t.Context(), srv.Namespace, "q")
+	done := ask(t.Context(), srv.Of("/"), "q")
 	called := make(chan replies, 1)
 	c.wantQuestion(`"q"`)
 	if err := srv.Emit("q", func(list []socketio.Reply, err error) { called <- replies{list, err} }); err != nil {

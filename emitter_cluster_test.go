@@ -178,7 +178,7 @@ func TestServerSideEmitOnOneServer(t *testing.T) {
 	srv := serve(t, nil)
 	srv.On("e", func() { t.Error("the server heard itself") })
 	c := srv.join(t, webSocket)
-	for _, n := range []*socketio.Namespace{srv.Namespace, srv.Of("/other"), srv.org()} {
+	for _, n := range []*socketio.Namespace{srv.Of("/"), srv.Of("/other"), srv.org()} {
 		wantEqual(t, "emit", n.ServerSideEmit("e", 1, []byte{2}), nil)
 		list, err := n.ServerSideEmitWithAck(t.Context(), "e")
 		wantEqual(t, "replies", len(list), 0)

@@ -70,7 +70,7 @@ func TestWhomAnEmitterReaches(t *testing.T) {
 			want string
 		}{
 			{"the server", srv, everybody},
-			{"its namespace", srv.Namespace, everybody},
+			{"its namespace", srv.Of("/"), everybody},
 			{"Broadcast", srv.Broadcast(), everybody},
 			{"Local", srv.Local(), everybody},
 			{"a room", srv.To("lobby"), "ann bob eve"},

@@ -88,13 +88,11 @@ func TestLogOfWhatClientsSend(t *testing.T) {
 	srv := serve(t, &socketio.Options{Logger: slog.New(slog.NewTextHandler(log, nil))})
 	srv.On("number", func(int) {})
 	srv.On("echo it", func(text string) error { return errors.New(text) })
-	srv.Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc {
-		return func(ctx context.Context, s *socketio.Socket, m *socketio.Message) ([]any, error) {
-			if strings.HasPrefix(m.Event, "panic") {
-				panic("in an interceptor")
-			}
-			return next(ctx, s, m)
+	srv.Intercept(func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
+		if strings.HasPrefix(m.Event, "panic") {
+			panic("in an interceptor")
 		}
+		return next(ctx, m)
 	})
 	c := srv.join(t, webSocket)
 	long := strings.Repeat("é", 200_000)

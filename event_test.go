@@ -73,7 +73,7 @@ func TestEventTargets(t *testing.T) {
 	srv := serve(t, nil)
 	c, s := srv.joinSocket(t, webSocket)
 	s.Join("room")
-	for _, target := range []socketio.Target{srv, srv.Namespace, srv.Room("room"), s, srv.To("room")} {
+	for _, target := range []socketio.Target{srv, srv.Of("/"), srv.Room("room"), s, srv.To("room")} {
 		if err := saidEvent.Emit(target, said{Text: "hi"}); err != nil {
 			t.Errorf("%T: %v", target, err)
 		}

@@ -42,15 +42,13 @@ func ExampleNamespace_Intercept() {
 	host := exampleServe(io)
 	defer host.close()
 	client := host.connect("/")
-	io.Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc {
-		return func(ctx context.Context, s *socketio.Socket, m *socketio.Message) ([]any, error) {
-			if m.Event == "delete" {
-				return nil, socketio.Errorf("you may not %s", m.Event)
-			}
-			results, err := next(ctx, s, m)
-			fmt.Println(m.Event, m.Args, results, err)
-			return results, err
+	io.Intercept(func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
+		if m.Event == "delete" {
+			return nil, socketio.Errorf("you may not %s", m.Event)
 		}
+		results, err := next(ctx, m)
+		fmt.Println(m.Event, m.Args, results, err)
+		return results, err
 	})
 	fmt.Println(client.ask("add", 1, 2))
 	fmt.Println(client.ask("delete"))
@@ -63,15 +61,13 @@ func ExampleNamespace_Intercept() {
 // EncodeArgs makes the arguments of a changed message.
 func ExampleEncodeArgs() {
 	io := socketio.NewServer(nil)
-	io.Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc {
-		return func(ctx context.Context, s *socketio.Socket, m *socketio.Message) ([]any, error) {
-			args, err := socketio.EncodeArgs("first", m.Args)
-			if err != nil {
-				return nil, err
-			}
-			m.Args = args
-			return next(ctx, s, m)
+	io.Intercept(func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
+		args, err := socketio.EncodeArgs("first", m.Args)
+		if err != nil {
+			return nil, err
 		}
+		m.Args = args
+		return next(ctx, m)
 	})
 	io.On("list", func(words ...string) int { fmt.Println(words); return len(words) })
 

@@ -58,6 +58,9 @@ type Kept struct {
 	Timer            bool // something is waited for
 }
 
+// Kept returns what the namespace "/" keeps for recovery.
+func (srv *Server) Kept() Kept { return srv.root.Kept() }
+
 // Kept returns what n keeps for recovery.
 func (n *Namespace) Kept() Kept {
 	r := n.recovery

@@ -181,6 +181,12 @@ func compile(event string, fn any) *handler {
 
 // checkHandlerName panics if no client can emit an event of that name.
 func checkHandlerName(event string) {
+	switch event {
+	case "connection", "connect":
+		panic(fmt.Sprintf("socketio: On(%q): use OnConnect", event))
+	case "disconnect", "disconnecting":
+		panic(fmt.Sprintf("socketio: On(%q): use OnDisconnect", event))
+	}
 	if sio.Reserved(event) {
 		panic(fmt.Sprintf("socketio: On(%q): the name is reserved, it can't be emitted by a client", event))
 	}
@@ -347,13 +353,4 @@ func (p *plan) run(c *call) ([]any, error) {
 		return []any{out[0].Interface()}, nil
 	}
 	return nil, nil
-}
-
-// lifecycleFunc returns handler as an F, or panics.
-func lifecycleFunc[F any](event string, handler any) F {
-	fn, ok := handler.(F)
-	if !ok {
-		panic(fmt.Sprintf("socketio: On(%q): %T is not a %s", event, handler, reflect.TypeFor[F]()))
-	}
-	return fn
 }

@@ -60,7 +60,7 @@ func FuzzPackets(f *testing.F) {
 
 func sendPackets(t *testing.T, srv *testServer, transport, script string) {
 	var connects, disconnects, asked, answered, panics atomic.Int32
-	for _, n := range []*socketio.Namespace{srv.Namespace, srv.OfMatch(regexp.MustCompile(`^/org-\d$`).MatchString)} {
+	for _, n := range []*socketio.Namespace{srv.Of("/"), srv.OfMatch(regexp.MustCompile(`^/org-\d$`).MatchString)} {
 		n.OnConnect(func(*socketio.Socket) { connects.Add(1) })
 		n.OnDisconnect(func(*socketio.Socket, socketio.Reason) { disconnects.Add(1) })
 		n.On("echo", func(args socketio.Args) socketio.Args { return args })

@@ -29,11 +29,9 @@ func TestFunctionsThatBlock(t *testing.T) {
 		{"a handler", func(srv *testServer, wait func()) { srv.Of("/slow").On("event", wait) },
 			[]any{`40/slow,`, `42/slow,["event"]`}},
 		{"an interceptor", func(srv *testServer, wait func()) {
-			srv.Of("/slow").Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc {
-				return func(ctx context.Context, s *socketio.Socket, m *socketio.Message) ([]any, error) {
-					wait()
-					return next(ctx, s, m)
-				}
+			srv.Of("/slow").Intercept(func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
+				wait()
+				return next(ctx, m)
 			})
 		}, []any{`40/slow,`, `42/slow,["event"]`}},
 		{"an ack callback", func(srv *testServer, wait func()) {

@@ -16,24 +16,25 @@ type Message struct {
 	Ack   bool // the other side is asked for an answer
 }
 
-// A HandlerFunc handles one incoming event; its results answer the client.
-type HandlerFunc func(ctx context.Context, s *Socket, m *Message) ([]any, error)
+// Next calls the interceptor behind, or the handlers if there is none. The handlers run
+// with ctx. Its results are those of the handlers; they are nil if there is none, or if
+// an [AckFunc] will answer.
+type Next func(ctx context.Context, m *Message) ([]any, error)
 
 // An Interceptor wraps the handling of every event of a namespace. It may
 // change the message, with [EncodeArgs], answer in place of the handlers, refuse
-// with an error, or look at what comes back. The handlers run with the context
-// that next is given, for the socket that has received the event. The results
-// that next returns are theirs; they are nil if there is none, or if an
-// [AckFunc] will answer.
-type Interceptor func(next HandlerFunc) HandlerFunc
+// with an error, or look at what next returns. What it returns answers the client. It
+// may block: later events of s wait.
+type Interceptor func(ctx context.Context, s *Socket, m *Message, next Next) ([]any, error)
 
-// Intercept appends interceptors; the first is the outermost. They run for
-// events that have no handler, too. It panics if one of them is nil.
-func (n *Namespace) Intercept(in ...Interceptor) {
+// Intercept appends interceptors, and returns a function that removes them; the first
+// is the outermost. They run for events that have no handler, too. It panics if one of
+// them is nil.
+func (n *Namespace) Intercept(in ...Interceptor) (off func()) {
 	for _, one := range in {
 		checkNotNil("Intercept", one == nil)
 	}
-	n.observe(func(o *observers) { o.interceptors = append(slices.Clip(o.interceptors), in...) })
+	return addObservers(n, func(o *observers) *[]*Interceptor { return &o.interceptors }, in...)
 }
 
 // OnAny adds a function that is called with every incoming event before its
@@ -41,7 +42,7 @@ func (n *Namespace) Intercept(in ...Interceptor) {
 // copy: fn can't change what the handlers receive, as an [Interceptor] can.
 func (n *Namespace) OnAny(fn func(s *Socket, m Message)) (off func()) {
 	checkNotNil("OnAny", fn == nil)
-	return addObserver(n, func(o *observers) *[]*func(*Socket, Message) { return &o.incoming }, fn)
+	return addObservers(n, func(o *observers) *[]*func(*Socket, Message) { return &o.incoming }, fn)
 }
 
 // OnAnyOutgoing adds a function that is called with every event sent to a socket,
@@ -50,7 +51,7 @@ func (n *Namespace) OnAny(fn func(s *Socket, m Message)) (off func()) {
 // of them. m is a copy: fn can't change what is sent.
 func (n *Namespace) OnAnyOutgoing(fn func(s *Socket, m Message)) (off func()) {
 	checkNotNil("OnAnyOutgoing", fn == nil)
-	return addObserver(n, func(o *observers) *[]*func(*Socket, Message) { return &o.outgoing }, fn)
+	return addObservers(n, func(o *observers) *[]*func(*Socket, Message) { return &o.outgoing }, fn)
 }
 
 // OnJoin adds a function told when a socket has entered a room, and returns a
@@ -60,20 +61,20 @@ func (n *Namespace) OnAnyOutgoing(fn func(s *Socket, m Message)) (off func()) {
 // either order. The room that every socket has by its id is not told of.
 func (n *Namespace) OnJoin(fn func(s *Socket, room string)) (off func()) {
 	checkNotNil("OnJoin", fn == nil)
-	return addObserver(n, func(o *observers) *[]*func(*Socket, string) { return &o.join }, fn)
+	return addObservers(n, func(o *observers) *[]*func(*Socket, string) { return &o.join }, fn)
 }
 
 // OnLeave adds a function told when a socket has left a room, by Leave or
 // because it disconnected, and returns a function that removes it.
 func (n *Namespace) OnLeave(fn func(s *Socket, room string)) (off func()) {
 	checkNotNil("OnLeave", fn == nil)
-	return addObserver(n, func(o *observers) *[]*func(*Socket, string) { return &o.leave }, fn)
+	return addObservers(n, func(o *observers) *[]*func(*Socket, string) { return &o.leave }, fn)
 }
 
 // observers are the functions that see everything in a namespace. A namespace
 // without any pays with one look at a pointer.
 type observers struct {
-	interceptors []Interceptor
+	interceptors []*Interceptor
 	incoming     []*func(*Socket, Message)
 	outgoing     []*func(*Socket, Message)
 	join         []*func(*Socket, string)
@@ -92,14 +93,11 @@ func (n *Namespace) observe(change func(*observers)) {
 	n.observers.Store(next)
 }
 
-func addObserver[F any](n *Namespace, list func(*observers) *[]*F, fn F) (off func()) {
-	p := &fn // its identity
-	n.observe(func(o *observers) { l := list(o); *l = append(slices.Clip(*l), p) })
+func addObservers[F any](n *Namespace, list func(*observers) *[]*F, fns ...F) (off func()) {
+	added := pointersTo(fns)
+	n.observe(func(o *observers) { l := list(o); *l = append(slices.Clip(*l), added...) })
 	return func() {
-		n.observe(func(o *observers) {
-			l := list(o)
-			*l = slices.DeleteFunc(slices.Clone(*l), func(other *F) bool { return other == p })
-		})
+		n.observe(func(o *observers) { l := list(o); *l = without(*l, added) })
 	}
 }
 
@@ -127,7 +125,7 @@ func (n *Namespace) eachObservers(visit func(*observers)) {
 // intercept tells the observers of an event and has it handled inside the
 // interceptors.
 func (s *Socket) intercept(c *call) outcome {
-	var chain []Interceptor
+	var chain []*Interceptor
 	var incoming []*func(*Socket, Message)
 	s.ns.eachObservers(func(o *observers) {
 		chain = append(chain, o.interceptors...)
@@ -146,7 +144,7 @@ func (s *Socket) intercept(c *call) outcome {
 	}
 	var inner outcome
 	c.escaped = true
-	next := func(ctx context.Context, _ *Socket, m *Message) ([]any, error) {
+	next := func(ctx context.Context, m *Message) ([]any, error) {
 		c.ctx, c.event, c.raw, c.bin, c.ownsArgs = ctx, m.Event, m.Args.raw, m.Args.bin, true
 		inner = s.handle(c, []byte(m.Event))
 		return inner.results, inner.failed.err
@@ -154,9 +152,10 @@ func (s *Socket) intercept(c *call) outcome {
 	var results []any
 	err := s.ns.srv.attempt(c.event, func() (err error) {
 		for _, in := range slices.Backward(chain) {
-			next = in(next) // which is code of the application, too
+			behind := next
+			next = func(ctx context.Context, m *Message) ([]any, error) { return (*in)(ctx, s, m, behind) }
 		}
-		results, err = next(s.Context(), s, m)
+		results, err = next(s.Context(), m)
 		return err
 	})
 	var failed failure

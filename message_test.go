@@ -33,14 +33,12 @@ func (j *journal) want(t *testing.T, what string, want ...string) {
 }
 
 // around makes an interceptor for one event; others pass.
-func around(event string, fn func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.HandlerFunc) ([]any, error)) socketio.Interceptor {
-	return func(next socketio.HandlerFunc) socketio.HandlerFunc {
-		return func(ctx context.Context, s *socketio.Socket, m *socketio.Message) ([]any, error) {
-			if m.Event != event {
-				return next(ctx, s, m)
-			}
-			return fn(ctx, s, m, next)
+func around(event string, fn func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error)) socketio.Interceptor {
+	return func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
+		if m.Event != event {
+			return next(ctx, m)
 		}
+		return fn(ctx, s, m, next)
 	}
 }
 
@@ -49,9 +47,9 @@ func TestInterceptorsRunInOrder(t *testing.T) {
 	srv := serve(t, nil)
 	var log journal
 	layer := func(name string) socketio.Interceptor {
-		return around("e", func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.HandlerFunc) ([]any, error) {
+		return around("e", func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
 			log.note("%s in %v", name, m.Args)
-			results, err := next(ctx, s, m)
+			results, err := next(ctx, m)
 			log.note("%s out %v %v", name, results, err)
 			return results, err
 		})
@@ -69,24 +67,24 @@ func TestInterceptorsChangeTheMessage(t *testing.T) {
 	onEachTransport(t, func(t *testing.T, transport string) {
 		srv := serve(t, nil)
 		srv.Intercept(
-			around("old name", func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.HandlerFunc) ([]any, error) {
+			around("old name", func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
 				m.Event = "echo"
-				return next(ctx, s, m)
+				return next(ctx, m)
 			}),
-			around("more", func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.HandlerFunc) ([]any, error) {
+			around("more", func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
 				b := []byte{1, 2}
 				args, err := socketio.EncodeArgs(b, m.Args, "end", b)
 				b[0] = 99
 				if err != nil {
 					return nil, err
 				}
-				return next(ctx, s, &socketio.Message{Event: "echo", Args: args})
+				return next(ctx, &socketio.Message{Event: "echo", Args: args})
 			}),
-			around("none", func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.HandlerFunc) ([]any, error) {
-				return next(ctx, s, &socketio.Message{Event: "echo"})
+			around("none", func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
+				return next(ctx, &socketio.Message{Event: "echo"})
 			}),
-			around("echo", func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.HandlerFunc) ([]any, error) {
-				return next(ctx, nil, m) // the socket stays who it is
+			around("echo", func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
+				return next(ctx, m) // the socket stays who it is
 			}),
 		)
 		srv.On("who", func(s *socketio.Socket) string { return s.ID() })
@@ -131,15 +129,15 @@ func TestArgsOf(t *testing.T) {
 
 func TestWhatInterceptorsAnswer(t *testing.T) {
 	t.Parallel()
-	type chain = func(context.Context, *socketio.Socket, *socketio.Message, socketio.HandlerFunc) ([]any, error)
+	type chain = func(context.Context, *socketio.Socket, *socketio.Message, socketio.Next) ([]any, error)
 	instead := func(results []any, err error) chain {
-		return func(context.Context, *socketio.Socket, *socketio.Message, socketio.HandlerFunc) ([]any, error) {
+		return func(context.Context, *socketio.Socket, *socketio.Message, socketio.Next) ([]any, error) {
 			return results, err
 		}
 	}
 	after := func(fn func(results []any, err error) ([]any, error)) chain {
-		return func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.HandlerFunc) ([]any, error) {
-			return fn(next(ctx, s, m))
+		return func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
+			return fn(next(ctx, m))
 		}
 	}
 	const internal = `[{"error":{"message":"internal error"}}]`
@@ -182,22 +180,22 @@ func TestWhatInterceptorsAnswer(t *testing.T) {
 			}
 			return []any{fmt.Sprint("caught ", p.Value)}, nil
 		}), func() { panic("oops") }, `["caught oops"]`, true, ""},
-		{"panics", func(context.Context, *socketio.Socket, *socketio.Message, socketio.HandlerFunc) ([]any, error) {
+		{"panics", func(context.Context, *socketio.Socket, *socketio.Message, socketio.Next) ([]any, error) {
 			panic("oops")
 		}, func() int { return 1 }, internal, false, `socketio: event "e": panic: oops`},
-		{"passes nil", func(ctx context.Context, s *socketio.Socket, _ *socketio.Message, next socketio.HandlerFunc) ([]any, error) {
-			return next(ctx, s, nil)
+		{"passes nil", func(ctx context.Context, s *socketio.Socket, _ *socketio.Message, next socketio.Next) ([]any, error) {
+			return next(ctx, nil)
 		}, func() int { return 1 }, internal, false, `socketio: event "e": panic: runtime error: invalid memory address or nil pointer dereference`},
 		{"an answer that comes later", after(func(r []any, err error) ([]any, error) { return r, err }),
 			func(ack socketio.AckFunc) { go ack("later") }, `["later"]`, true, ""},
 		{"an answer before the AckFunc", after(func([]any, error) ([]any, error) { return []any{"sooner"}, nil }),
 			func(socketio.AckFunc) {}, `["sooner"]`, true, ""},
 		{"what cannot be encoded", instead([]any{make(chan int)}, nil), nil, internal, false, "socketio: answer, argument 0: "},
-		{"calls twice", func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.HandlerFunc) ([]any, error) {
-			if _, err := next(ctx, s, m); err != nil {
+		{"calls twice", func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
+			if _, err := next(ctx, m); err != nil {
 				return nil, err
 			}
-			return next(ctx, s, m)
+			return next(ctx, m)
 		}, func() int { return 1 }, `[1]`, true, ""},
 	}
 	for _, test := range tests {
@@ -205,10 +203,10 @@ func TestWhatInterceptorsAnswer(t *testing.T) {
 			t.Parallel()
 			srv := serve(t, nil)
 			called := false
-			srv.Intercept(around("e", func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.HandlerFunc) ([]any, error) {
+			srv.Intercept(around("e", func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
 				wantEqual(t, "asked for an answer", m.Ack, true)
-				return test.in(ctx, s, m, func(ctx context.Context, s *socketio.Socket, m *socketio.Message) ([]any, error) {
-					results, err := next(ctx, s, m)
+				return test.in(ctx, s, m, func(ctx context.Context, m *socketio.Message) ([]any, error) {
+					results, err := next(ctx, m)
 					called = true
 					return results, err
 				})
@@ -238,14 +236,12 @@ func TestInterceptorsOfEventsWithoutHandler(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, nil)
 	var log journal
-	srv.Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc {
-		return func(ctx context.Context, s *socketio.Socket, m *socketio.Message) ([]any, error) {
-			results, err := next(ctx, s, m)
-			if m.Event != "sync" {
-				log.note("%s %v %v %v %v", m.Event, m.Args, m.Ack, results == nil, err)
-			}
-			return results, err
+	srv.Intercept(func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
+		results, err := next(ctx, m)
+		if m.Event != "sync" {
+			log.note("%s %v %v %v %v", m.Event, m.Args, m.Ack, results == nil, err)
 		}
+		return results, err
 	})
 	c := srv.join(t, webSocket)
 	c.write(`421["what?",1]`, `42["what?"]`, `421[""]`)
@@ -258,11 +254,9 @@ func TestContextOfInterceptors(t *testing.T) {
 	t.Parallel()
 	type key struct{}
 	srv := serve(t, nil)
-	srv.Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc {
-		return func(ctx context.Context, s *socketio.Socket, m *socketio.Message) ([]any, error) {
-			wantEqual(t, "context", ctx, s.Context())
-			return next(context.WithValue(ctx, key{}, "value"), s, m)
-		}
+	srv.Intercept(func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
+		wantEqual(t, "context", ctx, s.Context())
+		return next(context.WithValue(ctx, key{}, "value"), m)
 	})
 	srv.On("plain", func(ctx context.Context) any { return ctx.Value(key{}) })
 	socketio.Call[int, any]("call").On(srv, func(ctx context.Context, _ *socketio.Socket, _ int) (any, error) {
@@ -293,7 +287,9 @@ func TestCatchAllFunctionsChangeNothing(t *testing.T) {
 	srv.OnAny(spoil)
 	srv.OnAnyOutgoing(spoil)
 	srv.On("e", func(s *socketio.Socket, args socketio.Args) { s.Emit("echo", args) })
-	srv.Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc { return next })
+	srv.Intercept(func(ctx context.Context, _ *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
+		return next(ctx, m)
+	})
 	c := srv.join(t, webSocket)
 	for range 2 {
 		c.write(`451-["e","text",{"_placeholder":true,"num":0}]`, []byte{7, 8})
@@ -468,7 +464,9 @@ func TestObserversChangeWhileServing(t *testing.T) {
 	}
 	var always journal
 	srv.OnAny(func(_ *socketio.Socket, m socketio.Message) { always.note("%s", m.Event) })
-	srv.Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc { return next })
+	srv.Intercept(func(ctx context.Context, _ *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
+		return next(ctx, m)
+	})
 	for i := range rounds {
 		wantEqual(t, "answer", c.ask(fmt.Sprintf(`["echo",%d]`, i)), fmt.Sprintf("[%d]", i))
 		s.Join("room")

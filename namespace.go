@@ -33,10 +33,10 @@ type Namespace struct {
 	refs   int  // sockets, also those connecting; guarded by srv.mu, used for children only
 	pinned bool // it was asked for by Of; guarded by srv.mu
 
-	mu         sync.RWMutex // guards the following, which only grow
-	middleware []Middleware
-	connect    []func(*Socket)
-	disconnect []func(*Socket, Reason)
+	mu         sync.RWMutex // guards the following, whose arrays are not modified
+	middleware []*Middleware
+	connect    []*func(*Socket)
+	disconnect []*func(*Socket, Reason)
 }
 
 // Middleware decides whether s may join its namespace. The client of a refused
@@ -61,41 +61,64 @@ func newNamespace(srv *Server, name string, parent *Namespace) *Namespace {
 // Name returns the name, beginning with "/". A template has none.
 func (n *Namespace) Name() string { return n.name }
 
-// Use appends middleware, run in order for every connecting socket. It panics if
-// one of them is nil.
-func (n *Namespace) Use(mw ...Middleware) {
+// Use appends middleware, run in order for every connecting socket, and returns a
+// function that removes it. It panics if one of them is nil.
+func (n *Namespace) Use(mw ...Middleware) (off func()) {
 	for _, one := range mw {
 		checkNotNil("Use", one == nil)
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.middleware = append(slices.Clip(n.middleware), mw...)
+	return addFuncs(n, &n.middleware, mw...)
 }
 
 // OnConnect adds a function called once for every socket that has passed the
-// middleware. It may block: no event of s is handled before it returns. What is
-// emitted to s, or to rooms that s has joined, reaches it from here on.
-func (n *Namespace) OnConnect(fn func(s *Socket)) {
+// middleware, and returns a function that removes it. It may block: no event of s is
+// handled before it returns. What is emitted to s, or to rooms that s has joined,
+// reaches it from here on.
+func (n *Namespace) OnConnect(fn func(s *Socket)) (off func()) {
 	checkNotNil("OnConnect", fn == nil)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.connect = append(slices.Clip(n.connect), fn)
+	return addFuncs(n, &n.connect, fn)
 }
 
 // OnDisconnect adds a function called once for every socket for which
-// OnConnect was called, when it has left and its last handler has returned. Its
-// context has ended and nothing can be emitted to it, but [Socket.Rooms] still
-// answers. The functions of [Socket.OnDisconnect] are called first.
-func (n *Namespace) OnDisconnect(fn func(s *Socket, reason Reason)) {
+// OnConnect was called, when it has left and its last handler has returned. It
+// returns a function that removes it. The context of s has ended and nothing can be
+// emitted to it, but [Socket.Rooms] still answers. The functions of
+// [Socket.OnDisconnect] are called first.
+func (n *Namespace) OnDisconnect(fn func(s *Socket, reason Reason)) (off func()) {
 	checkNotNil("OnDisconnect", fn == nil)
+	return addFuncs(n, &n.disconnect, fn)
+}
+
+// addFuncs appends functions to a list of n and returns a function that removes them.
+func addFuncs[F any](n *Namespace, list *[]*F, fns ...F) (off func()) {
+	added := pointersTo(fns)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.disconnect = append(slices.Clip(n.disconnect), fn)
+	*list = append(slices.Clip(*list), added...)
+	return func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		*list = without(*list, added)
+	}
+}
+
+// pointersTo returns a pointer for each function, which is its identity.
+func pointersTo[F any](fns []F) []*F {
+	list := make([]*F, len(fns))
+	for i, fn := range fns {
+		list[i] = &fn
+	}
+	return list
+}
+
+// without returns a copy of list that lacks the removed elements.
+func without[F any](list, removed []*F) []*F {
+	return slices.DeleteFunc(slices.Clone(list), func(p *F) bool { return slices.Contains(removed, p) })
 }
 
 // lifecycle returns what is registered, the template's first. The slices are not to
 // be modified.
-func (n *Namespace) lifecycle() (mw []Middleware, connect []func(*Socket), disconnect []func(*Socket, Reason)) {
+func (n *Namespace) lifecycle() (mw []*Middleware, connect []*func(*Socket), disconnect []*func(*Socket, Reason)) {
 	n.mu.RLock()
 	mw, connect, disconnect = n.middleware, n.connect, n.disconnect
 	n.mu.RUnlock()
@@ -108,26 +131,11 @@ func (n *Namespace) lifecycle() (mw []Middleware, connect []func(*Socket), disco
 
 // On registers handler for event on every socket of the namespace and returns
 // a function that removes it. See the package documentation for the accepted
-// shapes. It panics if handler has another shape or if event is reserved.
-//
-// The names "connection", "disconnecting" and "disconnect" register the
-// lifecycle functions, as in JavaScript; they can't be removed.
+// shapes. It panics if handler has another shape or if event is reserved. The
+// events "connection", "connect", "disconnect" and "disconnecting" are reserved: use
+// [Namespace.OnConnect] and [Namespace.OnDisconnect].
 func (n *Namespace) On(event string, handler any) (off func()) {
-	switch event {
-	case "connection", "connect":
-		n.OnConnect(lifecycleFunc[func(*Socket)](event, handler))
-	case "disconnect", "disconnecting":
-		switch fn := handler.(type) {
-		case func(*Socket):
-			checkNotNil("OnDisconnect", fn == nil)
-			n.OnDisconnect(func(s *Socket, _ Reason) { fn(s) })
-		default:
-			n.OnDisconnect(lifecycleFunc[func(*Socket, Reason)](event, handler))
-		}
-	default:
-		return n.register(event, compile(event, handler))
-	}
-	return func() {}
+	return n.register(event, compile(event, handler))
 }
 
 func (n *Namespace) register(event string, h *handler) (off func()) {
@@ -189,6 +197,9 @@ func (n *Namespace) Volatile() Emitter { return n.Broadcast().Volatile() }
 
 // Local returns an emitter to the sockets of this server.
 func (n *Namespace) Local() Emitter { return n.Broadcast().Local() }
+
+// Compress returns an emitter to every socket that overrides compression.
+func (n *Namespace) Compress(on bool) Emitter { return n.Broadcast().Compress(on) }
 
 // Emit sends an event to every socket of the namespace; see [Emitter.Emit].
 func (n *Namespace) Emit(event string, args ...any) error { return n.Broadcast().Emit(event, args...) }

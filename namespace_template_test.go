@@ -34,7 +34,7 @@ func (c *client) wantHeard(namespace string, packets ...any) {
 func (srv *testServer) names() string {
 	var names []string
 	for n := range srv.Namespaces() {
-		if n != srv.Namespace {
+		if n != srv.Of("/") {
 			names = append(names, n.Name())
 		}
 	}
@@ -277,13 +277,11 @@ func TestRegistrationOnATemplate(t *testing.T) {
 		n.OnAnyOutgoing(func(*socketio.Socket, socketio.Message) { note(who + " outgoing") })
 		n.OnJoin(func(*socketio.Socket, string) { note(who + " join") })
 		n.OnLeave(func(*socketio.Socket, string) { note(who + " leave") })
-		n.Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc {
-			return func(ctx context.Context, s *socketio.Socket, m *socketio.Message) ([]any, error) {
-				if m.Event == "e" {
-					note(who + " interceptor")
-				}
-				return next(ctx, s, m)
+		n.Intercept(func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
+			if m.Event == "e" {
+				note(who + " interceptor")
 			}
+			return next(ctx, m)
 		})
 	}
 	sockets := make(chan *socketio.Socket, 10)

@@ -15,9 +15,9 @@ import (
 func TestNamespaceNames(t *testing.T) {
 	t.Parallel()
 	io := socketio.NewServer(nil)
-	wantEqual(t, "name of the default", io.Name(), "/")
+	wantEqual(t, "name of the default", io.Of("/").Name(), "/")
 	for _, name := range []string{"", "/"} {
-		wantEqual(t, "the default", io.Of(name), io.Namespace)
+		wantEqual(t, "the default", io.Of(name), io.Of("/"))
 	}
 	wantEqual(t, "a missing slash", io.Of("chat"), io.Of("/chat"))
 	wantEqual(t, "name", io.Of("chat").Name(), "/chat")

@@ -238,13 +238,11 @@ func TestPassingOnWhatLooksLikeAPlaceholder(t *testing.T) {
 	p.seat = bus.seat("/")
 	taken := make(chan socketio.Args, 1)
 	p.srv.On("take", func(args socketio.Args) { taken <- args })
-	p.srv.Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc {
-		return func(ctx context.Context, s *socketio.Socket, m *socketio.Message) ([]any, error) {
-			if m.Event == "give" {
-				return <-p.results, nil
-			}
-			return next(ctx, s, m)
+	p.srv.Intercept(func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
+		if m.Event == "give" {
+			return <-p.results, nil
 		}
+		return next(ctx, m)
 	})
 	p.srv.On("ack", func(ack socketio.AckFunc) { p.given <- ack(<-p.results...) })
 	var seen int

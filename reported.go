@@ -146,10 +146,10 @@ func functionName(pc uintptr) string {
 	return ""
 }
 
-func functionNames[F any](fns []F) string {
+func functionNames[F any](fns []*F) string {
 	var names []string
 	for _, fn := range fns {
-		names = append(names, functionName(pcOf(fn)))
+		names = append(names, functionName(pcOf(*fn)))
 	}
 	return strings.Join(names, ", ")
 }

@@ -152,13 +152,11 @@ func TestStuckHandlersAreNamed(t *testing.T) {
 			socketio.Call[int, int]("block").On(n, func(_ context.Context, s *socketio.Socket, _ int) (int, error) { block(s); return 0, nil })
 		}, `42/x,["block",1]`, "block", "socketio_test.TestStuckHandlersAreNamed."},
 		{"an interceptor", func(n *socketio.Namespace) {
-			n.Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc {
-				return func(ctx context.Context, s *socketio.Socket, m *socketio.Message) ([]any, error) {
-					if m.Event == "block" {
-						block(s)
-					}
-					return next(ctx, s, m)
+			n.Intercept(func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
+				if m.Event == "block" {
+					block(s)
 				}
+				return next(ctx, m)
 			})
 		}, `42/x,["block"]`, "block", ""},
 		{"OnConnect", func(n *socketio.Namespace) { n.OnConnect(block) }, `42/x,["any"]`, "connection", "socketio_test.TestStuckHandlersAreNamed.func1"},

@@ -70,6 +70,12 @@ func (r Room) Except(rooms ...string) Emitter { return r.Broadcast().Except(room
 // cannot take them at once.
 func (r Room) Volatile() Emitter { return r.Broadcast().Volatile() }
 
+// Local returns an emitter to the room's sockets on this server.
+func (r Room) Local() Emitter { return r.Broadcast().Local() }
+
+// Compress returns an emitter to the room that overrides compression.
+func (r Room) Compress(on bool) Emitter { return r.Broadcast().Compress(on) }
+
 // Emit sends an event to the room.
 func (r Room) Emit(event string, args ...any) error { return r.Broadcast().Emit(event, args...) }
 

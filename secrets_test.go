@@ -262,7 +262,7 @@ func TestOnlyErrorsReachClients(t *testing.T) {
 		}, []any{`421["event",1]`}, false},
 		{"an interceptor", func(srv *testServer, fail func() error) {
 			srv.On("event", func() {})
-			srv.Intercept(around("event", func(context.Context, *socketio.Socket, *socketio.Message, socketio.HandlerFunc) ([]any, error) {
+			srv.Intercept(around("event", func(context.Context, *socketio.Socket, *socketio.Message, socketio.Next) ([]any, error) {
 				return nil, fail()
 			}))
 		}, []any{`421["event"]`}, false},

@@ -18,13 +18,12 @@ import (
 // A Server accepts Socket.IO clients. It is an [http.Handler]: mount it on
 // "/socket.io/" of any mux.
 //
-// The embedded Namespace is the default one, "/", so io.OnConnect, io.To and
-// io.Emit read as they do in JavaScript.
+// It acts on the default namespace, "/", so that io.OnConnect, io.To and io.Emit
+// read as they do in JavaScript. Of("/") returns that namespace.
 //
 // All methods may be called concurrently, and after the server is closed.
 type Server struct {
-	*Namespace
-
+	root    *Namespace // "/"
 	opts    Options
 	hooks   Hooks
 	origins *originPolicy
@@ -77,7 +76,7 @@ func NewServer(opts *Options) *Server {
 	}
 	srv.engineHooks(&cfg)
 	srv.engine = engine.New(cfg)
-	srv.Namespace = srv.Of("/")
+	srv.root = srv.Of("/")
 	return srv
 }
 

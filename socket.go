@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -40,7 +41,7 @@ type Socket struct {
 	acks         map[int64]*pendingAck
 	nextAck      int64
 	lifetime     *lifetime // nil until somebody asks for the context
-	onDisconnect []func(Reason)
+	onDisconnect []*func(Reason)
 	reason       Reason
 	connectTimer *time.Timer // of the middleware
 }
@@ -135,22 +136,9 @@ func (s *Socket) Transport() Transport { return Transport(s.conn.session.Transpo
 // On registers handler for event on this socket only, to run before any
 // handler of the namespace, and returns a function that removes it. See the
 // package documentation for the accepted shapes. It panics if handler has
-// another shape or if event is reserved.
-//
-// The names "disconnecting" and "disconnect" register the function as
-// OnDisconnect does, as in JavaScript; it can't be removed.
+// another shape or if event is reserved. The events "disconnect" and "disconnecting" are
+// reserved: use [Socket.OnDisconnect].
 func (s *Socket) On(event string, handler any) (off func()) {
-	switch event {
-	case "disconnect", "disconnecting":
-		switch fn := handler.(type) {
-		case func():
-			checkNotNil("OnDisconnect", fn == nil)
-			s.OnDisconnect(func(Reason) { fn() })
-		default:
-			s.OnDisconnect(lifecycleFunc[func(Reason)](event, handler))
-		}
-		return func() {}
-	}
 	return s.register(event, compile(event, handler))
 }
 
@@ -160,13 +148,19 @@ func (s *Socket) register(event string, h *handler) (off func()) {
 }
 
 // OnDisconnect adds a function called once when s has left, after its last
-// handler and before the functions of [Namespace.OnDisconnect]. Rooms still
-// answers. A function that is added later is not called.
-func (s *Socket) OnDisconnect(fn func(reason Reason)) {
+// handler and before the functions of [Namespace.OnDisconnect]. It returns a function
+// that removes it. Rooms still answers. A function that is added later is not called.
+func (s *Socket) OnDisconnect(fn func(reason Reason)) (off func()) {
 	checkNotNil("OnDisconnect", fn == nil)
+	added := pointersTo([]func(Reason){fn})
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
-	s.onDisconnect = append(s.onDisconnect, fn)
+	s.onDisconnect = append(slices.Clip(s.onDisconnect), added...)
+	return func() {
+		s.conn.mu.Lock()
+		defer s.conn.mu.Unlock()
+		s.onDisconnect = without(s.onDisconnect, added)
+	}
 }
 
 // Emit sends an event to the client. A nil error means that the event is
@@ -241,6 +235,10 @@ func (s *Socket) Volatile() Emitter { return Emitter{ns: s.ns, only: s, volatile
 
 // Compress returns an emitter to s that overrides compression.
 func (s *Socket) Compress(on bool) Emitter { return Emitter{ns: s.ns, only: s}.Compress(on) }
+
+// Local returns an emitter to s. After To or Except it is an emitter to the others
+// in those rooms on this server.
+func (s *Socket) Local() Emitter { return Emitter{ns: s.ns, only: s}.Local() }
 
 // Broadcast returns an emitter to every other socket of the namespace.
 func (s *Socket) Broadcast() Emitter { return Emitter{ns: s.ns, sender: s} }

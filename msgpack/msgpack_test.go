@@ -305,14 +305,12 @@ func TestDataThatLooksLikeAPlaceholder(t *testing.T) {
 	srv.On("raw", func(v json.RawMessage) any { return v })
 	srv.On("struct", func(v lookalike) any { return []any{v, []byte{1}} })
 	srv.On("ack", func(v any, ack socketio.AckFunc) error { return ack([]byte{9}, v) })
-	srv.Intercept(func(next socketio.HandlerFunc) socketio.HandlerFunc {
-		return func(ctx context.Context, s *socketio.Socket, m *socketio.Message) ([]any, error) {
-			more, err := socketio.EncodeArgs(m.Args, []byte("more"))
-			if err != nil || m.Event == "take" || m.Event == "echo" {
-				return next(ctx, s, m)
-			}
-			return next(ctx, s, &socketio.Message{Event: m.Event, Args: more, Ack: m.Ack})
+	srv.Intercept(func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
+		more, err := socketio.EncodeArgs(m.Args, []byte("more"))
+		if err != nil || m.Event == "take" || m.Event == "echo" {
+			return next(ctx, m)
 		}
+		return next(ctx, &socketio.Message{Event: m.Event, Args: more, Ack: m.Ack})
 	})
 	c := srv.dial(t)
 	c.join()

@@ -36,7 +36,7 @@ func serve(t *testing.T, opts *socketio.Options) *host {
 		io:     socketio.NewServer(opts),
 		client: &http.Client{Transport: &http.Transport{}, Timeout: patience},
 	}
-	for _, ns := range []*socketio.Namespace{h.io.Namespace, h.io.Of("/custom")} {
+	for _, ns := range []*socketio.Namespace{h.io.Of("/"), h.io.Of("/custom")} {
 		ns.On("message", func(s *socketio.Socket, args socketio.Args) error { return s.Emit("message-back", args) })
 		ns.On("message-with-ack", func(args socketio.Args) socketio.Args { return args })
 		ns.On("kick", func(s *socketio.Socket) error { return s.Disconnect() })
