@@ -72,6 +72,19 @@ func (h *harness) cut() {
 	h.conns = nil
 }
 
+// freeze holds up what is sent over the connections, or lets it pass again.
+func (h *harness) freeze(frozen bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range h.conns {
+		if frozen {
+			c.Freeze()
+		} else {
+			c.Thaw()
+		}
+	}
+}
+
 func (h *harness) setDown(down bool) {
 	h.mu.Lock()
 	h.down = down
@@ -89,7 +102,7 @@ func (h *harness) client(opts client.Options) *client.Client {
 	}
 	h.t.Cleanup(func() {
 		c.Close()
-		if err := c.Shutdown(h.t.Context()); err != nil && !errors.Is(err, context.Canceled) {
+		if err := c.Shutdown(context.WithoutCancel(h.t.Context())); err != nil && !errors.As(err, new(*client.UnsentError)) {
 			h.t.Error(err)
 		}
 		h.cut()
