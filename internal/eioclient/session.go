@@ -375,7 +375,7 @@ func (s *Session) finishLocked(reason Reason, err error) {
 		}
 	}
 	s.counts.Lost += s.counts.Pending - uint64(len(unsent)) // what is being written
-	s.counts.Pending = uint64(len(unsent)) // until the receiver has been told
+	s.counts.Pending = uint64(len(unsent))                  // until the receiver has been told
 	s.queue, s.queued = nil, 0
 	s.cancel()
 	for _, ws := range []*wsConn{s.ws, s.candidate} {
