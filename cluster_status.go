@@ -35,6 +35,8 @@ type clusterStatus struct {
 
 func newClusterStatus(n *Namespace) *clusterStatus {
 	c := &clusterStatus{ns: n, err: errConnecting, since: time.Now()}
+	c.mu.Lock() // remind may run before AfterFunc has returned
+	defer c.mu.Unlock()
 	c.timer = time.AfterFunc(connectPatience, c.remind)
 	return c
 }
