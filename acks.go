@@ -130,7 +130,7 @@ func (s *Socket) registerAck(id int64, timeout time.Duration, p *pendingAck) (in
 	case s.state.Load() != stateConnected:
 		return 0, ErrClosed
 	case len(s.acks) >= maxPendingAcks:
-		return 0, ErrSlow
+		return 0, ErrTooManyAcks
 	}
 	if id == noAck {
 		id = s.nextAck
@@ -214,8 +214,8 @@ func (s *Socket) emitWithID(id int64, event string, args []any) error {
 // or for [Options.AckTimeout] if ctx has no deadline. It may be called from a
 // handler of the same socket; but when [Options.MaxInbox] events wait for that
 // handler, answers behind them are not read before it returns. The error is
-// ctx's, [ErrClosed] when the socket leaves first, [ErrSlow] when 1024 answers
-// are awaited already, or one of [Socket.Emit].
+// ctx's, [ErrClosed] when the socket leaves first, [ErrTooManyAcks] when 1024 acks
+// are pending already, or one of [Socket.Emit].
 //
 // An answer that refuses is returned like any other; [Call.Do] tells it apart.
 func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (Args, error) {

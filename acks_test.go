@@ -202,10 +202,10 @@ func TestPendingAcksAreBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := s.Emit("q", await); !errors.Is(err, socketio.ErrSlow) {
+		if err := s.Emit("q", await); !errors.Is(err, socketio.ErrTooManyAcks) {
 			t.Errorf("one more: %v", err)
 		}
-		if _, err := s.EmitWithAck(t.Context(), "q"); !errors.Is(err, socketio.ErrSlow) {
+		if _, err := s.EmitWithAck(t.Context(), "q"); !errors.Is(err, socketio.ErrTooManyAcks) {
 			t.Errorf("EmitWithAck: %v", err)
 		}
 		if err := s.Emit("not asking"); err != nil {

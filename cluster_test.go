@@ -330,10 +330,10 @@ func TestRemoteSockets(t *testing.T) {
 	}
 	r := list[0]
 	h := r.Handshake
-	name, _ := nameKey.GetRemote(r)
-	secret, _ := secretKey.GetRemote(r)
-	_, wrong := socketio.Key[int]("name").GetRemote(r)
-	_, missing := socketio.Key[int]("missing").GetRemote(r)
+	name, _ := nameKey.Get(r)
+	secret, _ := secretKey.Get(r)
+	_, wrong := socketio.Key[int]("name").Get(r)
+	_, missing := socketio.Key[int]("missing").Get(r)
 	got := fmt.Sprint(r.ID, r.Rooms, name, fmt.Sprintf("%x", secret), wrong, missing, h.Host, h.Header["X-A"], h.Header["Set-Cookie"], h.URL, h.RemoteAddr, h.Secure, h.Time.Unix(), string(h.Auth.Raw(0)))
 	wantEqual(t, "details", got, `s1[s1 42]dan07false falseexample.org[1, 2] [a b] /socket.io/?EIO=41.2.3.4true 1700000000{"token":"t"}`)
 	wantEqual(t, "the one here", list[1].ID, g.sockets["ann"].ID())

@@ -15,7 +15,7 @@ type Reply struct {
 	From string // a socket id, or a server id
 	Args Args
 	// Err says why there is no answer: ctx's error, [ErrClosed], [ErrSlow],
-	// [ErrDropped] or [ErrReplies].
+	// [ErrTooManyAcks], [ErrDropped] or [ErrReplies].
 	Err error
 }
 

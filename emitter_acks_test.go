@@ -283,7 +283,7 @@ func TestSocketThatAwaitsTooMuch(t *testing.T) {
 	g.clients["bob"].write("43" + g.clients["bob"].wantQuestion(`"q"`) + "[]")
 	r := receive(t, done)
 	wantEqual(t, "error", r.err, nil)
-	wantEqual(t, "ann", r.of(t, ann).Err, socketio.ErrSlow)
+	wantEqual(t, "ann", r.of(t, ann).Err, socketio.ErrTooManyAcks)
 	wantEqual(t, "bob", r.of(t, bob).Err, nil)
 	for range 1024 {
 		g.clients["ann"].wantQuestion(`"first"`)

@@ -52,7 +52,7 @@ func TestSocketsOfAnEmitter(t *testing.T) {
 		}
 		var names []string
 		for _, r := range list {
-			name, ok := nameKey.GetRemote(r)
+			name, ok := nameKey.Get(r)
 			s := g.sockets[name]
 			if !ok || s == nil || r.ID != s.ID() {
 				t.Fatalf("%s: %q is %v", test.name, r.ID, name)
@@ -79,16 +79,16 @@ func TestKeyOfARemoteSocket(t *testing.T) {
 		t.Fatal(list, err)
 	}
 	nameKey.Set(s, "after")
-	name, ok := nameKey.GetRemote(list[0])
+	name, ok := nameKey.Get(list[0])
 	wantEqual(t, "value when it was fetched", name, "before")
 	wantEqual(t, "found", ok, true)
-	if _, ok := socketio.Key[int]("name").GetRemote(list[0]); ok {
+	if _, ok := socketio.Key[int]("name").Get(list[0]); ok {
 		t.Error("a string was taken for an int")
 	}
-	if _, ok := socketio.Key[string]("other").GetRemote(list[0]); ok {
+	if _, ok := socketio.Key[string]("other").Get(list[0]); ok {
 		t.Error("there is a value that was never set")
 	}
-	if _, ok := nameKey.GetRemote(socketio.RemoteSocket{}); ok {
+	if _, ok := nameKey.Get(socketio.RemoteSocket{}); ok {
 		t.Error("nobody has a value")
 	}
 	wantEqual(t, "auth", list[0].Handshake.Auth.String(), `[{"token":"x"}]`)

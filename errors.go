@@ -13,9 +13,12 @@ import (
 var (
 	// ErrClosed is returned when the socket or the server is closed.
 	ErrClosed = errors.New("socketio: closed")
-	// ErrSlow is returned when a queue is full, which disconnects the client,
-	// or when a socket awaits 1024 answers already, which does not.
+	// ErrSlow is returned when the queue of a client is full. The client is
+	// disconnected.
 	ErrSlow = errors.New("socketio: client too slow")
+	// ErrTooManyAcks is returned when a socket waits for 1024 acks already. The event
+	// is not sent, and the socket stays connected.
+	ErrTooManyAcks = errors.New("socketio: too many pending acks")
 	// ErrDropped is the [Reply.Err] of a client that could not take a volatile
 	// event at once, so that it was dropped.
 	ErrDropped = errors.New("socketio: volatile event dropped")
@@ -45,13 +48,44 @@ func checkEvent(event string) error {
 type Error struct {
 	Message string          `json:"message"`
 	Data    json.RawMessage `json:"data,omitempty"` // valid JSON, or nothing
+
+	wrapped error // of Errorf with %w, else nil; it stays on this side
 }
 
-// Error returns the message.
-func (e *Error) Error() string { return "socketio: " + e.Message }
+// Error returns the message alone.
+func (e *Error) Error() string { return e.Message }
 
-// Errorf returns an *Error with the formatted message.
-func Errorf(format string, a ...any) *Error { return &Error{Message: fmt.Sprintf(format, a...)} }
+// Unwrap returns an error that wraps the operands of %w in the format of [Errorf], or
+// nil if there is none.
+func (e *Error) Unwrap() error { return e.wrapped }
+
+// WithData returns a copy of e whose data is v, encoded as JSON. It panics if v can't be
+// encoded, or holds binary data.
+func (e *Error) WithData(v any) *Error {
+	args, err := EncodeArgs(v)
+	switch {
+	case err != nil:
+		panic(fmt.Sprintf("socketio: WithData: %v", err))
+	case len(args.bin) > 0:
+		panic(fmt.Sprintf("socketio: WithData: a %T holds binary data, which the data of an Error can't have", v))
+	}
+	with := *e
+	with.Data = args.Raw(0)
+	return &with
+}
+
+// Errorf returns an *Error with the formatted message. It accepts %w, as [fmt.Errorf]
+// does. The text of a wrapped error becomes part of the message, so the other side sees
+// it.
+func Errorf(format string, a ...any) *Error {
+	err := fmt.Errorf(format, a...)
+	e := &Error{Message: err.Error()}
+	switch err.(type) {
+	case interface{ Unwrap() error }, interface{ Unwrap() []error }:
+		e.wrapped = err
+	}
+	return e
+}
 
 // A DecodeError says that an argument did not fit its handler.
 type DecodeError struct {

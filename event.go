@@ -111,40 +111,60 @@ func (k Key[T]) Set(s *Socket, v T) {
 	s.values[string(k)] = v
 }
 
-// Get returns what is attached to s, also after s has disconnected. ok is false
-// if nothing is, or something of another type.
-func (k Key[T]) Get(s *Socket) (v T, ok bool) {
+// Delete removes what is attached to s.
+func (k Key[T]) Delete(s *Socket) {
 	s.conn.mu.Lock()
-	value := s.values[string(k)]
-	s.conn.mu.Unlock()
+	defer s.conn.mu.Unlock()
+	delete(s.values, string(k))
+}
+
+// A ValueHolder is what values are attached to: a *[Socket], or a [RemoteSocket] that
+// [Emitter.Sockets] has described.
+type ValueHolder interface {
+	attached(name string) any
+	decoded(name string, v any) any
+}
+
+// Get returns what is attached to a socket, also after it has disconnected. ok is false
+// if nothing is, or something of another type.
+func (k Key[T]) Get(of ValueHolder) (v T, ok bool) {
+	value := of.attached(string(k))
 	remote, is := value.(remoteValue)
 	if !is {
 		v, ok = value.(T)
 		return v, ok
 	}
-	// s has recovered from another server. No lock is held while T decodes itself.
+	// It comes from another server. No lock is held while T decodes itself.
 	if err := Args(remote).Decode(&v); err != nil {
 		return v, false
 	}
-	s.conn.mu.Lock()
-	defer s.conn.mu.Unlock()
-	if _, is := s.values[string(k)].(remoteValue); is {
-		s.values[string(k)] = v
+	if _, is := of.(RemoteSocket); is {
+		return v, true
 	}
-	v, ok = s.values[string(k)].(T)
+	v, ok = of.decoded(string(k), v).(T)
 	return v, ok
 }
 
-// GetRemote returns what is attached to a socket that [Emitter.Sockets] has
-// described.
-func (k Key[T]) GetRemote(s RemoteSocket) (v T, ok bool) {
-	if remote, is := s.values[string(k)].(remoteValue); is {
-		err := Args(remote).Decode(&v)
-		return v, err == nil
-	}
-	v, ok = s.values[string(k)].(T)
-	return v, ok
+func (s *Socket) attached(name string) any {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	return s.values[name]
 }
+
+// decoded puts v in the place of a value that came from another server, unless that was
+// set meanwhile, and returns what is attached now.
+func (s *Socket) decoded(name string, v any) any {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	if _, is := s.values[name].(remoteValue); is {
+		s.values[name] = v
+	}
+	return s.values[name]
+}
+
+func (s RemoteSocket) attached(name string) any { return s.values[name] }
+
+func (s RemoteSocket) decoded(_ string, v any) any { return v }
 
 // copyValues returns what is attached to s.
 func (s *Socket) copyValues() map[string]any {

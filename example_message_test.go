@@ -147,7 +147,7 @@ func ExampleEmitter_Sockets() {
 
 	sockets, err := io.To("room1").Except("room2").Sockets(context.Background())
 	for _, r := range sockets {
-		name, ok := Name.GetRemote(r)
+		name, ok := Name.Get(r)
 		fmt.Println(r.ID == s.ID(), r.Rooms[1:], name, ok, r.Handshake.URL.Path, err)
 	}
 	// Output:

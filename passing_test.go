@@ -428,8 +428,8 @@ func TestValuesOfSocketsAreDataElsewhere(t *testing.T) {
 		list, err := b.Broadcast().Sockets(t.Context())
 		wantEqual(t, "sockets", fmt.Sprint(len(list), err), "2 <nil>")
 		for _, remote := range list {
-			secret, _ := secretKey.GetRemote(remote)
-			v, ok := anyKey.GetRemote(remote)
+			secret, _ := secretKey.Get(remote)
+			v, ok := anyKey.Get(remote)
 			want := map[string]any{"_placeholder": true, "num": float64(secret[0])}
 			if !ok || !reflect.DeepEqual(v, want) {
 				t.Errorf("%v, %t; want %v", v, ok, want)

@@ -217,7 +217,7 @@ func (s *servers) testFetch() {
 		}
 		var got []string
 		for _, socket := range sockets {
-			name, ok := nameKey.GetRemote(socket)
+			name, ok := nameKey.Get(socket)
 			rooms := slices.DeleteFunc(slices.Clone(socket.Rooms), func(room string) bool { return room == socket.ID })
 			slices.Sort(rooms)
 			got = append(got, name+" in "+strings.Join(rooms, " "))

@@ -292,7 +292,7 @@ type detail struct {
 func detailOf(r socketio.RemoteSocket) (d detail) {
 	d.ID, d.Rooms, d.Data = r.ID, r.Rooms, map[string]any{}
 	for _, name := range []string{"name", "deep"} {
-		if v, ok := socketio.Key[any](name).GetRemote(r); ok {
+		if v, ok := socketio.Key[any](name).Get(r); ok {
 			d.Data[name] = v
 		}
 	}

@@ -155,7 +155,7 @@ func (c *chat) here(ctx context.Context) []Server {
 	people := make(map[string][]Person)
 	sockets, _ := c.io.Broadcast().Sockets(ctx)
 	for _, s := range sockets {
-		if p, ok := Me.GetRemote(s); ok {
+		if p, ok := Me.Get(s); ok {
 			people[p.Server] = append(people[p.Server], p)
 		}
 	}
