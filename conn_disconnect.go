@@ -47,7 +47,11 @@ func (s *Socket) disconnect(reason Reason, drop bool) bool {
 	}
 	var log []note
 	if reason == ReasonServer { // under the lock, so that nothing of s comes behind
-		log = c.sendControl(s, kind, last)
+		to := s
+		if kind == sio.ConnectError {
+			to = nil // hooks are told of no socket that never was
+		}
+		log = c.sendControl(to, kind, last)
 	}
 	c.mu.Unlock()
 	c.tellControl(log)

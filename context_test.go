@@ -25,7 +25,7 @@ func serveHTTP(t *testing.T, io http.Handler, withTLS bool, middleware func(http
 	t.Helper()
 	hs := httptest.NewUnstartedServer(middleware(io))
 	hs.Config.BaseContext = func(net.Listener) context.Context {
-		return context.WithValue(context.WithoutCancel(t.Context()), contextKey("base"), "base")
+		return context.WithValue(context.Background(), contextKey("base"), "base") //nolint:usetesting // what is kept of a server's context is compared
 	}
 	hs.Config.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
 		return context.WithValue(ctx, contextKey("conn"), "conn")
