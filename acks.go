@@ -71,7 +71,7 @@ func (a *response) send(args ...any) error {
 
 // sendToServer answers another server.
 func (a *response) sendToServer(give func(Args), args []any) error {
-	encoded, err := EncodeArgs(args...)
+	encoded, err := argsOf(a.srv, args)
 	if err != nil {
 		return err
 	}

@@ -24,16 +24,21 @@ type Args struct {
 // changes a message. They are encoded, and binary data is copied, before it
 // returns. The error says which of them can't be encoded, such as an object whose
 // "_placeholder" is true beside binary data; see [Emitter.Emit].
-func EncodeArgs(args ...any) (Args, error) {
+func EncodeArgs(args ...any) (Args, error) { return argsOf(nil, args) }
+
+// argsOf is ArgsOf. A panic is counted unless srv is nil.
+func argsOf(srv *Server, args []any) (Args, error) {
 	e := encoders.Get().(*encoder)
+	e.srv = srv
 	e.plain, e.forJSON = false, false
 	return e.args(args)
 }
 
 // argsForServers is EncodeArgs for what clients are not sent: data that looks like a
 // placeholder is told from binary data.
-func argsForServers(args ...any) (Args, error) {
+func (srv *Server) argsForServers(args ...any) (Args, error) {
 	e := encoders.Get().(*encoder)
+	e.srv = srv
 	e.plain, e.forJSON = true, false
 	return e.args(args)
 }

@@ -98,6 +98,7 @@ func (srv *Server) Ready(ctx context.Context) error {
 	if srv.engine.Stopped() {
 		return ErrClosed
 	}
+	ctx = srv.guardContext(ctx)
 	for n := range srv.Namespaces() {
 		if n.cluster == nil {
 			continue

@@ -80,6 +80,7 @@ var errResponseKind = errors.New("the answer to another question")
 // once, and waits for the answers. take is called for one at a time, and not any
 // more when inquire has returned.
 func (e Emitter) requestAll(ctx context.Context, m adapter.Message, take func(*adapter.Message) error) error {
+	ctx = e.ns.srv.guardContext(ctx)
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func (s *clusterNamespace) serveFetchRequest(e Emitter, m *adapter.Message) {
 	for _, socket := range e.localSockets() {
 		details = append(details, socket.details())
 	}
-	args, err := argsForServers(details...)
+	args, err := s.ns.srv.argsForServers(details...)
 	if err != nil {
 		s.ns.srv.reportError(nil, err)
 	}
@@ -100,7 +100,7 @@ func (s *Socket) details() *socketDetails {
 func (s *Socket) encodable(values map[string]any) map[string]any {
 	fit := make(map[string]any, len(values))
 	for name, v := range values {
-		if _, err := argsForServers(v); err != nil {
+		if _, err := s.ns.srv.argsForServers(v); err != nil {
 			s.ns.srv.reportError(s, fmt.Errorf("socketio: value %q can't be sent to other servers: %w", name, err))
 			continue
 		}
@@ -109,12 +109,16 @@ func (s *Socket) encodable(values map[string]any) map[string]any {
 	return fit
 }
 
-// encodeValues returns them as one argument.
+// encodeValues returns them as one argument. It calls their methods on a goroutine
+// of its own, for which it waits.
 func (s *Socket) encodeValues(values map[string]any) Args {
-	args, err := argsForServers(s.encodable(values))
-	if err != nil { // what could be encoded alone can be together
-		s.ns.srv.reportError(s, err)
-	}
+	var args Args
+	s.ns.srv.isolate(s, "", func() {
+		var err error
+		if args, err = s.ns.srv.argsForServers(s.encodable(values)); err != nil { // what could be encoded alone can be together
+			s.ns.srv.reportError(s, err)
+		}
+	})
 	return args
 }
 

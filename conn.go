@@ -422,6 +422,10 @@ func (c *conn) Closed(reason engine.Reason) {
 	c.signalSpaceLocked()
 	c.mu.Unlock()
 	for _, s := range c.list() {
-		s.disconnect(Reason(reason), false)
+		if s.encodesValues() { // which may block
+			c.srv.engine.Go(func() { s.disconnect(Reason(reason), false) })
+		} else {
+			s.disconnect(Reason(reason), false)
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 // did not answer, the error is a *[NoResponseError], and the sockets of the others
 // are returned beside it.
 func (e Emitter) Sockets(ctx context.Context) ([]RemoteSocket, error) {
+	ctx = e.ns.srv.guardContext(ctx)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -34,6 +35,7 @@ func (e Emitter) Sockets(ctx context.Context) ([]RemoteSocket, error) {
 // Count counts the matching sockets of the whole cluster, which is asked as by
 // Sockets.
 func (e Emitter) Count(ctx context.Context) (int, error) {
+	ctx = e.ns.srv.guardContext(ctx)
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -101,6 +103,7 @@ func (e Emitter) Reconnect(ctx context.Context) error {
 // command tells the other servers what to do with the matching sockets, and does
 // it with those of this one.
 func (e Emitter) command(ctx context.Context, m adapter.Message, fn func(*Socket)) error {
+	ctx = e.ns.srv.guardContext(ctx)
 	if err := ctx.Err(); err != nil {
 		return err
 	}

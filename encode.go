@@ -143,6 +143,7 @@ func (srv *Server) encodeControl(t sio.Type, namespace string, payload []byte) (
 
 // An encoder turns arguments into JSON and attachments.
 type encoder struct {
+	srv  *Server  // counts panics; nil for ArgsOf
 	text []byte   // the packet
 	json []byte   // its payload
 	bin  [][]byte // its attachments, each once
@@ -200,6 +201,7 @@ var encoders = sync.Pool{New: func() any {
 // newEncoder returns an encoder for what the clients of the server are sent.
 func (srv *Server) newEncoder() *encoder {
 	e := encoders.Get().(*encoder)
+	e.srv = srv
 	e.plain = srv.opts.Codec != nil
 	e.forJSON = !e.plain
 	return e
@@ -210,6 +212,7 @@ var errNotUTF8 = errors.New("raw JSON is not UTF-8")
 const maxPooledBuffer = 64 << 10 // bytes of a buffer that goes back to a pool
 
 func (e *encoder) release() {
+	e.srv = nil
 	if cap(e.json) > maxPooledBuffer || e.out.Cap() > maxPooledBuffer || cap(e.bin) > maxPooledBuffer/24 {
 		return
 	}
@@ -426,7 +429,7 @@ func (e *encoder) appendJSON(i int, arg any) error {
 	e.out.Reset()
 	e.json2.Reset(&e.out, jsonOptions)
 	e.marks = 0
-	err := encodeGuarded(func() error {
+	err := encodeGuarded(e.srv, func() error {
 		options := e.standard
 		if holdsNamedBytes(arg, 0) {
 			options = e.named

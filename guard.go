@@ -3,6 +3,7 @@ package socketio
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 )
 
 // Functions and values of the application are called through the functions of
@@ -74,18 +75,54 @@ func (srv *Server) isolated(event string, fn func()) (p *PanicError) {
 	return p
 }
 
+// maxRunning bounds the calls of an observer or a hook, of OnError and of the Logger
+// that run at a time. A function that emits what it is called for would otherwise end
+// the process with its stack, and one that blocks would collect goroutines.
+const maxRunning = 1000
+
+// callCounts counts the calls of each kind that have not returned.
+type callCounts struct{ observers, hooks, onError, logger atomic.Int32 }
+
+var errTooManyCalls = fmt.Errorf("socketio: %d calls at a time: the function causes its own call, or blocks", maxRunning)
+
+// limit calls fn, unless maxRunning calls of its kind have not returned. Then it
+// returns errTooManyCalls.
+func limit(calls *atomic.Int32, fn func()) error {
+	defer calls.Add(-1)
+	if calls.Add(1) > maxRunning {
+		return errTooManyCalls
+	}
+	fn()
+	return nil
+}
+
+// callObserver calls an observer or a hook.
+func (srv *Server) callObserver(calls *atomic.Int32, s *Socket, event string, fn func()) {
+	srv.guard(s, event, func() {
+		if limit(calls, fn) != nil {
+			srv.reportError(s, srv.panicked(event, errTooManyCalls))
+		}
+	})
+}
+
 // panicked counts a panic, or a Goexit.
 func (srv *Server) panicked(event string, value any) *PanicError {
 	srv.panics.Add(1)
 	return newPanicError(event, value)
 }
 
-// encodeGuarded calls a function that encodes a value of the application.
-func encodeGuarded(fn func() error) (err error) {
+// encodeGuarded calls a function that encodes a value of the application. A panic is
+// counted unless srv is nil.
+func encodeGuarded(srv *Server, fn func() error) (err error) {
 	protect(func() { err = fn() }, func(value any) {
-		if value != errGoexit {
-			err = fmt.Errorf("panic while encoding: %w", newPanicError("", value))
+		if value == errGoexit {
+			return
 		}
+		p := newPanicError("", value)
+		if srv != nil {
+			srv.panics.Add(1)
+		}
+		err = fmt.Errorf("panic while encoding: %w", p)
 	})
 	return err
 }

@@ -27,6 +27,9 @@ func (srv *Server) guardContext(ctx context.Context) context.Context {
 	if ctx == nil || ownContexts[reflect.TypeOf(ctx)] {
 		return ctx
 	}
+	if _, ok := ctx.(*guardedContext); ok {
+		return ctx
+	}
 	return &guardedContext{ctx: ctx, srv: srv}
 }
 

@@ -85,7 +85,9 @@ func (srv *Server) engineHooks(cfg *engine.Config) {
 
 // callHook calls a hook.
 func (srv *Server) callHook(s *Socket, hook func()) {
-	srv.isolate(s, "", hook)
+	if limit(&srv.calls.hooks, func() { srv.isolate(s, "", hook) }) != nil {
+		srv.reportError(s, srv.panicked("", errTooManyCalls))
+	}
 }
 
 // notifyConnect tells how connecting has ended.
@@ -165,9 +167,9 @@ func (c *conn) notifyPacketsOut(all ...note) {
 				packet.Bytes += int64(len(part))
 			}
 			queued := c.session.Queued()
-			c.srv.guard(one.s, "", func() { h.PacketOut(one.s, packet, queued) })
+			c.srv.callObserver(&c.srv.calls.hooks, one.s, "", func() { h.PacketOut(one.s, packet, queued) })
 		case one.err == engine.ErrDropped && h.Drop != nil:
-			c.srv.guard(one.s, "", func() { h.Drop(one.s, DropVolatile, 1) })
+			c.srv.callObserver(&c.srv.calls.hooks, one.s, "", func() { h.Drop(one.s, DropVolatile, 1) })
 		}
 	}
 }

@@ -139,7 +139,7 @@ func (s *Socket) intercept(c *call) outcome {
 		seen := *m
 		seen.Args = cloneArgs(m.Args.raw, cloneAll(m.Args.bin)) // so that nobody can change the handlers'
 		for _, fn := range incoming {
-			s.guard(c.event, func() { (*fn)(s, seen) })
+			s.ns.srv.callObserver(&s.ns.srv.calls.observers, s, c.event, func() { (*fn)(s, seen) })
 		}
 	}
 	var inner outcome
@@ -197,7 +197,7 @@ func (o *outgoing) notify(to ...*Socket) {
 	}
 	for _, s := range to {
 		for _, fn := range o.fns {
-			s.guard(o.message.Event, func() { (*fn)(s, o.message) })
+			s.ns.srv.callObserver(&s.ns.srv.calls.observers, s, o.message.Event, func() { (*fn)(s, o.message) })
 		}
 	}
 }
@@ -236,7 +236,7 @@ func (s *Socket) notifyRooms(rooms []string, list func(*observers) []*func(*Sock
 	s.ns.eachObservers(func(o *observers) {
 		for _, fn := range list(o) {
 			for _, name := range rooms {
-				s.guard("", func() { (*fn)(s, name) })
+				s.ns.srv.callObserver(&s.ns.srv.calls.observers, s, "", func() { (*fn)(s, name) })
 			}
 		}
 	})

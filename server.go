@@ -31,6 +31,7 @@ type Server struct {
 	files   clientFiles
 	log     errorLog
 	cluster clusterCounters
+	calls   callCounts
 	counters
 
 	mu          sync.RWMutex // guards the following
@@ -73,6 +74,12 @@ func NewServer(opts *Options) *Server {
 		Compression:    srv.opts.CompressMinBytes,
 		Open:           func(s *engine.Session) engine.Receiver { return newConn(srv, s) },
 		Report:         srv.reportEngine,
+		Panicked: func(value any) {
+			if value == nil {
+				value = errGoexit
+			}
+			srv.reportError(nil, srv.panicked("", value))
+		},
 	}
 	srv.engineHooks(&cfg)
 	srv.engine = engine.New(cfg)
@@ -107,10 +114,18 @@ func (srv *Server) allowRequest() func(*http.Request) error {
 // polling request may wait here until there is something to send; a WebSocket
 // lives on when the call has returned.
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if srv.files.serve(srv.origins, w, r) {
-		return
-	}
-	srv.engine.ServeHTTP(w, r)
+	protect(func() {
+		if !srv.files.serve(srv.origins, w, r) {
+			srv.engine.ServeHTTP(w, r)
+		}
+	}, func(value any) {
+		if value != http.ErrAbortHandler {
+			srv.reportError(nil, srv.panicked("", value))
+		}
+		if value != errGoexit { // else net/http closes the connection too
+			panic(http.ErrAbortHandler)
+		}
+	})
 }
 
 // Of returns the namespace called name, creating it on first use. Clients can
@@ -177,6 +192,7 @@ func (srv *Server) Namespaces() iter.Seq[*Namespace] {
 //
 // It does not close the [http.Server]; call its Shutdown afterwards.
 func (srv *Server) Shutdown(ctx context.Context) error {
+	ctx = srv.guardContext(ctx)
 	srv.engine.Stop()
 	srv.closeSlowly(ctx)
 	srv.stop()
@@ -336,23 +352,31 @@ func (srv *Server) reportEvent(s *Socket, event string, err error) {
 	if srv.opts.OnError == nil {
 		return
 	}
-	if p := srv.isolated("", func() { srv.opts.OnError(s, err) }); p != nil {
+	var p *PanicError
+	if limit(&srv.calls.onError, func() {
+		p = srv.isolated("", func() { srv.opts.OnError(s, err) })
+	}) != nil {
+		p = srv.panicked("", errTooManyCalls)
+	}
+	if p != nil {
 		srv.record(s, "", p)
 	}
 }
 
-// record counts and logs an error.
+// record counts an error, and logs it unless too many lines are being written.
 func (srv *Server) record(s *Socket, event string, err error) {
 	_ = srv.isolated("", func() {
 		kind := kindOf(s, err)
 		srv.countError(kind)
-		srv.log.write(kind, s, event, err)
+		_ = limit(&srv.calls.logger, func() { srv.log.write(kind, s, event, err) })
 	})
 }
 
 // logLine logs what is no error, unless there are too many lines of its kind.
 func (srv *Server) logLine(kind errorKind, s *Socket, attr slog.Attr) {
 	if withheld, ok := srv.log.allow(kind, time.Now()); ok {
-		_ = srv.isolated("", func() { srv.log.line(kind, s, withheld, attr) })
+		_ = limit(&srv.calls.logger, func() {
+			_ = srv.isolated("", func() { srv.log.line(kind, s, withheld, attr) })
+		})
 	}
 }

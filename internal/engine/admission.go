@@ -146,6 +146,12 @@ func (srv *Server) serveSession(w http.ResponseWriter, r *http.Request, sid stri
 		srv.refuse(w, r, http.StatusBadRequest, unknownSession, "")
 		return
 	}
+	returned := false
+	defer func() {
+		if !returned { // a body or a response has panicked
+			s.Discard(TransportError)
+		}
+	}()
 	script, scriptable := scriptIndex(r, s.v3)
 	switch {
 	case upgrade != (transport == WebSocket) || !scriptable:
@@ -159,6 +165,7 @@ func (srv *Server) serveSession(w http.ResponseWriter, r *http.Request, sid stri
 	default:
 		srv.refuse(w, r, http.StatusBadRequest, badMethod, "")
 	}
+	returned = true
 }
 
 // serveHandshake opens a session.
@@ -189,6 +196,12 @@ func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request, s *Sessio
 		srv.refuse(w, r, http.StatusServiceUnavailable, forbidden, "Server busy")
 		return
 	}
+	err := errPanicked // unless it returns
+	defer func() {
+		if err != nil {
+			s.Discard(TransportClose)
+		}
+	}()
 	if c := srv.cfg.Cookie; c != nil {
 		cookie := *c
 		cookie.Value = s.id
@@ -200,9 +213,7 @@ func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request, s *Sessio
 	}
 	body, contentType := bodyOf(w.Header(), f, script, f.Append(nil, s.openPacket(Polling)))
 	srv.limitWriting(http.NewResponseController(w))
-	if err := s.respond(w, contentType, body); err != nil {
-		s.Discard(TransportClose)
-	}
+	err = s.respond(w, contentType, body)
 }
 
 func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, s *Session) {

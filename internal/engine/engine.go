@@ -78,6 +78,9 @@ type Config struct {
 	// Report is told of what an operator may want to know: a [ViolationError],
 	// a [StuckError], or a [RefusedError]. s may be nil.
 	Report func(s *Session, err error)
+	// Panicked, if set, is called with what a connection of the application's has
+	// panicked with, or nil if it has ended its goroutine.
+	Panicked func(value any)
 	// Lost, if set, is told how many messages a session has taken with it, on a
 	// goroutine of its own.
 	Lost func(recv Receiver, messages int, reason Reason)

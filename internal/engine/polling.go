@@ -111,6 +111,15 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 		s.srv.refuse(w, r, http.StatusBadRequest, badRequest, "")
 		return
 	}
+	size, err := 0, errPanicked // unless it returns
+	if took == pollQueued {
+		defer func() {
+			if err != nil {
+				s.failed(err)
+			}
+			s.pollDone(p, size, err)
+		}()
+	}
 	buf := payloads.Get().(*[]byte)
 	defer releasePayload(buf)
 	f := s.framing(script, p.batch)
@@ -127,14 +136,8 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 	body, contentType := bodyOf(w.Header(), f, script, payload)
 	var packed bytes.Buffer
 	body = gzipInto(&packed, w.Header(), r, body, compression, s.srv.cfg.Compression)
-	err := s.respond(w, contentType, body)
-	if took == pollEmpty {
-		return
-	}
-	if err != nil {
-		s.failed(err)
-	}
-	s.pollDone(p, len(body), err)
+	size = len(body)
+	err = s.respond(w, contentType, body)
 }
 
 // What a poll has taken from its session.

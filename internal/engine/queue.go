@@ -105,7 +105,15 @@ func (s *Session) flush(f *writeBatch) {
 // flushBlocking is flush with patience: each write may take WriteTimeout, and
 // has at most minProgress bytes.
 func (s *Session) flushBlocking(f *writeBatch) {
-	defer f.release()
+	returned := false
+	defer func() {
+		if !returned { // the connection has ended the goroutine
+			s.Discard(TransportClose)
+			f.discardRest(s.ws)
+			s.take(f)
+		}
+		f.release()
+	}()
 	for {
 		for f.fill(s.ws) {
 			n, err := s.ws.writeBlocking(f.chunk[:min(len(f.chunk), minProgress)])
@@ -118,6 +126,7 @@ func (s *Session) flushBlocking(f *writeBatch) {
 			s.progressed()
 		}
 		if !s.take(f) {
+			returned = true
 			return
 		}
 	}

@@ -55,6 +55,12 @@ var upgrader = websocket.Upgrader{
 // upgrade performs the WebSocket handshake. If it fails it has answered.
 func (s *Session) upgrade(w http.ResponseWriter, r *http.Request) (*wsConn, error) {
 	t := &wsConn{session: s, base64: takesNoBinary(r)}
+	returned := false
+	defer func() {
+		if !returned && t.conn != nil {
+			t.close()
+		}
+	}()
 	u := upgrader
 	u.Error = func(w http.ResponseWriter, r *http.Request, _ int, reason error) {
 		s.srv.refuse(w, r, http.StatusBadRequest, badRequest, reason.Error())
@@ -66,6 +72,7 @@ func (s *Session) upgrade(w http.ResponseWriter, r *http.Request) (*wsConn, erro
 		u.EnableCompression, t.limited = acceptsDeflate(r)
 	}
 	ws, err := u.Upgrade(&hijacker{w, t, &u}, r, w.Header().Clone())
+	returned = true
 	if err != nil {
 		if t.conn == nil {
 			return nil, err
@@ -94,6 +101,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		err = fmt.Errorf("engine.io: no WebSocket over HTTP/2, or through a ResponseWriter without Unwrap: %w", err)
 		return nil, nil, err
 	}
+	conn = guardConn(h.t.session, conn)
 	h.t.Conn, h.t.conn = conn, conn
 	if brw.Reader.Buffered() > 0 {
 		// A client that didn't await the handshake: its first bytes are there.
