@@ -1,12 +1,10 @@
 package socketio_test
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/socketio-go/socketio"
 )
@@ -101,33 +99,4 @@ func TestPanicsOfEncodingAreCounted(t *testing.T) {
 		t.Errorf("Emit returned %v", err)
 	}
 	wantEqual(t, "panics", srv.Stats().Panics, 1)
-}
-
-// A value of a socket whose MarshalJSON blocks, when its session is saved to the bus
-// of a cluster, blocks neither other clients nor Shutdown.
-func TestValuesThatBlockWhenTheyAreSaved(t *testing.T) {
-	srv := serve(t, &socketio.Options{
-		Adapter:  newLogBus(),
-		Recovery: new(socketio.Recovery),
-	})
-	m := &fault{kind: "block", done: make(chan struct{}), release: make(chan struct{})}
-	srv.OnConnect(func(s *socketio.Socket) {
-		if m.armed.CompareAndSwap(false, true) {
-			socketio.Key[any]("value").Set(s, badJSON{m})
-		}
-	})
-	for range 3 {
-		srv.join(t, webSocket)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	began := time.Now()
-	if err := srv.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Shutdown returned %v", err)
-	}
-	if took := time.Since(began); took > patience {
-		t.Errorf("Shutdown took %v", took)
-	}
-	receive(t, m.done)
-	close(m.release)
 }

@@ -422,10 +422,6 @@ func (c *conn) Closed(reason engine.Reason) {
 	c.signalSpaceLocked()
 	c.mu.Unlock()
 	for _, s := range c.list() {
-		if s.encodesValues() { // which may block
-			c.srv.engine.Go(func() { s.disconnect(Reason(reason), false) })
-		} else {
-			s.disconnect(Reason(reason), false)
-		}
+		s.disconnect(Reason(reason), false)
 	}
 }

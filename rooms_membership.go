@@ -43,15 +43,6 @@ func (n *Namespace) holdRooms(rooms []string) (done func()) {
 	}
 }
 
-// noValues is what a socket without values has encoded.
-var noValues = [][]byte{[]byte("{}")}
-
-// encodesValues reports whether methods of values that are attached to s are called
-// when its client may come back.
-func (s *Socket) encodesValues() bool {
-	return s.ns.recovery != nil && s.ns.recovery.bus != nil && len(s.copyValues()) > 0
-}
-
 // removeSocket takes s out of the index for good and keeps what it needs to come
 // back, if it may.
 func (n *Namespace) removeSocket(s *Socket, keep bool) (left []string) {
@@ -63,9 +54,9 @@ func (n *Namespace) removeSocket(s *Socket, keep bool) (left []string) {
 		return n.index.remove(s)
 	}
 	values := s.copyValues()
-	encoded := Args{raw: noValues}
+	var encoded Args
 	r := n.recovery
-	if keep && r.bus != nil && len(values) > 0 {
+	if keep && r.bus != nil {
 		encoded = s.encodeValues(values)
 	}
 	r.mu.Lock()
