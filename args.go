@@ -98,8 +98,14 @@ func (a Args) array() []byte {
 // []byte, or a type made from it, at any depth, receives a binary argument without
 // copying; so does an any, as a []byte. What they get is shared, also where a client
 // has named the same data more than once, and must not be modified. The error
-// is a *[DecodeError] without an event.
+// is a *[DecodeError] without an event. A single pointer to a struct that embeds
+// [Positional] receives one argument per field.
 func (a Args) Decode(dst ...any) error {
+	if len(dst) == 1 {
+		if _, ok := dst[0].(interface{ positional() }); ok {
+			dst = destinations(dst[0])
+		}
+	}
 	for i := range min(len(dst), len(a.raw)) {
 		if err := decodeArg(a.raw[i], a.bin, dst[i]); err != nil {
 			return &DecodeError{Arg: i, Err: err}

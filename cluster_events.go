@@ -123,7 +123,11 @@ func (n *Namespace) OnServerSide(event string, handler any) (off func()) {
 	if err := checkServerSide(event); err != nil {
 		panic(fmt.Sprintf("socketio: OnServerSide: %v", err))
 	}
-	return n.serverSide.add(event, compileServerSide(event, handler))
+	return n.registerServerSide(event, compileServerSide(event, handler))
+}
+
+func (n *Namespace) registerServerSide(event string, h *handler) (off func()) {
+	return n.serverSide.add(event, h)
 }
 
 func compileServerSide(event string, fn any) *handler {

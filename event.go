@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"reflect"
 )
 
 // A Registrar is where handlers are registered: a *[Server], *[Namespace] or
@@ -27,14 +26,14 @@ type Caller interface {
 }
 
 // An Event is the name of an event together with the type of its one
-// argument. Declare it once, beside the type, and use it on both sides of the
+// argument, or of several: see [Positional]. Declare it once, beside the type, and use it on both sides of the
 // wire; the compiler then checks both.
 //
 //	const Said socketio.Event[Message] = "said"
 type Event[T any] string
 
 // Emit sends v to a target. The error is that of the target's Emit.
-func (e Event[T]) Emit(to Target, v T) error { return to.Emit(string(e), v) }
+func (e Event[T]) Emit(to Target, v T) error { return to.Emit(string(e), spread(v)...) }
 
 // On registers fn for the event and returns a function that removes it. It
 // needs no reflection to be called. ctx ends with s, and an error of fn is
@@ -43,9 +42,10 @@ func (e Event[T]) Emit(to Target, v T) error { return to.Emit(string(e), v) }
 func (e Event[T]) On(r Registrar, fn func(ctx context.Context, s *Socket, v T) error) (off func()) {
 	checkHandlerName(string(e))
 	checkNotNil(fmt.Sprintf("On(%q)", string(e)), fn == nil)
-	checkReceived[T](string(e))
+	checkArguments[T](fmt.Sprintf("On(%q)", string(e)))
+	decode := decoderOf[T]()
 	return r.register(string(e), &handler{pc: pcOf(fn), run: func(c *call) ([]any, error) {
-		v, err := first[T](c)
+		v, err := decode(c)
 		if err != nil {
 			return nil, err
 		}
@@ -63,14 +63,11 @@ type Call[Req, Res any] string
 // [Socket.EmitWithAck]. The error is an *[Error] when the other side refused,
 // and a *[DecodeError] when the answer has another type.
 func (c Call[Req, Res]) Do(ctx context.Context, to Caller, req Req) (res Res, err error) {
-	args, err := to.EmitWithAck(ctx, string(c), req)
+	args, err := to.EmitWithAck(ctx, string(c), spread(req)...)
 	if err != nil {
 		return res, err
 	}
-	if e := errorIn(args); e != nil {
-		return res, e
-	}
-	return res, args.Decode(&res)
+	return answerOf[Res](args)
 }
 
 // On registers fn for the call; what it returns is the answer. It returns a
@@ -78,12 +75,11 @@ func (c Call[Req, Res]) Do(ctx context.Context, to Caller, req Req) (res Res, er
 func (c Call[Req, Res]) On(r Registrar, fn func(ctx context.Context, s *Socket, req Req) (Res, error)) (off func()) {
 	checkHandlerName(string(c))
 	checkNotNil(fmt.Sprintf("On(%q)", string(c)), fn == nil)
-	checkReceived[Req](string(c))
-	if t := reflect.TypeFor[Res](); t.Implements(errorType) {
-		panic(fmt.Sprintf("socketio: On(%q): %s is an error: return it beside the answer", string(c), t))
-	}
+	checkArguments[Req](fmt.Sprintf("On(%q)", string(c)))
+	checkResult[Res](fmt.Sprintf("On(%q)", string(c)))
+	decode := decoderOf[Req]()
 	return r.register(string(c), &handler{pc: pcOf(fn), result: true, run: func(c *call) ([]any, error) {
-		req, err := first[Req](c)
+		req, err := decode(c)
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +87,7 @@ func (c Call[Req, Res]) On(r Registrar, fn func(ctx context.Context, s *Socket, 
 		if err != nil {
 			return nil, err
 		}
-		return []any{res}, nil
+		return spread(res), nil
 	}})
 }
 

@@ -42,17 +42,6 @@ var (
 	}
 )
 
-// checkReceived panics if the argument of a typed event can't be decoded.
-func checkReceived[T any](event string) {
-	t := reflect.TypeFor[T]()
-	if t == argsType { // the argument as it is
-		return
-	}
-	if problem := undecodable(t); problem != "" {
-		panic(fmt.Sprintf("socketio: On(%q): %s", event, problem))
-	}
-}
-
 // undecodable says why no argument can be decoded into a t, as far as its type
 // tells; empty if it doesn't.
 func undecodable(t reflect.Type) string {

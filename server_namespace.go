@@ -102,3 +102,7 @@ func (srv *Server) ServerSideEmitWithAck(ctx context.Context, event string, args
 func (srv *Server) OnServerSide(event string, handler any) (off func()) {
 	return srv.root.OnServerSide(event, handler)
 }
+
+func (srv *Server) registerServerSide(event string, h *handler) (off func()) {
+	return srv.root.registerServerSide(event, h)
+}
