@@ -194,7 +194,8 @@
 // # Metrics
 //
 // [Server.Stats] is a snapshot of a server that accounts for every message. [Options.Hooks] are
-// callbacks for metrics and traces, [Options.Logger] is for the operator. See [metrics].
+// callbacks for metrics and traces. [Options.Logger] is for people; nil means [log/slog.Default], so a panic is
+// logged with its stack. See [metrics].
 //
 // # Security
 //
