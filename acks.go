@@ -11,16 +11,16 @@ import (
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
-const withAckInstead = "the answer is returned"
+const withAckInstead = "the ack is returned"
 
-// A response is what the client gets for an event with an ack id. It is given
-// once.
+// A response is what a handler sends back for an event with an ack id. It is sent
+// at most once.
 type response struct {
 	socket  *Socket
 	id      int64
-	respond func(Args) // to another server, in place of the client; nil for a client
-	srv     *Server    // that of give
-	owed    bool       // an AckFunc is to give it; see Socket.owed
+	respond func(Args) // sends it to another server; nil for a client
+	srv     *Server    // set for another server
+	counted bool       // an AckFunc must send it: it counts in Socket.owed
 	sent    atomic.Bool
 }
 
@@ -40,17 +40,17 @@ func (a *response) ack(args ...any) error {
 	return a.send(args...)
 }
 
-// send answers with data.
+// send sends args as the ack.
 func (a *response) send(args ...any) error {
 	if a.id == noAck {
 		return nil
 	}
-	if err := noCallback("answer", args, "an answer is not answered"); err != nil {
+	if err := noCallback("ack", args, "an ack has no ack"); err != nil {
 		return err
 	}
 	for i, arg := range args {
 		if err, ok := arg.(error); ok && !encodesItself(reflect.TypeOf(err)) {
-			return fmt.Errorf("socketio: answer, argument %d: a %T is an error: it refuses as the only argument, and is no data", i, err)
+			return fmt.Errorf("socketio: ack, argument %d: a %T is an error, which must be the only argument", i, err)
 		}
 	}
 	if a.respond != nil {
@@ -63,14 +63,14 @@ func (a *response) send(args ...any) error {
 	if a.sent.Swap(true) {
 		return ErrAnswered
 	}
-	if a.owed {
+	if a.counted {
 		a.socket.owed.Add(-1)
 	}
 	return a.socket.send(m, sio.Ack, "", false)
 }
 
-// sendToServer answers another server.
-func (a *response) sendToServer(give func(Args), args []any) error {
+// sendToServer sends args to the server that emitted the event.
+func (a *response) sendToServer(respond func(Args), args []any) error {
 	encoded, err := argsOf(a.srv, args)
 	if err != nil {
 		return err
@@ -78,18 +78,18 @@ func (a *response) sendToServer(give func(Args), args []any) error {
 	if a.sent.Swap(true) {
 		return ErrAnswered
 	}
-	give(encoded)
+	respond(encoded)
 	return nil
 }
 
-// sendError answers with an error.
+// sendError sends e as the ack.
 func (a *response) sendError(e *Error) error {
 	return a.send(struct {
 		Error *Error `json:"error"`
 	}{e})
 }
 
-// errorIn returns the *Error that an answer consists of, if it does.
+// errorIn returns the *Error that an ack holds, or nil.
 func errorIn(args Args) *Error {
 	var body struct {
 		Error *Error `json:"error"`
@@ -101,27 +101,28 @@ func errorIn(args Args) *Error {
 	return body.Error
 }
 
-// maxPendingAcks bounds the answers that one socket awaits.
+// maxPendingAcks bounds the pending acks of one socket.
 const maxPendingAcks = 1024
 
-// A pendingAck is an answer that a socket awaits. It is settled once.
+// A pendingAck is an ack that a socket waits for. It is settled once: by the ack,
+// a timeout or a disconnect.
 type pendingAck struct {
 	settle func(Args, error)
-	fn     func(Args, error) // what settle has the handlers' goroutine call; nil if somebody waits
-	timer  *time.Timer       // nil if somebody waits with a context
-	done   func(error)       // Hooks.Ack, told before anybody else; nil if it isn't set
+	fn     func(Args, error) // the callback, which settle runs in the inbox; nil for EmitWithAck
+	timer  *time.Timer       // nil for EmitWithAck, which waits with a context
+	done   func(error)       // calls Hooks.Ack, before settle; nil without that hook
 }
 
-// notify tells the hooks how the waiting has ended.
+// notify calls Hooks.Ack with the outcome.
 func (p *pendingAck) notify(err error) {
 	if p.done != nil {
 		p.done(err)
 	}
 }
 
-// registerAck reserves an id for an answer: the socket's next one, or the given id
-// of a broadcast. p.settle is called once, unless forgetAck is called before; it
-// must not block. The answer is awaited as long as it takes if timeout is 0.
+// registerAck registers a pending ack under the socket's next id, or under the given
+// id of a broadcast. p.settle is called once, unless takeAck removes the ack first;
+// it must not block. A timeout of 0 means none.
 func (s *Socket) registerAck(id int64, timeout time.Duration, p *pendingAck) (int64, error) {
 	c := s.conn
 	c.mu.Lock()
@@ -150,7 +151,7 @@ func (s *Socket) registerAck(id int64, timeout time.Duration, p *pendingAck) (in
 	return id, nil
 }
 
-// takeAck takes back an id. It reports whether it was still awaited.
+// takeAck removes a pending ack. It reports whether the ack was still pending.
 func (s *Socket) takeAck(id int64) (*pendingAck, bool) {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
@@ -165,8 +166,7 @@ func (s *Socket) takeAck(id int64) (*pendingAck, bool) {
 	return p, ok
 }
 
-// settleAck gives an answer to who awaits it. Unknown ids are ignored: the
-// answer may have come too late.
+// settleAck settles a pending ack. Unknown ids are ignored: the ack may be late.
 func (s *Socket) settleAck(id int64, args Args, err error) {
 	if p, ok := s.takeAck(id); ok {
 		p.notify(err)
@@ -174,7 +174,7 @@ func (s *Socket) settleAck(id int64, args Args, err error) {
 	}
 }
 
-// withDeadline bounds a wait for answers by AckTimeout, unless ctx does.
+// withDeadline limits a wait for acks to AckTimeout, unless ctx has a deadline.
 func (srv *Server) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx = srv.guardContext(ctx)
 	if _, ok := ctx.Deadline(); ok {
@@ -183,7 +183,7 @@ func (srv *Server) withDeadline(ctx context.Context) (context.Context, context.C
 	return context.WithTimeout(ctx, srv.opts.AckTimeout)
 }
 
-// emitWithCallback emits an event whose answer goes to fn.
+// emitWithCallback emits an event and passes its ack to fn.
 func (s *Socket) emitWithCallback(event string, args []any, fn func(Args, error)) error {
 	settle := func(args Args, err error) { s.conn.enqueue(s, task{fn: func() { fn(args, err) }}) }
 	id, err := s.registerAck(noAck, s.ns.srv.opts.AckTimeout, &pendingAck{settle: settle, fn: fn, done: s.ackTimer(event)})
@@ -193,12 +193,12 @@ func (s *Socket) emitWithCallback(event string, args []any, fn func(Args, error)
 	if err := s.emitWithID(id, event, args); err != nil {
 		if _, ok := s.takeAck(id); ok {
 			return err
-		} // else the callback hears of it
+		} // else the callback gets the error
 	}
 	return nil
 }
 
-// emitWithID emits an event with an id from awaitAck.
+// emitWithID emits an event with an id from registerAck.
 func (s *Socket) emitWithID(id int64, event string, args []any) error {
 	m, err := encodeEvent(s.ns, id, event, args)
 	if err != nil {
@@ -210,14 +210,15 @@ func (s *Socket) emitWithID(id int64, event string, args []any) error {
 	return err
 }
 
-// EmitWithAck sends an event and waits for the client's answer until ctx ends,
+// EmitWithAck sends an event and waits for the client's ack until ctx ends,
 // or for [Options.AckTimeout] if ctx has no deadline. It may be called from a
-// handler of the same socket; but when [Options.MaxInbox] events wait for that
-// handler, answers behind them are not read before it returns. The error is
-// ctx's, [ErrClosed] when the socket leaves first, [ErrTooManyAcks] when 1024 acks
-// are pending already, or one of [Socket.Emit].
+// handler of the same socket. The limit [Options.MaxInbox] is 16 times as high
+// while it waits; acks behind that many events are not read before the handler
+// returns.
 //
-// An answer that refuses is returned like any other; [Call.Do] tells it apart.
+// The error is ctx's, [ErrClosed] when the socket disconnects first,
+// [ErrTooManyAcks] when 1024 acks are pending already, or one of [Socket.Emit]. An
+// ack that holds an [Error] is returned like any other; [Call.Do] returns that Error.
 func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (Args, error) {
 	if err := checkEvent(event); err != nil {
 		return Args{}, err
@@ -241,7 +242,7 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (Ar
 		s.takeAck(id)
 		return Args{}, err
 	}
-	s.conn.session.Yield() // we may be in a handler that the reader runs
+	s.conn.session.Yield() // this may be the reader's goroutine: another one must read
 	select {
 	case r := <-replies:
 		return r.args, r.err
@@ -250,7 +251,7 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (Ar
 			p.notify(ctx.Err())
 			return Args{}, ctx.Err()
 		}
-		r := <-replies // it came at the same time
+		r := <-replies // the ack arrived at the same time
 		return r.args, r.err
 	}
 }

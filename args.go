@@ -7,46 +7,46 @@ import (
 	"slices"
 )
 
-// Args are arguments of an event or of an answer, not yet decoded.
+// Args are the arguments of an event or of an ack, not yet decoded.
 //
 // As the last parameter of a handler, Args takes all arguments that no other
 // parameter takes. Passed to Emit, EmitWithAck or an [AckFunc], or returned by
 // a handler, it stands for all of its arguments, attachments included, without
 // decoding or copying them.
 //
-// Args are immutable and may be kept and shared.
+// Args are immutable and may be clones and shared.
 type Args struct {
 	raw [][]byte // each argument as JSON, with placeholders for attachments
 	bin [][]byte // the attachments
 }
 
-// EncodeArgs returns arguments as Emit would send them, for an [Interceptor] that
-// changes a message. They are encoded, and binary data is copied, before it
-// returns. The error says which of them can't be encoded, such as an object whose
-// "_placeholder" is true beside binary data; see [Emitter.Emit].
+// EncodeArgs encodes arguments as Emit does, for an [Interceptor] that changes a
+// message. It copies binary data. The error says which argument can't be encoded,
+// such as an object whose "_placeholder" is true beside binary data; see
+// [Emitter.Emit].
 func EncodeArgs(args ...any) (Args, error) { return argsOf(nil, args) }
 
-// argsOf is ArgsOf. A panic is counted unless srv is nil.
+// argsOf is EncodeArgs. A panic is counted unless srv is nil.
 func argsOf(srv *Server, args []any) (Args, error) {
 	e := encoders.Get().(*encoder)
 	e.srv = srv
-	e.plain, e.forJSON = false, false
+	e.escapePlaceholders, e.refusePlaceholders = false, false
 	return e.args(args)
 }
 
-// argsForServers is EncodeArgs for what clients are not sent: data that looks like a
-// placeholder is told from binary data.
-func (srv *Server) argsForServers(args ...any) (Args, error) {
+// busArgs is EncodeArgs for other servers: it escapes data that looks like a
+// placeholder.
+func (srv *Server) busArgs(args ...any) (Args, error) {
 	e := encoders.Get().(*encoder)
 	e.srv = srv
-	e.plain, e.forJSON = true, false
+	e.escapePlaceholders, e.refusePlaceholders = true, false
 	return e.args(args)
 }
 
-// args returns arguments, and releases e.
+// args encodes arguments, and releases e.
 func (e *encoder) args(args []any) (a Args, err error) {
 	defer e.release()
-	if err := noCallback("EncodeArgs", args, "Emit takes one behind them"); err != nil {
+	if err := noCallback("EncodeArgs", args, "Emit takes one after the arguments"); err != nil {
 		return Args{}, err
 	}
 	ends := make([]int, 0, len(args))
@@ -93,13 +93,13 @@ func (a Args) array() []byte {
 	return slices.Insert(out, 0, '[')
 }
 
-// Decode stores the arguments in the values dst points to, by position. Extra
-// arguments are ignored and missing ones leave their destination alone. A
-// []byte, or a type made from it, at any depth, receives a binary argument without
-// copying; so does an any, as a []byte. What they get is shared, also where a client
-// has named the same data more than once, and must not be modified. The error
-// is a *[DecodeError] without an event. A single pointer to a struct that embeds
-// [Positional] receives one argument per field.
+// Decode decodes the arguments into the values dst points to, by position. Extra
+// arguments are ignored; for a missing argument the value is left unchanged. A
+// single pointer to a struct that embeds [Positional] receives one argument per field.
+//
+// A []byte, or a type made from it, at any depth, receives binary data without
+// copying; so does an any, as a []byte. The data is shared and must not be modified.
+// The error is a *[DecodeError] without an event.
 func (a Args) Decode(dst ...any) error {
 	if len(dst) == 1 {
 		if _, ok := dst[0].(interface{ positional() }); ok {
@@ -115,7 +115,7 @@ func (a Args) Decode(dst ...any) error {
 }
 
 // Raw returns argument i as JSON, or nil if there is none. A binary argument
-// is an object such as {"_placeholder":true,"num":0}, for an element of Binary.
+// is an object such as {"_placeholder":true,"num":0}; num is an index of Binary.
 // The result must not be modified.
 func (a Args) Raw(i int) json.RawMessage {
 	if i < 0 || i >= len(a.raw) {
@@ -124,23 +124,22 @@ func (a Args) Raw(i int) json.RawMessage {
 	return a.raw[i]
 }
 
-// Binary returns the data that placeholders in what Raw returns stand for. The
-// result must not be modified.
+// Binary returns the attachments to which placeholders in the result of Raw refer.
+// The result must not be modified.
 func (a Args) Binary() [][]byte { return a.bin }
 
-// AckFunc answers the client. As the last parameter of a handler it replaces
-// the handler's results, for answers that come later. Only the first call
-// counts; the others return [ErrAnswered]. It may be called on any goroutine,
-// does not block, and does nothing if the client asked for no answer.
+// AckFunc sends the ack of an event. As the last parameter of a handler it replaces
+// the handler's results, so that the ack can be sent after the handler has returned.
+// Only the first call sends it; the others return [ErrAnswered]. It may be called on
+// any goroutine, does not block, and does nothing if the client asked for no ack.
 //
-// An error as the only argument refuses, as an error that a handler returns does:
-// the client receives the message and data of an *[Error]; of any other error it
-// reads "internal error", and [Options.OnError] is called with the error. An error
-// beside other arguments can't be encoded.
+// An error as the only argument is treated like an error that a handler returns: the
+// client receives the message and data of an *[Error]. For any other error it
+// receives "internal error", and [Options.OnError] is called with the error. An
+// error beside other arguments can't be encoded.
 //
-// Other
-// errors are [ErrClosed], [ErrSlow], or say which argument can't be encoded;
-// after that one the answer can still be given.
+// It returns [ErrClosed], [ErrSlow], or an error that says which argument can't be
+// encoded; after the last one AckFunc may be called again.
 type AckFunc func(args ...any) error
 
 // cloneArgs returns a copy of arguments that alias a buffer in use.
@@ -150,15 +149,15 @@ func cloneArgs(raw, bin [][]byte) Args {
 		size += len(r)
 	}
 	buf := make([]byte, 0, size)
-	kept := make([][]byte, len(raw))
+	clones := make([][]byte, len(raw))
 	for i, r := range raw {
 		buf = append(buf, r...)
-		kept[i] = buf[len(buf)-len(r) : len(buf) : len(buf)]
+		clones[i] = buf[len(buf)-len(r) : len(buf) : len(buf)]
 	}
-	return Args{kept, bin}
+	return Args{clones, bin}
 }
 
-// size returns the number of bytes of memory that keeping the arguments takes, one at least.
+// size returns the memory that the arguments take, in bytes; at least one.
 func (a Args) size() int64 {
 	const sliceHeader = 24
 	json := 1

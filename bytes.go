@@ -9,13 +9,13 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// Binary data may be of a named type, such as Photo of underlying type []byte:
-// what encoding/json has as base64 is binary here. To see it, json must ask about
-// every value, which costs time and memory. So it is asked only for values that may
-// have some in them.
+// Binary data may have a named type, such as Photo with the underlying type []byte.
+// encoding/json writes it as base64; here it is binary. To find it, json must call a
+// function for every value, which costs time and memory. So that function is set
+// only for values that may hold binary data of a named type.
 
-// marshals and unmarshals are the methods by which a type says how it is written
-// and read itself.
+// marshals and unmarshals are the interfaces of types that encode and decode
+// themselves.
 var (
 	marshals = []reflect.Type{
 		reflect.TypeFor[stdjson.Marshaler](),
@@ -47,42 +47,42 @@ func isNamedBytes(t reflect.Type, methods []reflect.Type) bool {
 		!hasMethod(t, methods) && !hasMethod(t.Elem(), methods)
 }
 
-// holding says whether values of a type may hold binary data of a named type.
-type holding uint8
+// bytesUse says whether values of a type may hold binary data of a named type.
+type bytesUse uint8
 
 const (
-	never   holding = iota
-	perhaps         // there is an interface in it
-	always          // a part of it is of such a type
+	never  bytesUse = iota
+	maybe           // it has an interface in it
+	always          // a part of it has such a type
 )
 
-// A typeKey is a type and whether it is read.
+// A typeKey is a type, for decoding if read is set.
 type typeKey struct {
 	t    reflect.Type
 	read bool
 }
 
-var holdings sync.Map // of a holding by typeKey
+var bytesUses sync.Map // of a bytesUse by typeKey
 
-// holdingOf returns what is known of a type. It allocates the first time only.
-func holdingOf(t reflect.Type, read bool) holding {
+// bytesUseOf returns the use of a type. It allocates only at the first call for it.
+func bytesUseOf(t reflect.Type, read bool) bytesUse {
 	switch t.Kind() {
 	case reflect.Struct, reflect.Map, reflect.Slice, reflect.Array, reflect.Pointer:
 	case reflect.Interface:
-		return perhaps
+		return maybe
 	default:
 		return never
 	}
 	key := typeKey{t, read}
-	if h, ok := holdings.Load(key); ok {
-		return h.(holding)
+	if h, ok := bytesUses.Load(key); ok {
+		return h.(bytesUse)
 	}
 	h := examine(t, read, make(map[reflect.Type]bool))
-	holdings.Store(key, h)
+	bytesUses.Store(key, h)
 	return h
 }
 
-func examine(t reflect.Type, read bool, seen map[reflect.Type]bool) (h holding) {
+func examine(t reflect.Type, read bool, seen map[reflect.Type]bool) (h bytesUse) {
 	methods := marshals
 	if read {
 		methods = unmarshals
@@ -93,12 +93,12 @@ func examine(t reflect.Type, read bool, seen map[reflect.Type]bool) (h holding) 
 	case isNamedBytes(t, methods):
 		return always
 	case t.Kind() == reflect.Interface:
-		return perhaps
+		return maybe
 	case hasMethod(t, methods):
 		for _, m := range methods {
 			if (m == reflect.TypeFor[json.MarshalerTo]() || m == reflect.TypeFor[json.UnmarshalerFrom]()) &&
 				(t.Implements(m) || reflect.PointerTo(t).Implements(m)) {
-				return always // it may have anything written or read
+				return always // it may encode or decode anything
 			}
 		}
 		return never
@@ -116,21 +116,22 @@ func examine(t reflect.Type, read bool, seen map[reflect.Type]bool) (h holding) 
 	return h
 }
 
-// mayDecodeNamedBytes reports whether what dst points to may hold binary data of a
-// named type. What an interface gets is never of such a type, unless there is a
-// pointer in it.
+// mayDecodeNamedBytes reports whether the value that dst points to may hold binary
+// data of a named type. A value that is decoded into an interface never has such a
+// type, unless the interface holds a pointer.
 func mayDecodeNamedBytes(dst any) bool {
 	t := reflect.TypeOf(dst)
-	return t != nil && holdingOf(t, true) == always
+	return t != nil && bytesUseOf(t, true) == always
 }
 
-// maxLook is how deep holdsNamedBytes looks. What is deeper may as well have some.
-const maxLook = 100
+// maxScanDepth limits how deep holdsNamedBytes looks. Deeper values may hold such
+// data.
+const maxScanDepth = 100
 
 // holdsNamedBytes reports whether v may hold binary data of a named type. It
 // allocates nothing for the usual values.
 func holdsNamedBytes(v any, depth int) bool {
-	if depth > maxLook {
+	if depth > maxScanDepth {
 		return true
 	}
 	switch v := v.(type) {
@@ -151,7 +152,7 @@ func holdsNamedBytes(v any, depth int) bool {
 		}
 		return false
 	}
-	switch holdingOf(reflect.TypeOf(v), false) {
+	switch bytesUseOf(reflect.TypeOf(v), false) {
 	case never:
 		return false
 	case always:
@@ -163,11 +164,11 @@ func holdsNamedBytes(v any, depth int) bool {
 
 // valueHoldsNamedBytes is holdsNamedBytes for a value with an interface in it.
 func valueHoldsNamedBytes(v reflect.Value, depth int) bool {
-	if depth > maxLook {
+	if depth > maxScanDepth {
 		return true
 	}
-	switch h := holdingOf(v.Type(), false); {
-	case h != perhaps:
+	switch h := bytesUseOf(v.Type(), false); {
+	case h != maybe:
 		return h == always
 	case !v.CanInterface():
 		return true
@@ -183,7 +184,7 @@ func valueHoldsNamedBytes(v reflect.Value, depth int) bool {
 		return valueHoldsNamedBytes(v.Elem(), depth+1)
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if f := v.Field(i); holdingOf(f.Type(), false) != never && (v.Type().Field(i).IsExported() || v.Type().Field(i).Anonymous) &&
+			if f := v.Field(i); bytesUseOf(f.Type(), false) != never && (v.Type().Field(i).IsExported() || v.Type().Field(i).Anonymous) &&
 				valueHoldsNamedBytes(f, depth+1) {
 				return true
 			}
@@ -194,7 +195,7 @@ func valueHoldsNamedBytes(v reflect.Value, depth int) bool {
 				return true
 			}
 		}
-	default: // a map, which can't be walked through without allocating
+	default: // a map: iterating it by reflection allocates
 		return true
 	}
 	return false

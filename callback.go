@@ -5,9 +5,9 @@ import (
 	"reflect"
 )
 
-// callback takes a callback off the end of an event's arguments. A type of the
-// application with the shape of F is one, too; any other function is an error, and
-// so is a nil one.
+// callback removes a callback from the end of an event's arguments. A named type of
+// the application with the underlying type F is a callback too. Any other function,
+// or a nil one, is an error.
 func callback[F any](event string, args []any) (rest []any, fn F, found bool, err error) {
 	last := len(args) - 1
 	if last < 0 {
@@ -29,8 +29,8 @@ func callback[F any](event string, args []any) (rest []any, fn F, found bool, er
 	return args[:last], fn, true, nil
 }
 
-// noCallback refuses a function as the last argument where none is called. instead
-// says what to do.
+// noCallback returns an error if the last argument is a function, where no callback
+// is supported. instead says what to do.
 func noCallback(what string, args []any, instead string) error {
 	last := len(args) - 1
 	if last < 0 {

@@ -16,7 +16,7 @@ func TestWrongCallbacks(t *testing.T) {
 	srv := serve(t, nil)
 	_, s := srv.joinSocket(t, webSocket)
 	one, many := func(socketio.Args, error) {}, func([]socketio.Reply, error) {}
-	const takesOne, takesMany, returns = "the callback here is a func(socketio.Args, error)", "the callback here is a func([]socketio.Reply, error)", "no callback is taken here, the answer is returned"
+	const takesOne, takesMany, returns = "the callback here is a func(socketio.Args, error)", "the callback here is a func([]socketio.Reply, error)", "no callback is taken here, the ack is returned"
 	ctx := t.Context()
 	tests := []struct {
 		name  string
@@ -45,7 +45,7 @@ func TestWrongCallbacks(t *testing.T) {
 			_, err := srv.ServerSideEmitWithAck(ctx, event, args...)
 			return err
 		}, nil, "no callback is taken here"},
-		{"EncodeArgs", func(_ string, args ...any) error { _, err := socketio.EncodeArgs(args...); return err }, nil, "no callback is taken here, Emit takes one behind them"},
+		{"EncodeArgs", func(_ string, args ...any) error { _, err := socketio.EncodeArgs(args...); return err }, nil, "no callback is taken here, Emit takes one after the arguments"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -125,7 +125,7 @@ func TestErrorsAsAnswers(t *testing.T) {
 		ack("second try")
 	})
 	srv.On("callback", func(ack socketio.AckFunc) {
-		if err := ack("data", func() {}); err == nil || !strings.Contains(err.Error(), "an answer is not answered") {
+		if err := ack("data", func() {}); err == nil || !strings.Contains(err.Error(), "an ack has no ack") {
 			t.Errorf("a function as an answer: %v", err)
 		}
 		ack("second try")

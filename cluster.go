@@ -338,7 +338,7 @@ func beginReceived(n *Namespace, m *adapter.Message) (_ *encoder, event string, 
 	if err = p.Decode(enc.text, noLimits); err == nil && (p.Name == nil || !utf8.Valid(p.Data)) {
 		err = sio.ErrPayload
 	}
-	if err == nil && enc.forJSON && len(m.Binary) > 0 && sio.HasPlain(p.Data) {
+	if err == nil && enc.refusePlaceholders && len(m.Binary) > 0 && sio.HasPlain(p.Data) {
 		err = errPlaceholder
 	}
 	if err == nil {

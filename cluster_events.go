@@ -45,7 +45,7 @@ func beginServerSide(n *Namespace, event string, args []any) (*encoder, error) {
 	if err := noCallbackOf(event, args, "ServerSideEmitWithAck returns the answers"); err != nil {
 		return nil, err
 	}
-	return beginEventForServers(n, event, args)
+	return beginBusEvent(n, event, args)
 }
 
 // ServerSideEmitWithAck sends an event to the other servers and collects one

@@ -55,7 +55,7 @@ func (s *clusterNamespace) serveFetchRequest(e Emitter, m *adapter.Message) {
 	for _, socket := range e.localSockets() {
 		details = append(details, socket.details())
 	}
-	args, err := s.ns.srv.argsForServers(details...)
+	args, err := s.ns.srv.busArgs(details...)
 	if err != nil {
 		s.ns.srv.reportError(nil, err)
 	}
@@ -100,7 +100,7 @@ func (s *Socket) details() *socketDetails {
 func (s *Socket) encodable(values map[string]any) map[string]any {
 	fit := make(map[string]any, len(values))
 	for name, v := range values {
-		if _, err := s.ns.srv.argsForServers(v); err != nil {
+		if _, err := s.ns.srv.busArgs(v); err != nil {
 			s.ns.srv.reportError(s, fmt.Errorf("socketio: value %q can't be sent to other servers: %w", name, err))
 			continue
 		}
@@ -115,7 +115,7 @@ func (s *Socket) encodeValues(values map[string]any) Args {
 	var args Args
 	s.ns.srv.isolate(s, "", func() {
 		var err error
-		if args, err = s.ns.srv.argsForServers(s.encodable(values)); err != nil { // what could be encoded alone can be together
+		if args, err = s.ns.srv.busArgs(s.encodable(values)); err != nil { // what could be encoded alone can be together
 			s.ns.srv.reportError(s, err)
 		}
 	})

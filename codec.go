@@ -7,28 +7,27 @@ import (
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
-// A Codec is a wire format in place of the protocol's own, which every client
-// of the server must speak. Package msgpack has one.
+// A Codec is a wire format that replaces the protocol's own. All clients of the
+// server must use it. Package msgpack has one.
 //
-// It translates between the protocol's own encoding of a packet and one message
-// of its own: so everything else, handlers, limits and checks included, is the
-// same with every codec. Its methods are called concurrently, and must neither
-// keep nor modify their arguments.
+// It translates between the protocol's own encoding of a packet and one message of
+// its own format. Handlers, limits and checks are the same with every codec. Its
+// methods are called concurrently. They must not keep or modify their arguments.
 //
-// An object with the key "_placeholder", true, and the number of an attachment
-// stands for that, and several may stand for the same. Data that looks so has the
-// key written with an escape, "\u005fplaceholder", both in what Encode is given and
-// in what Decode returns: then it is no placeholder.
+// An object with the key "_placeholder", true, and a number is a placeholder for the
+// attachment of that number. Several placeholders may have the same number. Data
+// that looks like a placeholder has an escape in the key, "\u005fplaceholder", both
+// in the arguments of Encode and in the results of Decode.
 type Codec interface {
 	// Encode translates a packet, such as `51-["hi",{"_placeholder":true,"num":0}]`
 	// and its attachments, into one text or binary message.
 	Encode(packet []byte, attachments [][]byte) (message []byte, binary bool, err error)
-	// Decode is the inverse. What it returns may alias message. The packet is
-	// checked by the caller; an error closes the connection that it came from.
+	// Decode is the inverse of Encode. Its results may alias message. The caller
+	// checks the packet. An error closes the client's connection.
 	Decode(message []byte, binary bool) (packet []byte, attachments [][]byte, err error)
 }
 
-// newMessage builds what the clients of the server are sent for a packet.
+// newMessage builds the message of a packet, in the format of the server's clients.
 func (srv *Server) newMessage(packet []byte, attachments [][]byte) (*engine.Message, error) {
 	if srv.opts.Codec == nil {
 		return engine.NewMessage(packet, attachments), nil
@@ -60,10 +59,10 @@ func (srv *Server) packetOf(m *engine.Message) (packet []byte, attachments [][]b
 	return packet, attachments
 }
 
-var errAttachmentCount = errors.New("socketio: codec: attachments are not those of the packet")
+var errAttachmentCount = errors.New("socketio: codec: the packet has another number of attachments")
 
-// readerCalls calls a function of the application on the reader's goroutine. If it
-// panics, or ends the goroutine, the connection is closed.
+// readerCalls calls a function of the application on the reader's goroutine. If fn
+// panics or ends the goroutine, readerCalls closes the connection and returns false.
 func (c *conn) readerCalls(fn func()) (ok bool) {
 	ok = true
 	protect(fn, func(value any) {
@@ -100,7 +99,7 @@ func (c *conn) receiveEncoded(turn *engine.Turn, data []byte, binary bool) {
 	for _, b := range attachments {
 		size += int64(len(b))
 	}
-	if size > c.srv.opts.MaxEvent { // which the codec may have made of less
+	if size > c.srv.opts.MaxEvent { // a small message may decode to a large packet
 		c.fail(engine.ParseError, errEventTooBig)
 		return
 	}

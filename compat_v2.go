@@ -9,19 +9,20 @@ import (
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
-// What clients of Socket.IO v2 expect otherwise: to be in "/" without asking,
-// ids made of the connection's, and no objects in the answers to CONNECT.
+// This file has what differs for clients of Socket.IO v2. They are in "/" without
+// CONNECT, make their ids from the connection's id, and expect no objects in the
+// packets that answer CONNECT.
 
 // v2 reports whether the client is one of Socket.IO v2.
 func (c *conn) v2() bool { return c.session.Protocol() == 3 }
 
-// connectMain joins a v2 client to "/", which it takes for granted.
+// connectMain joins a v2 client to "/", for which it sends no CONNECT.
 func (c *conn) connectMain() {
 	c.handleConnect(&sio.Packet{Type: sio.Connect, Namespace: []byte("/")})
 }
 
-// socketID returns the id of a new socket. A v2 client is not told but makes
-// it itself, out of the id of the connection.
+// socketID returns the id of a new socket. A v2 client makes the same id from the id
+// of the connection; it is not sent.
 func (c *conn) socketID(n *Namespace) string {
 	switch {
 	case !c.v2():
@@ -33,8 +34,8 @@ func (c *conn) socketID(n *Namespace) string {
 	}
 }
 
-// logID returns the id of s for logs, where that of a v2 client is cut short: the
-// whole of it is the secret of its connection.
+// logID returns the id of s for logs. The id of a v2 client is shortened: it contains
+// the session id, which is a secret.
 func (s *Socket) logID() string {
 	if s.conn.v2() {
 		return s.id[:len(s.id)-16] + "…"
@@ -42,16 +43,16 @@ func (s *Socket) logID() string {
 	return s.id
 }
 
-// cutQuery moves the query behind a namespace, where a v2 client puts what
-// later clients send as auth, to where it is expected: each value is a string,
-// the last of its name.
+// cutQuery removes the query from the namespace and makes it the auth. v2 clients
+// send in the query what later clients send as auth. Each value is a string, the
+// last one of its name.
 func cutQuery(p *sio.Packet) {
 	name, query, _ := bytes.Cut(p.Namespace, []byte("?"))
 	p.Namespace = name
 	if len(query) == 0 {
 		return
 	}
-	values, _ := url.ParseQuery(string(query)) // what is malformed is left out
+	values, _ := url.ParseQuery(string(query)) // malformed pairs are left out
 	auth := make(map[string]string, len(values))
 	for name, list := range values {
 		auth[name] = list[len(list)-1]
@@ -59,7 +60,8 @@ func cutQuery(p *sio.Packet) {
 	p.Data, _ = json.Marshal(auth, jsonOptions) // strings can't fail
 }
 
-// connectPayload returns what a client is told when s is connected.
+// connectPayload returns the payload of the CONNECT that tells a client that s is
+// connected.
 func (s *Socket) connectPayload() []byte {
 	if s.conn.v2() {
 		return nil
@@ -71,8 +73,8 @@ func (s *Socket) connectPayload() []byte {
 	return append(payload, '}')
 }
 
-// refusalPayload returns what a client is told when it is refused. For v2 that
-// is the data alone, or the message if there is none.
+// refusalPayload returns the payload of a CONNECT_ERROR. For v2 that is the data, or
+// the message if there is none.
 func (c *conn) refusalPayload(e *Error) []byte {
 	var whole, message any = e, &Error{Message: e.Message}
 	if c.v2() {

@@ -13,43 +13,43 @@ import (
 )
 
 // A conn is one client connection: an Engine.IO session and the sockets that
-// share it. It takes packets apart, and runs the handlers of each socket one
-// after another.
+// share it. It decodes packets, and runs the handlers of each socket one after
+// another. conn_disconnect.go lists the ways in which a connection ends.
 type conn struct {
 	srv     *Server
 	session *engine.Session
-	opened  time.Duration // the uptime at that moment
+	opened  time.Duration // see uptime
 
-	partial           *partial     // the event whose attachments are being read; the reader's
-	partialHeartbeats atomic.Int32 // 0 if there is none, else 1 and the heartbeats since
+	partial           *partial     // the event whose attachments are being read; only the reader uses it
+	partialHeartbeats atomic.Int32 // 0 without a partial event, else 1 plus the heartbeats since
 
 	mu              sync.Mutex // guards the following, and parts of the sockets
-	sockets         []*Socket  // connecting or connected, few
-	undrained       int32      // sockets that are among these, or whose last handler still runs
+	sockets         []*Socket  // connecting or connected
+	undrained       int32      // sockets in the list above, or whose last handler still runs
 	ended           bool
-	connectTimedOut bool          // ConnectTimeout is over
+	connectTimedOut bool          // ConnectTimeout has expired
 	timer           *time.Timer   // ConnectTimeout; nil once a socket has connected
-	blockingAcks    int32         // answers that EmitWithAck waits for
+	blockingAcks    int32         // acks that calls of EmitWithAck wait for
 	waiting         int32         // events in the inboxes
-	bytes           int64         // what these hold
-	auths           int64         // bytes that unfinished sockets keep of their auth
-	replayedBytes   int64         // bytes that resumed sockets have missed
-	departed        *[]string     // namespaces that the server has made the client leave, the oldest first; nil if none
+	bytes           int64         // size of these events
+	auths           int64         // bytes of the auth of undrained sockets
+	replayedBytes   int64         // bytes of missed events of resumed sockets
+	departed        *[]string     // namespaces from which the server disconnected the client, the oldest first; nil if none
 	space           chan struct{} // closed when there is room in the inboxes; nil unless the reader waits
 }
 
-// A task is what waits for a socket's handlers: an event, or a function.
+// A task is one entry of a socket's inbox: an event or a function.
 type task struct {
 	call *call
 	fn   func()
-	size int64 // of memory that it holds; 0 for what no client can cause
+	size int64 // memory that the task holds, in bytes; 0 if no client can cause it
 }
 
-// taskSize is what a task takes beside its arguments: itself, its place in an inbox
-// that has grown, and the call.
+// taskSize is the memory of a task without its arguments: the task, its share of an
+// inbox that has grown, and the call.
 const taskSize = 3*int64(unsafe.Sizeof(task{})) + int64(unsafe.Sizeof(call{})) + 16
 
-// A partial is an event or answer whose attachments have not all come.
+// A partial is an event or ack some of whose attachments are still missing.
 type partial struct {
 	packet sio.Packet
 	bin    [][]byte
@@ -67,7 +67,8 @@ func newConn(srv *Server, session *engine.Session) *conn {
 	return c
 }
 
-// uptime is the time since the process began: a moment in 8 bytes.
+// uptime returns the time since the process started. It is a timestamp of 8 bytes,
+// where a [time.Time] takes 24.
 func uptime() time.Duration { return time.Since(processStart) }
 
 var processStart = time.Now()
@@ -76,10 +77,10 @@ var processStart = time.Now()
 var packets = sync.Pool{New: func() any { return new(sio.Packet) }}
 
 var (
-	errTextAwaitingBinary = errors.New("socketio: text where an attachment was due")
-	errStrayBinary        = errors.New("socketio: attachment that no event announced")
+	errTextAwaitingBinary = errors.New("socketio: text where an attachment was expected")
+	errUnexpectedBinary   = errors.New("socketio: attachment without an event")
 	errEventTooBig        = errors.New("socketio: event exceeds MaxEvent")
-	errPartialTimeout     = errors.New("socketio: attachments did not come")
+	errPartialTimeout     = errors.New("socketio: attachments did not arrive in time")
 	errNotJoined          = errors.New("socketio: packet for a namespace that is not joined")
 	errConnectedTwice     = errors.New("socketio: second CONNECT to a namespace")
 	errClientOnly         = errors.New("socketio: packet that only a server sends")
@@ -88,7 +89,7 @@ var (
 // Receive implements [engine.Receiver].
 func (c *conn) Receive(turn *engine.Turn, data []byte, binary bool) {
 	switch {
-	case int64(len(data)) > c.srv.opts.MaxEvent: // which may be less than MaxPayload
+	case int64(len(data)) > c.srv.opts.MaxEvent: // MaxEvent may be less than MaxPayload
 		c.fail(engine.ParseError, errEventTooBig)
 	case c.srv.opts.Codec != nil:
 		c.receiveEncoded(turn, data, binary)
@@ -97,7 +98,7 @@ func (c *conn) Receive(turn *engine.Turn, data []byte, binary bool) {
 	case c.partial != nil:
 		c.fail(engine.ParseError, errTextAwaitingBinary)
 	case binary:
-		c.fail(engine.ParseError, errStrayBinary)
+		c.fail(engine.ParseError, errUnexpectedBinary)
 	default:
 		p := packets.Get().(*sio.Packet)
 		if err := p.Decode(data, sio.Limits{Attachments: c.srv.opts.MaxAttachments}); err != nil {
@@ -112,7 +113,7 @@ func (c *conn) Receive(turn *engine.Turn, data []byte, binary bool) {
 	}
 }
 
-// newPartial keeps a packet that aliases the reader's buffer.
+// newPartial copies a packet that aliases the reader's buffer.
 func newPartial(p *sio.Packet, size int64) *partial {
 	kept := *p
 	kept.Namespace = bytes.Clone(p.Namespace)
@@ -125,7 +126,8 @@ func newPartial(p *sio.Packet, size int64) *partial {
 	return &partial{packet: kept, size: size}
 }
 
-// attach adds an attachment to the partial event, which may be whole then.
+// attach adds an attachment to the partial event, and handles the event when it
+// is complete.
 func (c *conn) attach(turn *engine.Turn, data []byte) {
 	part := c.partial
 	part.size += int64(len(data))
@@ -141,8 +143,8 @@ func (c *conn) attach(turn *engine.Turn, data []byte) {
 	}
 }
 
-// Heartbeat implements [engine.Receiver]. An event whose attachments have not
-// come by the second heartbeat ends the connection.
+// Heartbeat implements [engine.Receiver]. It closes the connection if an event
+// still misses attachments at the second heartbeat.
 func (c *conn) Heartbeat() {
 	switch n := c.partialHeartbeats.Load(); n {
 	case 0:
@@ -153,7 +155,7 @@ func (c *conn) Heartbeat() {
 	}
 }
 
-// handle handles a packet that is complete, of so many bytes.
+// handle handles a complete packet. size is its size in bytes, with attachments.
 func (c *conn) handle(turn *engine.Turn, p *sio.Packet, bin [][]byte, size int64) {
 	if c.srv.hooks.PacketIn != nil {
 		c.notifyPacketIn(p, size)
@@ -168,13 +170,13 @@ func (c *conn) handle(turn *engine.Turn, p *sio.Packet, bin [][]byte, size int64
 		if s := c.socket(p.Namespace); s != nil {
 			s.disconnect(ReasonClient, false)
 		} else {
-			c.stray(p.Namespace)
+			c.handleNotJoined(p.Namespace)
 		}
 	case sio.Event, sio.BinaryEvent:
 		c.handleEvent(turn, p, bin)
 	case sio.Ack, sio.BinaryAck:
 		if s := c.socket(p.Namespace); s == nil {
-			c.stray(p.Namespace)
+			c.handleNotJoined(p.Namespace)
 		} else if p.Data != nil || bin != nil {
 			c.handleAck(turn, s, p, bin)
 		}
@@ -183,12 +185,12 @@ func (c *conn) handle(turn *engine.Turn, p *sio.Packet, bin [][]byte, size int64
 	}
 }
 
-// handleAck gives an answer to who awaits it. One for a callback waits for the
-// handlers like an event, and is counted like one.
+// handleAck delivers an ack. An ack for a callback is queued in the socket's inbox
+// and counts against the inbox limits, like an event.
 func (c *conn) handleAck(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]byte) {
 	pending, ok := s.takeAck(p.ID)
-	if !ok { // it has come too late, or twice
-		c.srv.strayAcks.Add(1)
+	if !ok { // a late ack, or a duplicate
+		c.srv.lateAcks.Add(1)
 		return
 	}
 	pending.notify(nil)
@@ -205,27 +207,27 @@ func (c *conn) handleAck(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]by
 	}
 }
 
-// fail closes the connection because of what the client sent.
+// fail closes the connection because the client violated the protocol or a limit.
 func (c *conn) fail(reason engine.Reason, err error) {
 	c.mu.Lock()
 	ended := c.ended
 	c.mu.Unlock()
 	if ended {
-		return // what comes behind a close is not looked at
+		return // packets after a close are ignored
 	}
 	c.srv.badPackets.Add(1)
 	c.srv.reportError(nil, &PacketError{RemoteAddr: c.session.RemoteAddr(), Err: err})
 	c.session.Close(reason)
 }
 
-// handleEvent has the handlers of a socket run: at once in the reader's turn if they
-// are idle, or behind what waits for them.
+// handleEvent runs the handlers of an event on the reader's goroutine if no other
+// handler of the socket runs, else through the socket's inbox.
 func (c *conn) handleEvent(turn *engine.Turn, p *sio.Packet, bin [][]byte) {
 	c.mu.Lock()
 	s := c.find(p.Namespace)
 	if s == nil {
 		c.mu.Unlock()
-		c.stray(p.Namespace)
+		c.handleNotJoined(p.Namespace)
 		return
 	}
 	if p.Name == nil || c.ended {
@@ -244,8 +246,8 @@ func (c *conn) handleEvent(turn *engine.Turn, p *sio.Packet, bin [][]byte) {
 	c.runOnTurn(turn, s, p, bin)
 }
 
-// runOnTurn runs the handlers of an event on the reader's goroutine, and what
-// follows it there if another one has taken over the reading.
+// runOnTurn runs the handlers of an event on the reader's goroutine. If another
+// goroutine took over the reading meanwhile, it also runs the inbox.
 func (c *conn) runOnTurn(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]byte) {
 	on := calls.Get().(*call)
 	*on = call{s: s, raw: p.Args, bin: bin, id: p.ID}
@@ -255,7 +257,7 @@ func (c *conn) runOnTurn(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]by
 		returned = true
 	}, func(value any) {
 		defer c.srv.engine.Go(s.drain)
-		c.session.Yield() // this goroutine is lost
+		c.session.Yield() // Goexit ends this goroutine: another one must read
 		s.lost(on, value)
 	})
 	if !returned {
@@ -276,7 +278,7 @@ func (c *conn) runOnTurn(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]by
 	c.srv.engine.Go(s.drain)
 }
 
-// enqueueEvent queues an event behind others. It blocks while there is no room.
+// enqueueEvent queues an event in the inbox. It blocks while the inboxes are full.
 func (c *conn) enqueueEvent(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]byte) {
 	size := taskSize + int64(len(p.Name)) + Args{p.Args, bin}.size()
 	if !c.waitForSpace(turn, size) {
@@ -289,8 +291,8 @@ func (c *conn) enqueueEvent(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][
 	})
 }
 
-// waitForSpace waits until the inboxes may take an event. It reports whether
-// the connection still lives.
+// waitForSpace waits until the inboxes have space for an event of that size. It
+// reports whether the connection is still open.
 func (c *conn) waitForSpace(turn *engine.Turn, size int64) bool {
 	paused := false
 	c.mu.Lock()
@@ -301,7 +303,7 @@ func (c *conn) waitForSpace(turn *engine.Turn, size int64) bool {
 		space := c.space
 		c.mu.Unlock()
 		paused = true
-		c.session.Pause(turn) // again, if a handler has taken something meanwhile
+		c.session.Pause(turn) // Again: the inboxes may have filled up again since space was closed
 		<-space
 		c.mu.Lock()
 	}
@@ -324,14 +326,14 @@ func (c *conn) Full() bool {
 	return !c.ended && !c.hasSpaceLocked(size)
 }
 
-// hasSpaceLocked reports whether the inboxes may take an event of that size. Empty
-// ones take any.
+// hasSpaceLocked reports whether the inboxes have space for an event of that size.
+// Empty inboxes accept one event of any size.
 func (c *conn) hasSpaceLocked(size int64) bool {
 	return c.waiting == 0 || int(c.waiting) < c.maxInboxLocked() && c.bytes+size <= c.srv.opts.MaxEvent
 }
 
-// maxInboxLocked returns how many events may wait. There are more while a
-// handler awaits an answer of the client, which may be behind them.
+// maxInboxLocked returns how many events may wait. The limit is higher while a
+// handler waits for an ack, which the client may have sent after these events.
 func (c *conn) maxInboxLocked() int {
 	if c.blockingAcks > 0 {
 		return awaitingFactor * c.srv.opts.MaxInbox
@@ -341,7 +343,7 @@ func (c *conn) maxInboxLocked() int {
 
 const awaitingFactor = 16
 
-// signalSpaceLocked lets a waiting reader look again.
+// signalSpaceLocked wakes a reader in waitForSpace, which checks the limits again.
 func (c *conn) signalSpaceLocked() {
 	if c.space != nil {
 		close(c.space)
@@ -349,7 +351,8 @@ func (c *conn) signalSpaceLocked() {
 	}
 }
 
-// enqueue puts a task into the inbox of s, which somebody works through.
+// enqueue adds a task to the inbox of s, and starts a goroutine that drains the
+// inbox if none does.
 func (c *conn) enqueue(s *Socket, t task) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -368,7 +371,7 @@ func (c *conn) enqueueLocked(s *Socket, t task) {
 	}
 }
 
-// dequeuedLocked is the opposite of enqueueing.
+// dequeuedLocked undoes the accounting of enqueueLocked.
 func (c *conn) dequeuedLocked(t task) {
 	if t.size > 0 {
 		c.waiting--
@@ -377,7 +380,7 @@ func (c *conn) dequeuedLocked(t task) {
 	}
 }
 
-// find returns the socket in a namespace. The caller holds mu.
+// find returns the socket in a namespace, or nil. The caller holds mu.
 func (c *conn) find(namespace []byte) *Socket {
 	for _, s := range c.sockets {
 		if s.ns.name == string(namespace) {
@@ -400,7 +403,7 @@ func (c *conn) list() []*Socket {
 	return append([]*Socket(nil), c.sockets...)
 }
 
-// busySockets returns the sockets whose handlers run.
+// busySockets returns the sockets that are running handlers.
 func (c *conn) busySockets() (busy []*Socket) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,9 +9,9 @@ import (
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
-// handleConnect begins to join a namespace. The place is taken at once, so that a
-// second CONNECT finds it taken; the rest, which may wait, runs on a goroutine of
-// its own, so that only that namespace waits.
+// handleConnect begins to join a namespace. It adds the socket to the connection at
+// once, so that a second CONNECT finds it. Middleware, which may block, runs on a
+// goroutine of its own, so that other namespaces do not wait.
 func (c *conn) handleConnect(p *sio.Packet) {
 	ns := c.srv.acquire(p.Namespace)
 	if ns == nil {
@@ -25,7 +25,7 @@ func (c *conn) handleConnect(p *sio.Packet) {
 	s.state.Store(stateConnecting)
 	if ns.recovery != nil {
 		s.rec = &recoveryState{sessionRecord: sessionRecord{pid: newSocketID()}, done: make(chan struct{})}
-		if p.Data != nil && !c.v2() { // v2 clients have been told nothing to come back with
+		if p.Data != nil && !c.v2() { // v2 clients have no private id
 			s.state.Store(resuming)
 		}
 	}
@@ -46,7 +46,7 @@ func (c *conn) handleConnect(p *sio.Packet) {
 		return
 	}
 	timeout := c.srv.opts.ConnectTimeout
-	if c.timer != nil { // the first namespace: counted from the beginning
+	if c.timer != nil { // the first namespace: the time counts from the handshake
 		timeout -= uptime() - c.opened
 	}
 	s.connectTimer = time.AfterFunc(timeout, func() { s.refuse(failure{err: errMiddlewareTimeout}) })
@@ -58,7 +58,7 @@ func (c *conn) handleConnect(p *sio.Packet) {
 	c.mu.Unlock()
 }
 
-// admitLocked says why the connection can't have one socket more, or "".
+// admitLocked returns why the connection can't have another socket, or "".
 func (c *conn) admitLocked(s *Socket) (why string) {
 	limits := &c.srv.opts
 	switch {
@@ -70,22 +70,22 @@ func (c *conn) admitLocked(s *Socket) (why string) {
 	return ""
 }
 
-// authSize is what the client's auth is counted as, in bytes.
+// authSize returns the size of the client's auth in bytes.
 func (s *Socket) authSize() int64 { return int64(len(s.auth.Raw(0))) }
 
-// turnDown answers a CONNECT that no socket was made for.
+// turnDown refuses a CONNECT for which no socket was made.
 func (c *conn) turnDown(namespace, why string) {
 	if len(namespace) <= maxNamespaceName {
 		c.mu.Lock()
 		c.departedLocked(namespace)
 		c.mu.Unlock()
 	}
-	c.tellControl(c.sendConnectError(namespace, &Error{Message: why}))
+	c.notifyControl(c.sendConnectError(namespace, &Error{Message: why}))
 }
 
-// departedLocked notes that the server has made the client leave a namespace, or
-// has refused it there: packets for it may be on their way, which are dropped
-// until it is joined again. The oldest of too many is forgotten.
+// departedLocked notes that the server disconnected the client from a namespace, or
+// refused it. Packets that the client sent before it knew are dropped, until it
+// joins the namespace again. The list is bounded: the oldest name is evicted.
 func (c *conn) departedLocked(namespace string) {
 	c.rejoinedLocked(namespace)
 	if c.departed == nil {
@@ -97,7 +97,7 @@ func (c *conn) departedLocked(namespace string) {
 	*c.departed = append(*c.departed, namespace)
 }
 
-// rejoinedLocked is the opposite of departedLocked.
+// rejoinedLocked undoes departedLocked.
 func (c *conn) rejoinedLocked(namespace string) {
 	if c.departed == nil {
 		return
@@ -110,9 +110,9 @@ func (c *conn) rejoinedLocked(namespace string) {
 	}
 }
 
-// stray deals with a packet for a namespace that is not joined. It is dropped if
-// the client may not have known that when it sent it, else it is a violation.
-func (c *conn) stray(namespace []byte) {
+// handleNotJoined handles a packet for a namespace that is not joined. It drops the
+// packet if the client may not have known that, else it closes the connection.
+func (c *conn) handleNotJoined(namespace []byte) {
 	c.mu.Lock()
 	known := c.departed != nil && slices.Contains(*c.departed, string(namespace))
 	c.mu.Unlock()
@@ -123,8 +123,8 @@ func (c *conn) stray(namespace []byte) {
 
 var errMiddlewareTimeout = errors.New("socketio: middleware did not return within ConnectTimeout")
 
-// runConnect is the goroutine that looks for the session that a client lays claim to,
-// runs the middleware, then OnConnect, then the handlers of what came meanwhile.
+// runConnect is the goroutine of a connecting socket. It resumes the client's
+// session, runs middleware and OnConnect, and drains the inbox.
 func (s *Socket) runConnect() {
 	began := time.Now()
 	entered := false
@@ -143,13 +143,14 @@ func (s *Socket) runConnect() {
 	s.drain()
 }
 
-// admit runs the middleware, then OnConnect.
+// admit resumes the session if there is one, runs the middleware, joins the
+// namespace and runs OnConnect. It sets entered when the socket has joined.
 func (s *Socket) admit(began time.Time, entered *bool) {
 	if s.state.Load() == resuming {
 		s.resume()
 	}
 	middleware, onConnect, _ := s.ns.lifecycle()
-	if s.state.Load() != stateConnecting { // it has left
+	if s.state.Load() != stateConnecting { // it is disconnected
 		middleware = nil
 	}
 	if s.Recovered() && (!s.waitForPredecessor() || s.ns.recovery.opts.SkipMiddleware) {
@@ -177,12 +178,12 @@ func (s *Socket) admit(began time.Time, entered *bool) {
 	}
 }
 
-// join makes a connecting socket a connected one. It fails if the client has
-// gone or the time is over.
+// join connects a connecting socket. It fails if the client has disconnected or
+// ConnectTimeout has expired.
 func (s *Socket) join() bool {
 	var log []note
 	ok, overrun := s.joinNoting(&log)
-	s.conn.tellControl(log)
+	s.conn.notifyControl(log)
 	if overrun {
 		s.dropOverrun()
 	}
@@ -192,11 +193,11 @@ func (s *Socket) join() bool {
 	return ok
 }
 
-// joinNoting is enter, and keeps in log what the hooks are to be told. It reports
-// whether what a recovering client has missed can't be sent any more.
+// joinNoting is join under the locks. It adds the notes for the hooks to log.
+// overrun reports that missed events of a recovering client were evicted.
 func (s *Socket) joinNoting(log *[]note) (ok, overrun bool) {
 	c := s.conn
-	answer := c.srv.encodeControl(sio.Connect, s.ns.name, s.connectPayload())
+	connect := c.srv.encodeControl(sio.Connect, s.ns.name, s.connectPayload())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s.state.Load() != stateConnecting {
@@ -215,7 +216,7 @@ func (s *Socket) joinNoting(log *[]note) (ok, overrun bool) {
 		}
 	}
 	added := s.ns.index.add(s, func() {
-		*log = append(*log, c.sendControl(s, sio.Connect, answer)...)
+		*log = append(*log, c.sendControl(s, sio.Connect, connect)...)
 		s.state.Store(stateConnected)
 	})
 	if s.rec != nil {
@@ -224,16 +225,16 @@ func (s *Socket) joinNoting(log *[]note) (ok, overrun bool) {
 	return added, false
 }
 
-// dropOverrun closes the connection of a socket that can't have what it has missed:
-// the log was overrun while the middleware ran. No handler runs for it, as OnConnect
-// never did. The client comes back, and gets a new session.
+// dropOverrun closes the connection of a socket whose missed events were evicted
+// while the middleware ran. OnConnect has not run, so no handler runs. The client
+// reconnects and gets a new session.
 func (s *Socket) dropOverrun() {
 	s.disconnect(ReasonError, true)
 	s.conn.session.Discard(engine.TransportError)
 }
 
-// refuse ends a socket that is connecting, for a reason that the client hears
-// if it is an *Error.
+// refuse disconnects a connecting socket. The client receives the reason if it is
+// an *Error.
 func (s *Socket) refuse(failed failure) {
 	c := s.conn
 	public := failed.public
@@ -248,10 +249,10 @@ func (s *Socket) refuse(failed failure) {
 	}
 	s.detachLocked(ReasonServer)
 	s.dropInboxLocked()
-	log := c.sendControl(nil, sio.ConnectError, refusal) // under the lock, so that expire can't close before the client hears of it
+	log := c.sendControl(nil, sio.ConnectError, refusal) // under the lock, so that onConnectTimeout can't close the connection before it is queued
 	last := c.connectTimedOut && len(c.sockets) == 0
 	c.mu.Unlock()
-	c.tellControl(log)
+	c.notifyControl(log)
 	rooms := s.release(ReasonServer, false)
 	failed.event = runsMiddleware.event
 	c.srv.reportFailure(s, failed)
@@ -261,7 +262,7 @@ func (s *Socket) refuse(failed failure) {
 	s.notifyRoomsLeft(rooms)
 }
 
-// sendConnectError sends a CONNECT_ERROR, and returns what the hooks are to be told.
+// sendConnectError sends a CONNECT_ERROR, and returns the notes for the hooks.
 func (c *conn) sendConnectError(namespace string, e *Error) []note {
 	return c.sendControl(nil, sio.ConnectError, c.encodeRefusal(namespace, e))
 }
@@ -270,8 +271,9 @@ func (c *conn) encodeRefusal(namespace string, e *Error) *engine.Message {
 	return c.srv.encodeControl(sio.ConnectError, namespace, c.refusalPayload(e))
 }
 
-// sendControl sends a message of encodeControl, and returns what the hooks are to
-// be told, once no lock is held. The connection is closed if there is no message.
+// sendControl sends a message of encodeControl. It returns the notes for the hooks,
+// which the caller passes to notifyControl when it holds no lock. It closes the
+// connection if m is nil.
 func (c *conn) sendControl(s *Socket, t sio.Type, m *engine.Message) []note {
 	if m == nil { // the caller may hold locks
 		c.srv.engine.Go(func() { c.session.Discard(engine.TransportError) })

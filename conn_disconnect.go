@@ -7,23 +7,46 @@ import (
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
+// How a socket and a connection end:
+//
+//	what happens                             function           reason            inbox       may be resumed
+//	client sends DISCONNECT                  handle             ReasonClient      handled     no
+//	application: Disconnect, Close           disconnectOrClose  ReasonServer      handled     no
+//	middleware refuses, or takes too long    refuse             ReasonServer      discarded   no
+//	missed events evicted during middleware  dropOverrun        ReasonError       discarded   yes
+//	no namespace within ConnectTimeout       onConnectTimeout   ReasonTimeout     no sockets  no
+//	malformed packet or violation            fail               the engine's      handled     unless ReasonParse
+//	the session ends                         Closed             the engine's      handled     see mayRecover
+//
+// A socket's state goes from resuming or stateConnecting to stateConnected, and from
+// each of these to stateDisconnected, once. Then, in this order:
+//
+//  1. detachLocked removes it from the connection. The client is sent DISCONNECT or
+//     CONNECT_ERROR if the server ends the socket.
+//  2. release removes it from its rooms, saves it for recovery, ends its context and
+//     settles its pending acks with [ErrClosed].
+//  3. The events that wait in its inbox are handled, unless they are discarded.
+//  4. OnDisconnect runs in the inbox, if the socket was connected.
+//  5. functionsReturned lets the socket that resumes it run its functions.
+//  6. next marks it drained: it no longer counts against MaxNamespaces.
+
 // onConnectTimeout runs when no namespace has been joined within ConnectTimeout.
 func (c *conn) onConnectTimeout() {
 	c.mu.Lock()
 	c.connectTimedOut = true
 	idle := len(c.sockets) == 0
 	c.mu.Unlock()
-	if idle { // else the deadline of what is connecting decides
+	if idle { // else the connectTimer of the connecting socket decides
 		c.session.Close(engine.Reason(ReasonConnectTimeout))
 	}
 }
 
-// disconnect disconnects s. Unless drop is set, the events that it has received are
-// still handled. OnDisconnect comes last. It reports whether s had not left yet.
+// disconnect disconnects s. The events in its inbox are still handled, unless drop
+// is set; OnDisconnect runs after them. It reports whether s was not disconnected yet.
 func (s *Socket) disconnect(reason Reason, drop bool) bool {
 	c := s.conn
 	was := s.state.Load()
-	var last *engine.Message // what the client is sent, if it does not know
+	var last *engine.Message // tells the client, if the server disconnects it
 	var kind sio.Type
 	for {
 		if reason == ReasonServer {
@@ -46,29 +69,29 @@ func (s *Socket) disconnect(reason Reason, drop bool) bool {
 		s.dropInboxLocked()
 	}
 	var log []note
-	if reason == ReasonServer { // under the lock, so that nothing of s comes behind
+	if reason == ReasonServer { // under the lock, so that no other packet of s follows
 		to := s
 		if kind == sio.ConnectError {
-			to = nil // hooks are told of no socket that never was
+			to = nil // it was never connected: hooks get nil
 		}
 		log = c.sendControl(to, kind, last)
 	}
 	c.mu.Unlock()
-	c.tellControl(log)
+	c.notifyControl(log)
 	keep := mayRecover(reason) && (was == stateConnected || s.Recovered()) && !c.v2()
 	rooms := s.release(reason, keep)
 	c.enqueue(s, task{fn: func() {
 		defer s.functionsReturned()
 		if was == stateConnected {
 			s.runOnDisconnect(rooms)
-		} else { // they were joined by middleware
+		} else { // middleware joined these rooms
 			s.notifyRoomsLeft(rooms)
 		}
 	}})
 	return true
 }
 
-// encodeLast returns what a client is sent when the server ends a socket of it.
+// encodeLast returns the packet that tells a client that the server disconnects s.
 func (s *Socket) encodeLast(state uint32) (sio.Type, *engine.Message) {
 	switch state {
 	case resuming, stateConnecting:
@@ -79,7 +102,7 @@ func (s *Socket) encodeLast(state uint32) (sio.Type, *engine.Message) {
 	return 0, nil
 }
 
-// detachLocked takes s off the connection.
+// detachLocked marks s as disconnected and removes it from the connection.
 func (s *Socket) detachLocked(reason Reason) {
 	c := s.conn
 	s.state.Store(stateDisconnected)
@@ -94,9 +117,8 @@ func (s *Socket) detachLocked(reason Reason) {
 	c.signalSpaceLocked()
 }
 
-// dropInboxLocked gives up the events that wait, and makes room for those of
-// other namespaces. Those that come after them are given up when it is their
-// turn.
+// dropInboxLocked discards the events in the inbox, which makes space for those of
+// other namespaces. next discards events that are enqueued later.
 func (s *Socket) dropInboxLocked() {
 	s.discarding = true
 	s.inbox = slices.DeleteFunc(s.inbox, func(t task) bool {
@@ -115,8 +137,8 @@ func (s *Socket) stopDeadlineLocked() {
 	}
 }
 
-// release ends what hangs on a socket that has left. keep says whether its client
-// may come back to it. It returns the rooms that the socket was in.
+// release frees a disconnected socket's rooms, context and pending acks. keep says
+// whether its client may resume it. It returns the rooms that the socket was in.
 func (s *Socket) release(reason Reason, keep bool) (rooms []string) {
 	c := s.conn
 	rooms = s.ns.removeSocket(s, keep)
@@ -138,7 +160,7 @@ func (s *Socket) release(reason Reason, keep bool) (rooms []string) {
 		if p.timer != nil {
 			p.timer.Stop()
 		}
-		if p.done != nil { // a hook, which may block the caller
+		if p.done != nil { // it calls a hook, which may block
 			c.enqueue(s, task{fn: func() { p.notify(ErrClosed) }})
 		}
 		p.settle(Args{}, ErrClosed)
@@ -146,7 +168,8 @@ func (s *Socket) release(reason Reason, keep bool) (rooms []string) {
 	return rooms
 }
 
-// runOnDisconnect is the last thing that a socket does.
+// runOnDisconnect runs the leave observers, the functions of OnDisconnect and the
+// hook. It is the last task of a socket.
 func (s *Socket) runOnDisconnect(rooms []string) {
 	s.running.Store(runsDisconnect)
 	defer s.countUnanswered()

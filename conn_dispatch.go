@@ -2,17 +2,17 @@ package socketio
 
 import "log/slog"
 
-// An outcome is what became of an event.
+// An outcome is what the handlers of an event returned.
 type outcome struct {
-	handled  bool // somebody handled it
-	answered bool // results or err are the answer
-	deferred bool // an AckFunc will answer, or has
+	handled  bool // it had a handler
+	answered bool // results or failed are the ack
+	deferred bool // an AckFunc sends the ack
 	results  []any
 	failed   failure
 }
 
-// add adds what a handler has returned. The first result or error is the answer;
-// an error that comes later is returned.
+// add adds what a handler returned. The first result or error is the ack. add
+// returns an error that comes after it.
 func (o *outcome) add(h *handler, results []any, failed failure) (later failure) {
 	o.handled = true
 	o.deferred = o.deferred || h.acks
@@ -25,7 +25,7 @@ func (o *outcome) add(h *handler, results []any, failed failure) (later failure)
 	return failure{}
 }
 
-// runHandlers has an event handled and answers it.
+// runHandlers runs interceptors and handlers of an event, and sends the ack.
 func (s *Socket) runHandlers(c *call, name []byte) {
 	var o outcome
 	if own, inherited := s.ns.observed(); own == nil && inherited == nil {
@@ -38,29 +38,29 @@ func (s *Socket) runHandlers(c *call, name []byte) {
 	s.ns.srv.reportFailure(s, o.failed)
 	switch {
 	case !o.handled:
-		s.unhandled(c, name) // and not answered
+		s.unhandled(c, name) // it gets no ack
 	case c.id == noAck:
 	case o.failed.err != nil:
-		s.reportUnsent(c, c.answer().sendError(o.failed.shown()))
+		s.reportUnsent(c, c.response().sendError(o.failed.shown()))
 	case o.answered:
-		s.reportUnsent(c, c.answer().send(o.results...))
+		s.reportUnsent(c, c.response().send(o.results...))
 	case !o.deferred:
-		s.reportUnsent(c, c.answer().send())
+		s.reportUnsent(c, c.response().send())
 	}
 }
 
-// lost is the end of an event whose handler has ended its goroutine, which costs
-// the same as a panic.
+// lost reports a handler that ended its goroutine, as a panic is reported, and sends
+// the ack.
 func (s *Socket) lost(c *call, value any) {
 	failed := failure{err: s.ns.srv.panicked(c.event, value)}
 	s.ns.srv.reportFailure(s, failed)
 	if c.id != noAck {
-		s.reportUnsent(c, c.answer().sendError(failed.shown()))
+		s.reportUnsent(c, c.response().sendError(failed.shown()))
 	}
 }
 
 // handle runs the handlers of an event: the socket's own, the namespace's, and
-// those of its template. The first result or error is the answer.
+// those of its template. The first result or error is the ack.
 func (s *Socket) handle(c *call, name []byte) (o outcome) {
 	lists := [3][]*handler{s.own.Load().of(name), s.ns.handlers.of(name)}
 	if parent := s.ns.parent; parent != nil {
@@ -78,7 +78,7 @@ func (s *Socket) handle(c *call, name []byte) (o outcome) {
 	return o
 }
 
-// invoke runs one handler. A panic is its error.
+// invoke runs one handler. A panic is returned as its error.
 func (srv *Server) invoke(h *handler, c *call) (results []any, failed failure) {
 	if c.s != nil { // else it is an event of another server
 		c.s.running.Store(h)
@@ -100,7 +100,7 @@ func (s *Socket) unhandled(c *call, name []byte) {
 	s.ns.srv.logLine(unhandledEvent, s, slog.String("event", shorten(event, maxLogText)))
 }
 
-// countUnanswered counts the events of s that an AckFunc should have answered.
+// countUnanswered counts the events of s whose AckFunc was never called.
 func (s *Socket) countUnanswered() {
 	if n := s.owed.Load(); n > 0 {
 		s.ns.srv.unansweredAcks.Add(uint64(n))
@@ -108,8 +108,8 @@ func (s *Socket) countUnanswered() {
 	}
 }
 
-// returned looks at what a handler has returned: an error as its only result
-// refuses, like an error beside no result.
+// returned examines what a handler returned. An error as the only result is treated
+// like an error without a result.
 func (srv *Server) returned(event string, results []any, err error) ([]any, failure) {
 	if err == nil && len(results) == 1 {
 		err, _ = results[0].(error)
@@ -120,23 +120,23 @@ func (srv *Server) returned(event string, results []any, err error) ([]any, fail
 	return results, failure{}
 }
 
-// reportUnsent reports an answer that could not be sent for a reason other than that
-// the client has gone or somebody was faster.
+// reportUnsent reports the error of an ack that could not be sent, and sends that
+// error instead. ErrClosed, ErrSlow and ErrAnswered are not reported.
 func (s *Socket) reportUnsent(c *call, err error) {
 	switch err {
 	case nil, ErrClosed, ErrSlow, ErrAnswered:
 		return
 	}
-	failed := s.ns.srv.examine(c.event, err) // it may be that of a value that encodes itself
+	failed := s.ns.srv.examine(c.event, err) // err may come from a MarshalJSON of the application
 	s.ns.srv.reportEvent(s, c.event, failed.err)
-	_ = c.answer().sendError(failed.shown())
+	_ = c.response().sendError(failed.shown())
 }
 
-// guard runs a function of the application that is no event handler.
+// guard runs a function of the application that is not an event handler.
 func (s *Socket) guard(what string, fn func()) { s.ns.srv.guard(s, what, fn) }
 
-// drain works through the inbox until it is empty. s.busy is set, and nobody
-// else runs handlers of s.
+// drain runs the tasks of the inbox until it is empty. s.busy is set, so no other
+// goroutine runs handlers of s.
 func (s *Socket) drain() {
 	var t task
 	protect(func() {
@@ -161,7 +161,7 @@ func (s *Socket) drain() {
 	})
 }
 
-// next takes the first task of the inbox, or gives up being busy.
+// next takes the first task of the inbox. If there is none, it clears s.busy.
 func (s *Socket) next() (task, bool) {
 	c := s.conn
 	c.mu.Lock()

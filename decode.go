@@ -18,7 +18,7 @@ import (
 // jsonOptions give struct tags the meaning that they have in encoding/json.
 var jsonOptions = json.JoinOptions(jsonv1.DefaultOptionsV1(), jsontext.EscapeForHTML(false), json.WithUnmarshalers(decodeNumber))
 
-// decodeNumber decodes encoding/json's Number, a stranger to this decoder.
+// decodeNumber decodes encoding/json's Number, which json v2 does not know.
 var decodeNumber = json.UnmarshalFromFunc(func(dec *jsontext.Decoder, n *stdjson.Number) error {
 	raw, err := dec.ReadValue()
 	if err != nil {
@@ -37,22 +37,22 @@ func decodeArg(raw []byte, bin [][]byte, dst any) error {
 		return json.Unmarshal(raw, dst, jsonOptions)
 	}
 	d := binaryDecoders.Get().(*binaryDecoder)
-	d.bin, d.size, d.marks = bin, len(raw), d.finder.Find(raw)
+	d.bin, d.size, d.placeholders = bin, len(raw), d.finder.Find(raw)
 	options := d.standard
 	switch {
-	case len(d.marks) == 0:
+	case len(d.placeholders) == 0:
 		options = jsonOptions
 	case mayDecodeNamedBytes(dst):
 		options = d.named
 	}
 	err := json.Unmarshal(raw, dst, options)
-	d.bin, d.marks = nil, nil
+	d.bin, d.placeholders = nil, nil
 	binaryDecoders.Put(d)
 	return err
 }
 
-// decodePlain is decodeArg for common types and plain values. It reports
-// whether there was a value of that kind. It does not let dst escape.
+// decodePlain decodes plain values into common types, without allocations: dst does
+// not escape. It reports whether it could.
 func decodePlain(raw []byte, bin [][]byte, dst any) (ok bool) {
 	switch dst := dst.(type) {
 	case *string:
@@ -93,14 +93,14 @@ func plainString(raw []byte) (string, bool) {
 	return string(raw), true
 }
 
-// A binaryDecoder puts attachments in place of their placeholders.
+// A binaryDecoder replaces placeholders by their attachments.
 type binaryDecoder struct {
-	bin      [][]byte
-	size     int        // of what is decoded
-	marks    []sio.Mark // the placeholders in it that are still to come
-	finder   sio.Finder
-	standard json.Options
-	named    json.Options // for binary data of named types, too
+	bin          [][]byte
+	size         int        // of the JSON that is decoded
+	placeholders []sio.Mark // the placeholders that were not read yet
+	finder       sio.Finder
+	standard     json.Options
+	named        json.Options // for binary data of named types, too
 }
 
 var binaryDecoders = sync.Pool{New: func() any {
@@ -137,20 +137,20 @@ var binaryDecoders = sync.Pool{New: func() any {
 	return d
 }}
 
-// attachment reads a placeholder and returns what it stands for. It skips, for
-// the usual decoding to go on, if there is none.
+// attachment reads a placeholder and returns its attachment. If there is none, it
+// returns [errors.ErrUnsupported], and the usual decoding goes on.
 func (d *binaryDecoder) attachment(dec *jsontext.Decoder) ([]byte, error) {
 	if dec.PeekKind() != '{' {
 		return nil, errors.ErrUnsupported
 	}
-	// The decoder reads from a slice, all of which is buffered.
+	// The decoder reads from a slice, so all of it is buffered.
 	rest := dec.UnreadBuffer()
-	at := d.size - len(rest) + bytes.IndexByte(rest, '{') // behind a colon, a comma or space
-	for len(d.marks) > 0 && d.marks[0].From < at {
-		d.marks = d.marks[1:]
+	at := d.size - len(rest) + bytes.IndexByte(rest, '{') // after a colon, a comma or space
+	for len(d.placeholders) > 0 && d.placeholders[0].From < at {
+		d.placeholders = d.placeholders[1:]
 	}
-	if len(d.marks) == 0 || d.marks[0].From != at || d.marks[0].Num >= len(d.bin) {
+	if len(d.placeholders) == 0 || d.placeholders[0].From != at || d.placeholders[0].Num >= len(d.bin) {
 		return nil, errors.ErrUnsupported
 	}
-	return d.bin[d.marks[0].Num], dec.SkipValue()
+	return d.bin[d.placeholders[0].Num], dec.SkipValue()
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
-// noAck is the id of a packet that asks for no answer.
+// noAck is the id of a packet that asks for no ack.
 const noAck = -1
 
 // encodeEvent builds an EVENT for any number of receivers.
@@ -34,13 +34,13 @@ func encodeEvent(n *Namespace, id int64, event string, args []any) (*engine.Mess
 	return e.event(n, id)
 }
 
-// event is the message of the event that beginEvent has encoded.
+// event returns the message of the event that beginEvent encoded.
 func (e *encoder) event(n *Namespace, id int64) (*engine.Message, error) {
 	return e.message(n, sio.Event, sio.BinaryEvent, id)
 }
 
-// payload returns what beginEvent has encoded. It is valid until anything else
-// is done with e.
+// payload returns the payload that beginEvent encoded. It is valid until e is used
+// again.
 func (e *encoder) payload() []byte {
 	e.json = append(e.json, ']')
 	whole := e.json
@@ -51,7 +51,7 @@ func (e *encoder) payload() []byte {
 // beginEvent encodes the payload of an EVENT for clients. The caller makes a
 // message of it and releases the encoder. No application code runs after it.
 func beginEvent(n *Namespace, event string, args []any) (*encoder, error) {
-	e, err := beginEventForServers(n, event, args)
+	e, err := beginBusEvent(n, event, args)
 	if err != nil {
 		return nil, err
 	}
@@ -62,8 +62,9 @@ func beginEvent(n *Namespace, event string, args []any) (*encoder, error) {
 	return e, nil
 }
 
-// beginEventForServers is beginEvent for those who take any number of attachments.
-func beginEventForServers(n *Namespace, event string, args []any) (*encoder, error) {
+// beginBusEvent is beginEvent for other servers, which accept any number of
+// attachments.
+func beginBusEvent(n *Namespace, event string, args []any) (*encoder, error) {
 	e := n.srv.newEncoder()
 	e.json = append(e.json, '[')
 	e.json = sio.AppendString(e.json, event)
@@ -87,12 +88,12 @@ func beginEventForServers(n *Namespace, event string, args []any) (*encoder, err
 
 // endsInString reports whether the last element of the payload is a string.
 func (e *encoder) endsInString() bool {
-	json := bytes.TrimRight(e.json, " \t\r\n") // there may be space behind raw JSON
+	json := bytes.TrimRight(e.json, " \t\r\n") // raw JSON may end with space
 	return json[len(json)-1] == '"'
 }
 
-// eventWithOffset is the message of an event that has an offset behind its
-// arguments, unless the offset is empty. It leaves e as it was.
+// eventWithOffset returns the message of an event, with an offset as its last
+// argument unless the offset is empty. It leaves e unchanged.
 func (e *encoder) eventWithOffset(n *Namespace, offset string) (*engine.Message, error) {
 	length := len(e.json)
 	defer func() { e.json = e.json[:length] }()
@@ -112,20 +113,20 @@ func encodeAck(n *Namespace, id int64, args []any) (*engine.Message, error) {
 			e.json = append(e.json, ',')
 		}
 		if err := e.append(i, arg); err != nil {
-			return nil, fmt.Errorf("socketio: answer, argument %d: %w", i, err)
+			return nil, fmt.Errorf("socketio: ack, argument %d: %w", i, err)
 		}
 	}
 	if i, err := e.check(); err != nil {
-		return nil, fmt.Errorf("socketio: answer, argument %d: %w", i, err)
+		return nil, fmt.Errorf("socketio: ack, argument %d: %w", i, err)
 	}
 	if err := cmp.Or(e.checkRepeated(n.srv), n.srv.checkNumber(len(e.bin))); err != nil {
-		return nil, fmt.Errorf("socketio: answer: %w", err)
+		return nil, fmt.Errorf("socketio: ack: %w", err)
 	}
 	return e.message(n, sio.Ack, sio.BinaryAck, id)
 }
 
 // encodeControl builds a packet without arguments; payload is JSON or nil. If the
-// codec fails, that is reported, and the result is nil. No lock is held.
+// codec fails, it reports the error and returns nil. The caller holds no lock.
 func (srv *Server) encodeControl(t sio.Type, namespace string, payload []byte) (m *engine.Message) {
 	text := sio.AppendHeader(make([]byte, 0, 64), t, namespace, 0, noAck)
 	text = append(text, payload...)
@@ -149,17 +150,20 @@ type encoder struct {
 	bin  [][]byte // its attachments, each once
 
 	numbers map[attachment]int // of attachments, when there are many
-	loose   []segment          // of json, for check
-	plain   bool               // data that looks like a placeholder is written with sio.PlainKey,
-	forJSON bool               // or such data is refused even if it is written so
+	appJSON []jsonSegment      // the parts of json that the application wrote, for check
 
-	out      bytes.Buffer // what json writes to
-	json2    *jsontext.Encoder
-	standard json.Options
-	named    json.Options // for binary data of named types, too
-	marks    int          // placeholders that json has written
-	finder   sio.Finder
-	numbered []int // the new numbers of attachments of Args
+	// Data that looks like a placeholder is either written with sio.PlainKey, or
+	// refused.
+	escapePlaceholders bool
+	refusePlaceholders bool
+
+	out          bytes.Buffer // what json writes to
+	json2        *jsontext.Encoder
+	standard     json.Options
+	named        json.Options // for binary data of named types, too
+	placeholders int          // placeholders that json has written
+	finder       sio.Finder
+	numbered     []int // the new numbers of attachments of Args
 }
 
 var encoders = sync.Pool{New: func() any {
@@ -170,16 +174,16 @@ var encoders = sync.Pool{New: func() any {
 			if b == nil {
 				return errors.ErrUnsupported
 			}
-			return enc.WriteValue(e.mark(b))
+			return enc.WriteValue(e.placeholder(b))
 		}),
 		json.MarshalToFunc(func(enc *jsontext.Encoder, v remoteValue) error {
 			if len(v.bin) == 0 {
 				return enc.WriteValue(v.raw[0])
 			}
-			if e.forJSON && sio.HasPlain(v.raw[0]) {
+			if e.refusePlaceholders && sio.HasPlain(v.raw[0]) {
 				return errPlaceholder
 			}
-			return enc.WriteValue(e.appendMarks(nil, v.raw[0], e.numbersOf(v.bin), true))
+			return enc.WriteValue(e.appendRenumbered(nil, v.raw[0], e.numbersOf(v.bin), true))
 		}),
 		json.MarshalFunc(func(n stdjson.Number) ([]byte, error) { return stdjson.Marshal(n) }),
 	)
@@ -191,25 +195,25 @@ var encoders = sync.Pool{New: func() any {
 		if b == nil {
 			return enc.WriteToken(jsontext.Null)
 		}
-		return enc.WriteValue(e.mark(b))
+		return enc.WriteValue(e.placeholder(b))
 	})
 	e.standard = json.JoinOptions(jsonOptions, json.WithMarshalers(standard))
 	e.named = json.JoinOptions(jsonOptions, json.WithMarshalers(json.JoinMarshalers(standard, named)))
 	return e
 }}
 
-// newEncoder returns an encoder for what the clients of the server are sent.
+// newEncoder returns an encoder for packets to the clients of the server.
 func (srv *Server) newEncoder() *encoder {
 	e := encoders.Get().(*encoder)
 	e.srv = srv
-	e.plain = srv.opts.Codec != nil
-	e.forJSON = !e.plain
+	e.escapePlaceholders = srv.opts.Codec != nil
+	e.refusePlaceholders = !e.escapePlaceholders
 	return e
 }
 
 var errNotUTF8 = errors.New("raw JSON is not UTF-8")
 
-const maxPooledBuffer = 64 << 10 // bytes of a buffer that goes back to a pool
+const maxPooledBuffer = 64 << 10 // bytes; a larger buffer is not returned to the pool
 
 func (e *encoder) release() {
 	e.srv = nil
@@ -218,11 +222,11 @@ func (e *encoder) release() {
 	}
 	clear(e.bin)
 	clear(e.numbers)
-	e.text, e.json, e.bin, e.loose = e.text[:0], e.json[:0], e.bin[:0], e.loose[:0]
+	e.text, e.json, e.bin, e.appJSON = e.text[:0], e.json[:0], e.bin[:0], e.appJSON[:0]
 	encoders.Put(e)
 }
 
-// message puts the packet together. It may be called again, for another namespace.
+// message builds the packet. It may be called again, for another namespace.
 func (e *encoder) message(n *Namespace, text, binary sio.Type, id int64) (*engine.Message, error) {
 	t := text
 	if len(e.bin) > 0 {
@@ -233,11 +237,10 @@ func (e *encoder) message(n *Namespace, text, binary sio.Type, id int64) (*engin
 	return n.srv.newMessage(e.text, e.bin)
 }
 
-// fewAttachments are found faster one after another than in a map.
+// fewAttachments is up to how many attachments a linear search is faster than a map.
 const fewAttachments = 16
 
-// number returns the number of an attachment, which it takes in unless it has
-// it already.
+// number returns the number of an attachment. It adds the attachment if it is new.
 func (e *encoder) number(b []byte) int {
 	a := attachment{unsafe.SliceData(b), len(b)}
 	if len(b) == 0 {
@@ -271,8 +274,8 @@ func (e *encoder) number(b []byte) int {
 	return len(e.bin) - 1
 }
 
-// numbersOf returns the numbers of attachments of Args, until it is called again,
-// or nil if they are as they were.
+// numbersOf returns the new numbers of the attachments of Args, or nil if they are
+// unchanged. The result is valid until the next call.
 func (e *encoder) numbersOf(bin [][]byte) []int {
 	e.numbered = e.numbered[:0]
 	same := true
@@ -287,16 +290,16 @@ func (e *encoder) numbersOf(bin [][]byte) []int {
 	return e.numbered
 }
 
-// mark returns the placeholder of an attachment for json to write.
-func (e *encoder) mark(b []byte) []byte { return e.appendMark(nil, e.number(b), true) }
+// placeholder returns the placeholder of an attachment for json to write.
+func (e *encoder) placeholder(b []byte) []byte { return e.appendPlaceholder(nil, e.number(b), true) }
 
-// appendMark appends a placeholder. If json writes it, and data that looks like a
-// placeholder is to be told from it, it is one that no application can know.
-func (e *encoder) appendMark(dst []byte, num int, inJSON bool) []byte {
+// appendPlaceholder appends a placeholder. If json writes it and escapePlaceholders
+// is set, its key is randomKey: data of the application can't look like it.
+func (e *encoder) appendPlaceholder(dst []byte, num int, inJSON bool) []byte {
 	if inJSON {
-		e.marks++
-		if e.plain {
-			dst = append(append(dst, '{'), secretMark()...)
+		e.placeholders++
+		if e.escapePlaceholders {
+			dst = append(append(dst, '{'), randomKey()...)
 			dst = strconv.AppendInt(append(dst, ':'), int64(num), 10)
 			return append(dst, '}')
 		}
@@ -304,12 +307,12 @@ func (e *encoder) appendMark(dst []byte, num int, inJSON bool) []byte {
 	return sio.AppendPlaceholder(dst, num)
 }
 
-// secretMark is the key of placeholders that appendJSON replaces: a random string.
-var secretMark = sync.OnceValue(func() string { return `"` + rand.Text() + `"` })
+// randomKey is the key of placeholders that appendAppJSON replaces: a random string.
+var randomKey = sync.OnceValue(func() string { return `"` + rand.Text() + `"` })
 
-// appendMarks appends raw, of Args, with new numbers in its placeholders. If
-// numbers is nil, they keep theirs.
-func (e *encoder) appendMarks(dst, raw []byte, numbers []int, inJSON bool) []byte {
+// appendRenumbered appends raw, of Args, with new numbers in its placeholders. If
+// numbers is nil, the numbers stay the same.
+func (e *encoder) appendRenumbered(dst, raw []byte, numbers []int, inJSON bool) []byte {
 	if numbers == nil && !inJSON {
 		return append(dst, raw...)
 	}
@@ -319,7 +322,7 @@ func (e *encoder) appendMarks(dst, raw []byte, numbers []int, inJSON bool) []byt
 		if numbers != nil && num < len(numbers) {
 			num = numbers[num]
 		}
-		dst = e.appendMark(append(dst, raw[from:m.From]...), num, inJSON)
+		dst = e.appendPlaceholder(append(dst, raw[from:m.From]...), num, inJSON)
 		from = m.To
 	}
 	return append(dst, raw[from:]...)
@@ -360,7 +363,7 @@ func (e *encoder) append(i int, arg any) error {
 		} else if !utf8.Valid(v) {
 			return errNotUTF8
 		} else {
-			e.appendLoose(i, v, 0)
+			e.appendAppJSON(i, v, 0)
 		}
 	case Args:
 		return e.appendArgs(i, v)
@@ -370,28 +373,28 @@ func (e *encoder) append(i int, arg any) error {
 	return nil
 }
 
-// appendLoose appends JSON of the application, of argument i, with that many
-// placeholders that are meant as such.
-func (e *encoder) appendLoose(i int, raw []byte, marks int) {
+// appendAppJSON appends JSON that the application wrote for argument i. placeholders
+// is how many placeholders in it stand for attachments.
+func (e *encoder) appendAppJSON(i int, raw []byte, placeholders int) {
 	from := len(e.json)
-	if !e.plain {
+	if !e.escapePlaceholders {
 		e.json = append(e.json, raw...)
-		e.loose = append(e.loose, segment{from, len(e.json), marks, i})
+		e.appJSON = append(e.appJSON, jsonSegment{from, len(e.json), placeholders, i})
 		return
 	}
 	if bytes.Contains(raw, placeholderKey) {
-		raw = bytes.ReplaceAll(raw, placeholderKey, []byte(sio.PlainKey)) // which means the same, wherever it is
+		raw = bytes.ReplaceAll(raw, placeholderKey, []byte(sio.PlainKey)) // an equal string in JSON, wherever it occurs
 	}
-	if marks > 0 {
-		raw = bytes.ReplaceAll(raw, []byte(`{`+secretMark()), []byte(`{"_placeholder":true,"num"`))
+	if placeholders > 0 {
+		raw = bytes.ReplaceAll(raw, []byte(`{`+randomKey()), []byte(`{"_placeholder":true,"num"`))
 	}
 	e.json = append(e.json, raw...)
 }
 
 var placeholderKey = []byte(`"_placeholder"`)
 
-// appendArgs appends all of a's arguments, or takes back the comma before them
-// if there are none.
+// appendArgs appends all of a's arguments. If there are none, it removes the comma
+// before them.
 func (e *encoder) appendArgs(i int, a Args) error {
 	if len(a.raw) == 0 {
 		if e.json[len(e.json)-1] == ',' {
@@ -415,20 +418,20 @@ func (e *encoder) appendArgs(i int, a Args) error {
 func (e *encoder) appendArg(i int, a Args, raw []byte, numbers []int) error {
 	switch {
 	case len(a.bin) == 0:
-		e.appendLoose(i, raw, 0)
-	case e.forJSON && sio.HasPlain(raw):
+		e.appendAppJSON(i, raw, 0)
+	case e.refusePlaceholders && sio.HasPlain(raw):
 		return errPlaceholder
 	default:
-		e.json = e.appendMarks(e.json, raw, numbers, false)
+		e.json = e.appendRenumbered(e.json, raw, numbers, false)
 	}
 	return nil
 }
 
-// appendJSON appends what has no short cut. Application code may run here.
+// appendJSON appends a value of any other type. Application code may run here.
 func (e *encoder) appendJSON(i int, arg any) error {
 	e.out.Reset()
 	e.json2.Reset(&e.out, jsonOptions)
-	e.marks = 0
+	e.placeholders = 0
 	err := encodeGuarded(e.srv, func() error {
 		options := e.standard
 		if holdsNamedBytes(arg, 0) {
@@ -439,14 +442,14 @@ func (e *encoder) appendJSON(i int, arg any) error {
 	if err != nil {
 		return err
 	}
-	if !utf8.Valid(e.out.Bytes()) { // of a MarshalJSON; clients would close the connection
+	if !utf8.Valid(e.out.Bytes()) { // from a MarshalJSON; clients would close the connection
 		return errNotUTF8
 	}
-	e.appendLoose(i, bytes.TrimSuffix(e.out.Bytes(), []byte("\n")), e.marks)
+	e.appendAppJSON(i, bytes.TrimSuffix(e.out.Bytes(), []byte("\n")), e.placeholders)
 	return nil
 }
 
 var (
-	errPlaceholder = errors.New(`an object whose "_placeholder" is true can't be sent beside binary data: clients take it for a part of that`)
-	errRepeated    = fmt.Errorf("binary data that occurs more than once adds up to more than %d bytes, and the format repeats it", sio.MaxRepeated)
+	errPlaceholder = errors.New(`an object whose "_placeholder" is true can't be sent beside binary data: clients take it for an attachment`)
+	errRepeated    = fmt.Errorf("binary data that occurs more than once exceeds %d bytes in total, and the format repeats it", sio.MaxRepeated)
 )

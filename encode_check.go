@@ -7,45 +7,46 @@ import (
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
-// An attachment is what makes two of them the same: where it is, not what it is.
+// An attachment identifies binary data by its address and size, not by its content.
 type attachment struct {
 	data *byte
 	size int
 }
 
-// A segment is a part of a payload that the application has written, with that
-// many placeholders that are meant as such.
-type segment struct{ from, to, marks, arg int }
+// A jsonSegment is a part of a payload that the application wrote. placeholders is
+// how many placeholders in it stand for attachments.
+type jsonSegment struct{ from, to, placeholders, arg int }
 
-// check says which argument has data that clients would take for a placeholder.
-// It does nothing unless there are attachments: otherwise nothing is one.
+// check returns an error, and the argument, if clients would take data of the
+// application for a placeholder. Clients look for placeholders only in packets with
+// attachments.
 func (e *encoder) check() (arg int, err error) {
 	if len(e.bin) == 0 {
 		return 0, nil
 	}
-	for _, s := range e.loose {
+	for _, s := range e.appJSON {
 		raw := e.json[s.from:s.to]
-		if bytes.Count(raw, placeholderKey) == s.marks && !bytes.Contains(raw, []byte(`\u00`)) {
-			continue // all of them are ours
+		if bytes.Count(raw, placeholderKey) == s.placeholders && !bytes.Contains(raw, []byte(`\u00`)) {
+			continue // every placeholder stands for an attachment
 		}
-		if sio.Marked(raw) != s.marks {
+		if sio.Marked(raw) != s.placeholders {
 			return s.arg, errPlaceholder
 		}
 	}
 	return 0, nil
 }
 
-// checkNumber checks how many attachments clients are sent in one packet.
+// checkNumber checks the number of attachments of one packet.
 func (srv *Server) checkNumber(attachments int) error {
 	most := max(srv.opts.MaxAttachments, sio.DefaultAttachments)
 	if attachments > most && srv.opts.Codec == nil {
-		return fmt.Errorf("%d attachments, where clients take %d: see Options.MaxAttachments", attachments, most)
+		return fmt.Errorf("%d attachments, where clients accept %d: see Options.MaxAttachments", attachments, most)
 	}
 	return nil
 }
 
-// checkRepeated checks how large the packet becomes where it is translated into a
-// format in which the same data can't be referred to twice.
+// checkRepeated checks the size of the packet in a format that can't refer to the
+// same data twice, which a codec or an adapter may use.
 func (e *encoder) checkRepeated(srv *Server) error {
 	if len(e.bin) == 0 || srv.opts.Codec == nil && srv.opts.Adapter == nil {
 		return nil

@@ -247,7 +247,7 @@ func TestArgumentsThatCannotBeEncoded(t *testing.T) {
 		check("EmitWithAck", err)
 		value = tt.value
 		c.write(`427["ask"]`)
-		if err := receive(t, acked); err == nil || !strings.HasPrefix(err.Error(), `socketio: answer, argument 1: `) {
+		if err := receive(t, acked); err == nil || !strings.HasPrefix(err.Error(), `socketio: ack, argument 1: `) {
 			t.Errorf("%s, AckFunc: %v", tt.name, err)
 		}
 	}

@@ -13,33 +13,33 @@ import (
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
-// A handler is a registered function, compiled: run decodes the arguments into
-// the function's parameters and calls it.
+// A handler is a compiled function of the application. run decodes the arguments
+// into the function's parameters and calls it.
 type handler struct {
 	event  string // set when it is registered
 	run    func(*call) (results []any, err error)
-	result bool    // the function has a result, which answers
-	acks   bool    // the function has an AckFunc: the answer is its business
-	pc     uintptr // the function's, for its name
+	result bool    // the function has a result, which is the ack
+	acks   bool    // the function has an AckFunc, which sends the ack
+	pc     uintptr // of the function, for its name
 }
 
-// A call is one event on its way through its handlers.
+// A call is one event that is being handled.
 type call struct {
 	s        *Socket
 	event    string
 	raw      [][]byte        // the arguments as JSON
 	bin      [][]byte        // the attachments
-	id       int64           // of the answer; noAck if none was asked for
-	ownsArgs bool            // raw is ours to keep, it aliases no buffer
-	escaped  bool            // by a function that interceptors may keep
-	ctx      context.Context // an interceptor's; nil for the socket's own
-	ack      *response       // nil until somebody needs it
+	id       int64           // of the ack; noAck if the client asked for none
+	ownsArgs bool            // raw aliases no buffer and may be kept
+	escaped  bool            // an interceptor may still refer to the call: it is not reused
+	ctx      context.Context // set by an interceptor; nil for the socket's context
+	ack      *response       // nil until it is needed
 }
 
 // calls holds calls for reuse.
 var calls = sync.Pool{New: func() any { return new(call) }}
 
-// context returns what the handlers run with.
+// context returns the context of the handlers.
 func (c *call) context() context.Context {
 	if c.ctx != nil {
 		return c.ctx
@@ -47,7 +47,7 @@ func (c *call) context() context.Context {
 	return c.s.Context()
 }
 
-// release gives a call back when it has been handled.
+// release returns a handled call to the pool.
 func (c *call) release() {
 	if !c.escaped {
 		*c = call{}
@@ -87,26 +87,27 @@ func first[T any](c *call) (v T, err error) {
 	return *slow, err
 }
 
-// answer returns the call's answer, shared by its handlers.
-func (c *call) answer() *response {
+// response returns the call's response, which its handlers share.
+func (c *call) response() *response {
 	if c.ack == nil {
 		c.ack = &response{socket: c.s, id: c.id}
 	}
 	return c.ack
 }
 
-// owe is answer for an [AckFunc], which may never be called.
-func (c *call) owe() *response {
-	a := c.answer()
-	if c.s != nil && c.id != noAck && !a.owed {
-		a.owed = true
+// ackFuncResponse is response for an [AckFunc]. It counts the response, as an AckFunc
+// may never be called.
+func (c *call) ackFuncResponse() *response {
+	a := c.response()
+	if c.s != nil && c.id != noAck && !a.counted {
+		a.counted = true
 		c.s.owed.Add(1)
 	}
 	return a
 }
 
 // handlers are the functions registered for events, in order of registration.
-// Readers take a snapshot, so that they need no lock.
+// Each change makes a new map, so readers need no lock.
 type handlers struct {
 	mu     sync.Mutex // held while a new map is made
 	events atomic.Pointer[map[string][]*handler]
@@ -188,7 +189,7 @@ func checkHandlerName(event string) {
 		panic(fmt.Sprintf("socketio: On(%q): use OnDisconnect", event))
 	}
 	if sio.Reserved(event) {
-		panic(fmt.Sprintf("socketio: On(%q): the name is reserved, it can't be emitted by a client", event))
+		panic(fmt.Sprintf("socketio: On(%q): the name is reserved, so no client can emit it", event))
 	}
 }
 
@@ -251,7 +252,7 @@ type plan struct {
 	err      bool
 }
 
-// newPlan returns what is wrong with the shape, if anything.
+// newPlan compiles the signature of fn. If it is not supported, the string says why.
 func newPlan(fn reflect.Value) (*plan, string) {
 	t := fn.Type()
 	p := &plan{fn: fn}
@@ -341,7 +342,7 @@ func (p *plan) run(c *call) ([]any, error) {
 		in = append(in, reflect.ValueOf(c.args(len(p.params))))
 	}
 	if p.ack {
-		in = append(in, reflect.ValueOf(AckFunc(c.owe().ack)))
+		in = append(in, reflect.ValueOf(AckFunc(c.ackFuncResponse().ack)))
 	}
 	out := p.fn.Call(in)
 	if p.err {

@@ -146,7 +146,7 @@ type note struct {
 
 // tellControl tells of messages that were sent for the server, on whatever
 // goroutine. The caller holds no lock.
-func (c *conn) tellControl(all []note) {
+func (c *conn) notifyControl(all []note) {
 	for _, one := range all {
 		c.srv.isolate(one.s, "", func() { c.notifyPacketsOut(one) })
 	}

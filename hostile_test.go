@@ -365,7 +365,7 @@ func TestAttachmentsThatDoNotCome(t *testing.T) {
 				t.Errorf("closed after %v", d)
 			}
 			srv.wantLeft(t, id, parseError)
-			if err := <-srv.errors; err.Error() != "socketio: attachments did not come" {
+			if err := <-srv.errors; err.Error() != "socketio: attachments did not arrive in time" {
 				t.Errorf("OnError was told %v", err)
 			}
 		})
@@ -415,7 +415,7 @@ func TestBadPacketsAreReported(t *testing.T) {
 		`40`:               "socketio: second CONNECT to a namespace",
 		`42/x,["x"]`:       "socketio: packet for a namespace that is not joined",
 		`44{}`:             "socketio: packet that only a server sends",
-		`bAQID`:            "socketio: attachment that no event announced",
+		`bAQID`:            "socketio: attachment without an event",
 		`4` + nested:       "socket.io: unknown packet type",
 		`42["x",` + nested: "socket.io: payload nested too deeply at byte ",
 	} {

@@ -190,7 +190,7 @@ func TestWhatInterceptorsAnswer(t *testing.T) {
 			func(ack socketio.AckFunc) { go ack("later") }, `["later"]`, true, ""},
 		{"an answer before the AckFunc", after(func([]any, error) ([]any, error) { return []any{"sooner"}, nil }),
 			func(socketio.AckFunc) {}, `["sooner"]`, true, ""},
-		{"what cannot be encoded", instead([]any{make(chan int)}, nil), nil, internal, false, "socketio: answer, argument 0: "},
+		{"what cannot be encoded", instead([]any{make(chan int)}, nil), nil, internal, false, "socketio: ack, argument 0: "},
 		{"calls twice", func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
 			if _, err := next(ctx, m); err != nil {
 				return nil, err

@@ -525,15 +525,15 @@ func TestAttachmentsThatGoOutAreBounded(t *testing.T) {
 	}{
 		{"ten", socketio.Options{}, many(10), ""},
 		{"ten, where fewer are taken", socketio.Options{MaxAttachments: 1}, many(10), ""},
-		{"eleven", socketio.Options{}, many(11), "11 attachments, where clients take 10: see Options.MaxAttachments"},
+		{"eleven", socketio.Options{}, many(11), "11 attachments, where clients accept 10: see Options.MaxAttachments"},
 		{"as many as are taken", socketio.Options{MaxAttachments: 100}, many(100), ""},
-		{"one more", socketio.Options{MaxAttachments: 100}, many(101), "101 attachments, where clients take 100: see Options.MaxAttachments"},
+		{"one more", socketio.Options{MaxAttachments: 100}, many(101), "101 attachments, where clients accept 100: see Options.MaxAttachments"},
 		{"many, with a codec", socketio.Options{Codec: envelopeCodec{}}, many(5000), ""},
 		{"one, often", socketio.Options{}, slices.Repeat([][]byte{make([]byte, 1<<20)}, 1000), ""},
 		{"one, often, with a codec", socketio.Options{Codec: envelopeCodec{}}, slices.Repeat([][]byte{make([]byte, 1<<20)}, 5), ""},
-		{"one, too often, with a codec", socketio.Options{Codec: envelopeCodec{}}, slices.Repeat([][]byte{make([]byte, 1<<20)}, 6), "adds up to more than 4194304 bytes"},
+		{"one, too often, with a codec", socketio.Options{Codec: envelopeCodec{}}, slices.Repeat([][]byte{make([]byte, 1<<20)}, 6), "exceeds 4194304 bytes in total"},
 		{"one, often, with a bus", socketio.Options{Adapter: newStage()}, slices.Repeat([][]byte{make([]byte, 1<<20)}, 5), ""},
-		{"one, too often, with a bus", socketio.Options{Adapter: newStage()}, slices.Repeat([][]byte{make([]byte, 1<<20)}, 6), "adds up to more than 4194304 bytes"},
+		{"one, too often, with a bus", socketio.Options{Adapter: newStage()}, slices.Repeat([][]byte{make([]byte, 1<<20)}, 6), "exceeds 4194304 bytes in total"},
 	} {
 		srv := serve(t, &test.opts)
 		for name, err := range map[string]error{

@@ -11,8 +11,9 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// What can't be received, or makes no sense to receive: kinds of values that JSON
-// does not have, and what a program has of this library.
+// This file checks, at registration, the types into which arguments are decoded.
+// JSON has no channels or functions, and no client can send a value of a type of
+// this library, such as a *Socket.
 
 var (
 	unmarshalers = []reflect.Type{
@@ -25,7 +26,7 @@ var (
 		reflect.TypeFor[stdjson.Marshaler](),
 		reflect.TypeFor[encoding.TextMarshaler](),
 	}
-	ours = map[reflect.Type]bool{
+	ownTypes = map[reflect.Type]bool{
 		reflect.TypeFor[Server]():          true,
 		reflect.TypeFor[Namespace]():       true,
 		reflect.TypeFor[Room]():            true,
@@ -42,8 +43,8 @@ var (
 	}
 )
 
-// undecodable says why no argument can be decoded into a t, as far as its type
-// tells; empty if it doesn't.
+// undecodable returns why no argument can be decoded into a t, or "" if its type does
+// not exclude it.
 func undecodable(t reflect.Type) string {
 	path, part := misfit(t, make(map[reflect.Type]bool))
 	switch {
@@ -57,9 +58,9 @@ func undecodable(t reflect.Type) string {
 	return fmt.Sprintf("a %s can't be decoded: %s is a %s; a field that clients do not send has the tag `json:\"-\"`", t, path, part)
 }
 
-// misfit looks for a part of t that can't be decoded: by fields, the path to it.
+// misfit finds a part of t that can't be decoded, and the path of fields to it.
 func misfit(t reflect.Type, seen map[reflect.Type]bool) (path string, part reflect.Type) {
-	if ours[t] || t == argsType && len(seen) > 0 {
+	if ownTypes[t] || t == argsType && len(seen) > 0 {
 		return "", t
 	}
 	if seen[t] {
@@ -89,8 +90,8 @@ func misfit(t reflect.Type, seen map[reflect.Type]bool) (path string, part refle
 	return "", nil
 }
 
-// misfitField is misfit for the fields of a struct. An interface with methods is
-// passed over: the field may be for what the application puts there.
+// misfitField is misfit for the fields of a struct. It ignores interfaces: the
+// application may use such a field for its own values.
 func misfitField(t reflect.Type, seen map[reflect.Type]bool) (path string, part reflect.Type) {
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -118,7 +119,7 @@ func decodesItself(t reflect.Type) bool {
 	return false
 }
 
-// keyOfObjects reports whether the names of an object fit into the keys of a map.
+// keyOfObjects reports whether a map with keys of type t can hold a JSON object.
 func keyOfObjects(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.String, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,

@@ -5,34 +5,34 @@ import (
 	"sync/atomic"
 )
 
-// Stats counts what a server holds and has refused.
+// Stats is a snapshot of the counters of a server.
 type Stats struct {
 	Connections int   // Engine.IO sessions
 	Sockets     int   // in all namespaces
-	Rooms       int   // in all namespaces, those of a single socket's id not counted
+	Rooms       int   // in all namespaces, without the sockets' own rooms
 	QueuedBytes int64 // waiting to be written
 
-	Slow       uint64 // connections closed because they did not read
-	BadPackets uint64 // connections closed because of what they sent
-	LateAcks   uint64 // answers that nobody awaited: too late, given twice, or to no question
+	Slow       uint64 // connections of slow clients that were closed, see [ReasonSlow]
+	BadPackets uint64 // connections closed because of a malformed packet or a violation
+	LateAcks   uint64 // acks that were not pending: late, duplicate, or with an unknown id
 
 	Panics         uint64 // in handlers and other functions of the application
 	HandlerErrors  uint64 // errors other than an [Error] that handlers and middleware returned
 	BadArguments   uint64 // events whose arguments did not fit their handler, see [DecodeError]
-	StuckHandlers  uint64 // handlers that a connection was closed for, see [StuckError]
+	StuckHandlers  uint64 // connections closed because a handler did not return, see [StuckError]
 	Unhandled      uint64 // events that had no handler
-	UnansweredAcks uint64 // events whose handler took an [AckFunc] and had not called it when the socket left
+	UnansweredAcks uint64 // events whose handler took an [AckFunc] and had not called it when the socket disconnected
 
 	Refused  RefusedStats
 	Cluster  ClusterStats // zero unless Options.Adapter is set
 	Messages MessageStats
 }
 
-// RefusedStats counts refused requests, see [RefusedError]. The fields but Busy are
-// Engine.IO's codes.
+// RefusedStats counts refused requests, see [RefusedError]. All fields except Busy
+// are Engine.IO's codes.
 type RefusedStats struct {
 	UnknownTransport uint64
-	UnknownSession   uint64 // among them those of sessions that have ended
+	UnknownSession   uint64 // including sessions that have ended
 	BadMethod        uint64
 	BadRequest       uint64
 	Forbidden        uint64 // by Options.Origins or Options.AllowRequest
@@ -40,36 +40,34 @@ type RefusedStats struct {
 	Busy             uint64 // beyond Options.MaxHandshakes, or during Shutdown
 }
 
-// MessageStats says what has become of every message that a server has sent
-// since it was made. A message is one packet for one client: an event that a
-// thousand sockets receive is a thousand messages. Answers, and what clients are
-// told when they join or leave a namespace, are messages too, as is what a
-// recovered client is sent again; heartbeats are not.
+// MessageStats counts the messages that a server has sent since it was made. A
+// message is one packet for one client: an event with a thousand receivers is a
+// thousand messages. Acks, CONNECT, CONNECT_ERROR, DISCONNECT and replayed events
+// are messages too; heartbeats are not.
 //
 // Every message is either written, pending or dropped for one reason, so that
 //
 //	Emitted = Written + Pending + DroppedVolatile + DroppedSlow + DroppedClosed
 //
-// holds in each snapshot, also while messages are being sent. The connections are
-// looked at one after another, so such a snapshot is not one moment for all of
-// them. All counts but Pending only grow.
+// holds in each snapshot, also while messages are being sent. Stats reads the
+// connections one after another, so a snapshot does not show all of them at the
+// same time. All counts except Pending only grow.
 type MessageStats struct {
-	// Emitted counts the messages for connections that were open. What was for
-	// others was refused with [ErrClosed], or passed over by a broadcast.
+	// Emitted counts the messages for open connections. A message for a closed
+	// connection fails with [ErrClosed], or is skipped by a broadcast.
 	Emitted uint64
-	// Written counts those that the operating system has taken, or that were
-	// the response to a poll. Whether they arrived is not known. Messages that
-	// are written together count when all of them are.
+	// Written counts the messages that the operating system accepted, or that were
+	// the response to a poll. They may not have arrived. Messages that are written
+	// together count when all of them are written.
 	Written uint64
-	// Pending counts those that wait to be written, or are being written.
+	// Pending counts the messages that wait to be written, or are being written.
 	Pending uint64
-	// DroppedVolatile counts the volatile ones that a client could not take at
-	// once.
+	// DroppedVolatile counts the volatile messages that could not be written at once.
 	DroppedVolatile uint64
-	// DroppedSlow counts those that ended with the connection of a slow client,
-	// see [ReasonSlow]: what did not fit into its queue, and what was in it.
+	// DroppedSlow counts the messages of slow clients, see [ReasonSlow]: the
+	// message that exceeded the queue, and the messages in the queue.
 	DroppedSlow uint64
-	// DroppedClosed counts those that had not been written when a connection
+	// DroppedClosed counts the messages that were not written when a connection
 	// ended for any other reason.
 	DroppedClosed uint64
 }
@@ -84,7 +82,7 @@ func (srv *Server) Stats() Stats {
 		QueuedBytes: counts.Queued,
 		Slow:        srv.engine.Slow(),
 		BadPackets:  srv.badPackets.Load(),
-		LateAcks:    srv.strayAcks.Load(),
+		LateAcks:    srv.lateAcks.Load(),
 		Panics:      srv.panics.Load(),
 
 		HandlerErrors:  srv.handlerErrors.Load(),
@@ -115,11 +113,11 @@ func (srv *Server) Stats() Stats {
 	return st
 }
 
-// counters are those of [Stats] that the server keeps itself. They count what is
-// rare, or what is no part of a server that works.
+// counters are the counters of [Stats] that the server keeps itself. They count
+// rare events and failures.
 type counters struct {
 	badPackets     atomic.Uint64
-	strayAcks      atomic.Uint64
+	lateAcks       atomic.Uint64
 	panics         atomic.Uint64
 	handlerErrors  atomic.Uint64
 	badArguments   atomic.Uint64
@@ -129,7 +127,7 @@ type counters struct {
 	refused        refusedCounters
 }
 
-// countError counts an error that is reported. Some kinds are counted where they
+// countError counts a reported error. The other kinds are counted where they
 // occur.
 func (c *counters) countError(kind errorKind) {
 	switch kind {
@@ -142,8 +140,8 @@ func (c *counters) countError(kind errorKind) {
 	}
 }
 
-// refusedCounters counts refused requests by code; the last counts those that
-// were refused because the server is busy.
+// refusedCounters counts refused requests by code. The last element counts those
+// that were refused because the server is busy.
 type refusedCounters [CodeBadVersion + 2]atomic.Uint64
 
 func (c *refusedCounters) count(e *RefusedError) {
