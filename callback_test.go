@@ -40,7 +40,7 @@ func TestWrongCallbacks(t *testing.T) {
 			_, err := srv.Room("x").EmitWithAck(ctx, event, args...)
 			return err
 		}, nil, returns},
-		{"ServerSideEmit", srv.ServerSideEmit, nil, "no callback is taken here, ServerSideEmitWithAck returns the answers"},
+		{"ServerSideEmit", srv.ServerSideEmit, nil, "no callback is taken here, ServerSideEmitWithAck returns the replies"},
 		{"ServerSideEmitWithAck", func(event string, args ...any) error {
 			_, err := srv.ServerSideEmitWithAck(ctx, event, args...)
 			return err

@@ -15,43 +15,43 @@ import (
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
-// A clusterNamespace is a namespace's place in a cluster. What is here is the same for every
-// adapter: what messages mean. Questions and their answers are in question.go,
-// events between servers in serverside.go.
+// A clusterNamespace is a namespace's part in a cluster: it publishes and handles
+// messages, in the same way for every adapter. Requests are in cluster_request.go,
+// server-side events in cluster_events.go.
 //
-// A nil seat is that of a server that is alone.
+// It is nil on a server without an adapter.
 type clusterNamespace struct {
-	ns     *Namespace
-	joined chan struct{} // closed when member and rooms are known
-	member adapter.Member
-	rooms  adapter.RoomWatcher // nil if the member listens for all rooms
-	ctx    context.Context     // of handlers of server-side events
-	cancel context.CancelFunc
-	status *clusterStatus
+	ns          *Namespace
+	joined      chan struct{} // closed when member and roomWatcher are set
+	member      adapter.Member
+	roomWatcher adapter.RoomWatcher // nil if the member receives the messages of all rooms
+	ctx         context.Context     // of handlers of server-side events
+	cancel      context.CancelFunc
+	status      *clusterStatus
 
 	mu       sync.Mutex // guards the following
 	requests map[string]*request
-	lastSeq  map[string]uint64 // the last Seq, by server
-	inbox    []serverEvent     // what waits for handlers of server-side events
-	busy     bool              // somebody runs them
-	stopped  bool              // no more of them are wanted
+	lastSeq  map[string]uint64 // the last Seq received, by server
+	inbox    []serverEvent     // server-side events that wait for handlers
+	busy     bool              // a goroutine runs their handlers
+	stopped  bool              // new server-side events are ignored
 }
 
 // clusterCounters are those of [ClusterStats].
 type clusterCounters struct{ published, received, lost, malformed atomic.Uint64 }
 
-// ClusterStats counts messages between the servers of a cluster; each counts
-// once, whatever the number of those who receive it.
+// ClusterStats counts messages between the servers of a cluster. Each message counts
+// once, whatever the number of its receivers.
 type ClusterStats struct {
-	// Connected says that every namespace hears the other servers of the cluster and is
-	// heard by them. While it is false events and answers may not reach clients of
-	// other servers; the Logger has the reason.
+	// Connected says that every namespace receives from the other servers of the
+	// cluster and can send to them. While it is false, events and acks may not reach
+	// clients of other servers; the reason is logged.
 	Connected bool
 
 	Published uint64 // by this server
 	Received  uint64 // from other servers
-	Lost      uint64 // not sent, or known to be missed
-	Malformed uint64 // received, and made no sense
+	Lost      uint64 // not sent, or sent by another server and not received
+	Malformed uint64 // received and not understood
 }
 
 func (c *clusterCounters) stats() ClusterStats {
@@ -60,40 +60,43 @@ func (c *clusterCounters) stats() ClusterStats {
 	}
 }
 
-// join takes a namespace's place in the cluster, if there is one. The caller
-// holds srv.mu.
+// join makes a namespace part of the cluster, if there is one. The caller holds
+// srv.mu.
 func (srv *Server) join(n *Namespace) {
 	if srv.opts.Adapter == nil || srv.leftCluster {
 		return
 	}
-	s := &clusterNamespace{ns: n, joined: make(chan struct{}), requests: make(map[string]*request), lastSeq: make(map[string]uint64)}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.status = newClusterStatus(n)
-	s.member = srv.opts.Adapter.Join(n.name, s)
-	s.rooms, _ = s.member.(adapter.RoomWatcher)
-	n.cluster = s
-	if recorder, ok := s.member.(adapter.LogBus); ok && n.recovery != nil {
+	cn := &clusterNamespace{ns: n, joined: make(chan struct{}), requests: make(map[string]*request), lastSeq: make(map[string]uint64)}
+	cn.ctx, cn.cancel = context.WithCancel(context.Background())
+	cn.status = newClusterStatus(n)
+	cn.member = srv.opts.Adapter.Join(n.name, cn)
+	cn.roomWatcher, _ = cn.member.(adapter.RoomWatcher)
+	n.cluster = cn
+	if bus, ok := cn.member.(adapter.LogBus); ok && n.recovery != nil {
 		if n.parent != nil {
 			n.recovery = newRecovery(srv.opts.Recovery)
 		}
-		n.recovery.bus = recorder
+		n.recovery.bus = bus
 		n.recovery.resuming = make(map[*Socket]struct{})
 		n.recovery.closing = make(map[string]<-chan struct{})
 	}
-	close(s.joined)
+	close(cn.joined)
 }
 
-// leave gives up the place.
-func (s *clusterNamespace) leave() (done <-chan struct{}) {
-	s.stop()
-	return s.member.Leave()
+// leave ends the namespace's part in the cluster. done is closed when the adapter has
+// left.
+func (cn *clusterNamespace) leave() (done <-chan struct{}) {
+	cn.stop()
+	return cn.member.Leave()
 }
 
-// Ready waits until every namespace of the server hears the others of its
-// cluster and is heard by them, or until ctx ends, with ctx's error and the reason
-// where it is known. A nil error says that it is so now: connections may be lost later,
-// so a readiness probe calls Ready every time. A server that is not part of a cluster is
-// ready at once. After Shutdown or Close has been called the error is [ErrClosed].
+// Ready waits until every namespace of the server receives from the other servers of
+// the cluster and can send to them. If ctx ends first, the error wraps ctx's error,
+// with the reason if it is known.
+//
+// A connection may be lost later, so a readiness probe calls Ready every time. A
+// server that is not part of a cluster is ready at once. After Shutdown or Close
+// has been called the error is [ErrClosed].
 func (srv *Server) Ready(ctx context.Context) error {
 	if srv.engine.Stopped() {
 		return ErrClosed
@@ -111,11 +114,11 @@ func (srv *Server) Ready(ctx context.Context) error {
 }
 
 // publish sends a message to the other servers. It does not block. m may alias
-// buffers that are used again. What is lost is counted, and the error wraps
-// [ErrUnpublished].
-func (s *clusterNamespace) publish(m *adapter.Message) error {
-	counters := &s.ns.srv.cluster
-	if err := s.member.Publish(m); err != nil {
+// buffers that are reused later. On failure the message counts as lost, and the
+// error wraps [ErrUnpublished].
+func (cn *clusterNamespace) publish(m *adapter.Message) error {
+	counters := &cn.ns.srv.cluster
+	if err := cn.member.Publish(m); err != nil {
 		counters.lost.Add(1)
 		return fmt.Errorf("%w: %w", ErrUnpublished, err)
 	}
@@ -123,7 +126,7 @@ func (s *clusterNamespace) publish(m *adapter.Message) error {
 	return nil
 }
 
-// busMessage fills in whom e means and how, as other servers are told.
+// busMessage fills in the receivers and modifiers of e.
 func (e Emitter) busMessage(m adapter.Message) *adapter.Message {
 	m.Rooms, m.Except = e.rooms, e.except
 	if e.sender != nil {
@@ -139,7 +142,7 @@ func (e Emitter) busMessage(m adapter.Message) *adapter.Message {
 	return &m
 }
 
-// clusterNamespaces returns the places from which others hear of what e does.
+// clusterNamespaces returns the cluster namespaces in which e publishes messages.
 func (e Emitter) clusterNamespaces() (list []*clusterNamespace) {
 	if e.localOnly || e.only != nil || e.empty() || e.ns.srv.opts.Adapter == nil {
 		return nil
@@ -152,104 +155,104 @@ func (e Emitter) clusterNamespaces() (list []*clusterNamespace) {
 	return list
 }
 
-// publishAll publishes a message in every namespace that e stands for.
+// publishAll publishes a message in every namespace of e.
 func (e Emitter) publishAll(m adapter.Message) error {
 	var errs []error
-	for _, s := range e.clusterNamespaces() {
-		errs = append(errs, s.publish(e.busMessage(m)))
+	for _, cn := range e.clusterNamespaces() {
+		errs = append(errs, cn.publish(e.busMessage(m)))
 	}
 	return errors.Join(errs...)
 }
 
 // broadcast publishes the event that enc holds.
-func (s *clusterNamespace) broadcast(e Emitter, enc *encoder) error {
-	return s.publish(e.busMessage(adapter.Message{Kind: adapter.Broadcast, Data: enc.payload(), Binary: enc.bin}))
+func (cn *clusterNamespace) broadcast(e Emitter, enc *encoder) error {
+	return cn.publish(e.busMessage(adapter.Message{Kind: adapter.Broadcast, Data: enc.payload(), Binary: enc.bin}))
 }
 
-// roomsChanged tells a member of rooms that somebody has entered or left.
-func (s *clusterNamespace) roomsChanged(rooms ...string) {
-	if s == nil || s.rooms == nil {
+// roomsChanged notifies the member that sockets have joined or left these rooms.
+func (cn *clusterNamespace) roomsChanged(rooms ...string) {
+	if cn == nil || cn.roomWatcher == nil {
 		return
 	}
 	for _, name := range rooms {
-		s.rooms.RoomChanged(name)
+		cn.roomWatcher.RoomChanged(name)
 	}
 }
 
 // Wants implements [adapter.Host].
-func (s *clusterNamespace) Wants(rooms ...string) bool {
-	if !isClosed(s.joined) {
-		return true // nobody knows yet
+func (cn *clusterNamespace) Wants(rooms ...string) bool {
+	if !isClosed(cn.joined) {
+		return true // not known yet
 	}
-	// In this order: a socket that is back is found in the index before it is not expected.
-	return s.ns.recovery.hasResuming(rooms) || s.ns.index.any(rooms)
+	// In this order: a resumed socket is in the index before hasResuming forgets it.
+	return cn.ns.recovery.hasResuming(rooms) || cn.ns.index.any(rooms)
 }
 
 // Rooms implements [adapter.RoomLister].
-func (s *clusterNamespace) Rooms() []string {
-	names := s.ns.index.roomNames()
-	for socket := range s.ns.LocalSockets() {
+func (cn *clusterNamespace) Rooms() []string {
+	names := cn.ns.index.roomNames()
+	for socket := range cn.ns.LocalSockets() {
 		names = append(names, socket.id)
 	}
 	return names
 }
 
 // Lost implements [adapter.Host].
-func (s *clusterNamespace) Lost(n int, reason error) {
-	s.ns.srv.cluster.lost.Add(uint64(max(n, 0)))
+func (cn *clusterNamespace) Lost(n int, reason error) {
+	cn.ns.srv.cluster.lost.Add(uint64(max(n, 0)))
 	if n > 0 {
 		reason = fmt.Errorf("socketio: cluster: %d messages lost: %w", n, reason)
 	} else {
 		reason = fmt.Errorf("socketio: cluster: messages may be lost: %w", reason)
 	}
-	s.ns.srv.reportError(nil, reason)
+	cn.ns.srv.reportError(nil, reason)
 }
 
 // Status implements [adapter.Host].
-func (s *clusterNamespace) Status(err error) { s.status.set(err) }
+func (cn *clusterNamespace) Status(err error) { cn.status.set(err) }
 
 // Malformed implements [adapter.Host].
-func (s *clusterNamespace) Malformed(reason error) {
-	s.ns.srv.cluster.malformed.Add(1)
-	s.ns.srv.reportError(nil, fmt.Errorf("socketio: cluster: a message makes no sense: %w", reason))
+func (cn *clusterNamespace) Malformed(reason error) {
+	cn.ns.srv.cluster.malformed.Add(1)
+	cn.ns.srv.reportError(nil, fmt.Errorf("socketio: cluster: malformed message: %w", reason))
 }
 
 // Deliver implements [adapter.Host].
-func (s *clusterNamespace) Deliver(m *adapter.Message) {
-	<-s.joined
+func (cn *clusterNamespace) Deliver(m *adapter.Message) {
+	<-cn.joined
 	if m.Kind == adapter.Position {
-		s.ns.recovery.begin(m.Position)
+		cn.ns.recovery.begin(m.Position)
 		return
 	}
-	s.ns.srv.cluster.received.Add(1)
-	if !s.inOrder(m) {
+	cn.ns.srv.cluster.received.Add(1)
+	if !cn.inOrder(m) {
 		return
 	}
 	if m.Kind.IsResponse() {
-		s.handleResponse(m)
+		cn.handleResponse(m)
 		return
 	}
-	if s.callsCode(m) { // on a goroutine that is not the adapter's
-		s.ns.srv.isolate(nil, "", func() { s.obey(m) })
+	if cn.callsCode(m) { // on another goroutine: the adapter's must survive a Goexit
+		cn.ns.srv.isolate(nil, "", func() { cn.execute(m) })
 	} else {
-		s.obey(m)
+		cn.execute(m)
 	}
 }
 
 // callsCode reports whether code of the application may run for a message.
-func (s *clusterNamespace) callsCode(m *adapter.Message) bool {
-	own, inherited := s.ns.observed()
-	h := &s.ns.srv.hooks
-	return own != nil || inherited != nil || h.observesSends() || h.Ack != nil || s.ns.srv.opts.Codec != nil || m.Kind == adapter.Fetch
+func (cn *clusterNamespace) callsCode(m *adapter.Message) bool {
+	own, inherited := cn.ns.observed()
+	h := &cn.ns.srv.hooks
+	return own != nil || inherited != nil || h.observesSends() || h.Ack != nil || cn.ns.srv.opts.Codec != nil || m.Kind == adapter.Fetch
 }
 
-// obey does what another server asks for.
-func (s *clusterNamespace) obey(m *adapter.Message) {
-	e := Emitter{ns: s.ns, onlyID: onlyOf(m), rooms: m.Rooms, except: m.Except, volatile: m.Volatile}.withCompression(m.Compress)
+// execute executes the message of another server.
+func (cn *clusterNamespace) execute(m *adapter.Message) {
+	e := Emitter{ns: cn.ns, onlyID: onlyOf(m), rooms: m.Rooms, except: m.Except, volatile: m.Volatile}.withCompression(m.Compress)
 	switch m.Kind {
 	case adapter.Broadcast:
-		if err := s.deliver(e, m); err != nil {
-			s.Malformed(err)
+		if err := cn.deliver(e, m); err != nil {
+			cn.Malformed(err)
 		}
 	case adapter.Join:
 		e.eachLocal(func(socket *Socket) { _ = socket.Join(m.Targets...) })
@@ -260,72 +263,72 @@ func (s *clusterNamespace) obey(m *adapter.Message) {
 	case adapter.Reconnect:
 		e.eachLocal(func(socket *Socket) { _ = socket.Reconnect() })
 	case adapter.Fetch:
-		s.serveFetchRequest(e, m)
+		cn.serveFetchRequest(e, m)
 	case adapter.Count:
-		s.respond(m, adapter.Message{Kind: adapter.Clients, Count: len(e.localSockets())})
+		cn.respond(m, adapter.Message{Kind: adapter.Clients, Count: len(e.localSockets())})
 	case adapter.Emit:
-		if err := s.enqueueServerEvent(m); err != nil {
-			s.Malformed(err)
+		if err := cn.enqueueServerEvent(m); err != nil {
+			cn.Malformed(err)
 		}
 	default:
-		s.Malformed(fmt.Errorf("kind %d", m.Kind))
+		cn.Malformed(fmt.Errorf("kind %d", m.Kind))
 	}
 }
 
-// inOrder reports whether m, if it is numbered, is neither a repetition nor too
-// late.
-func (s *clusterNamespace) inOrder(m *adapter.Message) bool {
+// inOrder reports whether m is newer than the last message of its server. It is
+// true for messages without a number. A gap in the numbers counts as lost.
+func (cn *clusterNamespace) inOrder(m *adapter.Message) bool {
 	if m.Seq == 0 {
 		return true
 	}
-	s.mu.Lock()
-	last, known := s.lastSeq[m.From]
+	cn.mu.Lock()
+	last, known := cn.lastSeq[m.From]
 	if known && m.Seq <= last {
-		s.mu.Unlock()
+		cn.mu.Unlock()
 		return false
 	}
-	if len(s.lastSeq) >= maxServers && !known {
-		clear(s.lastSeq) // servers come and go; their names never come back
+	if len(cn.lastSeq) >= maxServers && !known {
+		clear(cn.lastSeq) // most names are of servers that have left: a name is never reused
 	}
-	s.lastSeq[m.From] = m.Seq
-	s.mu.Unlock()
+	cn.lastSeq[m.From] = m.Seq
+	cn.mu.Unlock()
 	if gap := m.Seq - last - 1; known && gap > 0 {
-		s.Lost(int(min(gap, math.MaxInt32)), fmt.Errorf("server %q has sent more than has arrived", m.From))
+		cn.Lost(int(min(gap, math.MaxInt32)), fmt.Errorf("messages of server %q did not arrive", m.From))
 	}
 	return true
 }
 
-// maxServers bounds the servers whose numbering is remembered.
+// maxServers bounds the servers whose last number is kept.
 const maxServers = 10000
 
-// deliver sends an event of another server to its receivers here.
-func (s *clusterNamespace) deliver(e Emitter, m *adapter.Message) error {
-	wanted := m.ID != "" || s.Wants(m.Rooms...)
-	recorded := wanted && m.ID == "" && m.Position > 0 && !m.Volatile && s.ns.recovery.records()
-	if !recorded {
-		s.ns.recovery.advance(m.Position)
+// deliver sends an event of another server to its receivers on this server.
+func (cn *clusterNamespace) deliver(e Emitter, m *adapter.Message) error {
+	wanted := m.ID != "" || cn.Wants(m.Rooms...)
+	logged := wanted && m.ID == "" && m.Position > 0 && !m.Volatile && cn.ns.recovery.records()
+	if !logged {
+		cn.ns.recovery.advance(m.Position)
 	}
 	if !wanted {
 		return nil
 	}
-	enc, event, err := beginReceived(s.ns, m)
+	enc, event, err := beginReceived(cn.ns, m)
 	if err != nil {
 		return err
 	}
 	defer enc.release()
 	if m.ID != "" {
-		return s.serveBroadcastRequest(e, m, event, enc)
+		return cn.serveBroadcastRequest(e, m, event, enc)
 	}
-	if recorded {
-		return e.deliverLogged(s.ns, m.Position, event, enc)
+	if logged {
+		return e.deliverLogged(cn.ns, m.Position, event, enc)
 	}
-	return e.deliver(s.ns, event, enc)
+	return e.deliver(cn.ns, event, enc)
 }
 
-// noLimits is for what other servers send, who have limits of their own.
+// noLimits is for messages of other servers, which have checked their own limits.
 var noLimits = sio.Limits{Attachments: math.MaxInt32, Depth: sio.DefaultDepth, Args: math.MaxInt32, Literal: true}
 
-// beginReceived is beginEvent for an event that is encoded already.
+// beginReceived is beginEvent for an event of another server, which is encoded.
 func beginReceived(n *Namespace, m *adapter.Message) (_ *encoder, event string, err error) {
 	p := packets.Get().(*sio.Packet)
 	defer packets.Put(p)
@@ -349,14 +352,14 @@ func beginReceived(n *Namespace, m *adapter.Message) (_ *encoder, event string, 
 		return nil, "", err
 	}
 	event = string(p.Name)
-	enc.json = append(enc.json, p.Data[:len(p.Data)-1]...) // less the bracket
+	enc.json = append(enc.json, p.Data[:len(p.Data)-1]...) // without the bracket
 	enc.bin = append(enc.bin, m.Binary...)
 	enc.text = enc.text[:0]
 	return enc, event, nil
 }
 
-// receivedArgs decodes arguments that another server has sent. They alias
-// nothing of m.
+// receivedArgs decodes arguments that another server has sent. The result does not
+// alias m.
 func receivedArgs(m *adapter.Message) (Args, error) {
 	p := packets.Get().(*sio.Packet)
 	defer packets.Put(p)

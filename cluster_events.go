@@ -10,8 +10,9 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// checkServerSide refuses the names that mean something on the server side. "error"
-// is not among them, but not emitted either: it ends Node servers that do not handle it.
+// checkServerSide returns an error for names that have a meaning on the server side.
+// "error" has none, but beginServerSide refuses it: a Node server exits if it does
+// not handle it.
 func checkServerSide(event string) error {
 	switch event {
 	case "connect", "connection", "new_namespace":
@@ -20,11 +21,10 @@ func checkServerSide(event string) error {
 	return nil
 }
 
-// ServerSideEmit sends an event to the other servers of the cluster, to those
-// that have the namespace. It does not block, and they do not answer. The error is
+// ServerSideEmit sends an event to the other servers of the cluster that have the
+// namespace. It does not block, and there is no response. The error is
 // [ErrReserved] for a reserved name, says which argument can't be encoded, or wraps
-// [ErrUnpublished]. As long as the server is not part of a cluster, nobody receives
-// it.
+// [ErrUnpublished]. Without a cluster no server receives the event.
 func (n *Namespace) ServerSideEmit(event string, args ...any) error {
 	enc, err := beginServerSide(n, event, args)
 	if err != nil {
@@ -42,7 +42,7 @@ func beginServerSide(n *Namespace, event string, args []any) (*encoder, error) {
 	if event == "error" {
 		return nil, fmt.Errorf("%w %q", ErrReserved, event)
 	}
-	if err := noCallbackOf(event, args, "ServerSideEmitWithAck returns the answers"); err != nil {
+	if err := noCallbackOf(event, args, "ServerSideEmitWithAck returns the replies"); err != nil {
 		return nil, err
 	}
 	return beginBusEvent(n, event, args)
@@ -50,11 +50,12 @@ func beginServerSide(n *Namespace, event string, args []any) (*encoder, error) {
 
 // ServerSideEmitWithAck sends an event to the other servers and collects one
 // reply from each until ctx ends, or for [Options.AckTimeout] if ctx has no
-// deadline. A server that handles the event answers with its handler's result, or
-// its refusal; one without a handler does not answer. Reply.From is the
-// server's name, if the bus tells. The error, if some did not answer, is a
-// *[NoResponseError]; the replies of the others are returned beside it. A server that is
-// not part of a cluster is answered by nobody, at once.
+// deadline. A server replies with its handler's result or error; a server without
+// a handler does not reply. Reply.From is the server's name, if the bus knows it.
+//
+// If some servers did not reply, the error is a *[NoResponseError], and the replies
+// of the others are returned beside it. Without a cluster it returns at once,
+// without replies.
 func (n *Namespace) ServerSideEmitWithAck(ctx context.Context, event string, args ...any) ([]Reply, error) {
 	enc, err := beginServerSide(n, event, args)
 	if err != nil {
@@ -74,40 +75,40 @@ func (n *Namespace) ServerSideEmitWithAck(ctx context.Context, event string, arg
 	return replies, err
 }
 
-var errResponseKind = errors.New("the answer to another question")
+var errResponseKind = errors.New("the response is of another kind than the request")
 
-// requestAll asks the other servers in every namespace that e stands for, all at
-// once, and waits for the answers. take is called for one at a time, and not any
-// more when inquire has returned.
-func (e Emitter) requestAll(ctx context.Context, m adapter.Message, take func(*adapter.Message) error) error {
+// requestAll sends a request in every namespace of e, concurrently, and waits for
+// the responses. onResponse is called for one response at a time, and not after
+// requestAll has returned.
+func (e Emitter) requestAll(ctx context.Context, m adapter.Message, onResponse func(*adapter.Message) error) error {
 	ctx = e.ns.srv.guardContext(ctx)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	seats := e.clusterNamespaces()
-	if len(seats) == 0 {
+	namespaces := e.clusterNamespaces()
+	if len(namespaces) == 0 {
 		return nil
 	}
 	ctx, cancel := e.ns.srv.withDeadline(ctx)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
-	var taking sync.Mutex
-	takeOne := func(m *adapter.Message) error {
-		taking.Lock()
-		defer taking.Unlock()
-		return take(m)
+	var mu sync.Mutex
+	onOne := func(m *adapter.Message) error {
+		mu.Lock()
+		defer mu.Unlock()
+		return onResponse(m)
 	}
-	errs := make([]error, len(seats))
+	errs := make([]error, len(namespaces))
 	var waiting sync.WaitGroup
-	for i, s := range seats {
+	for i, cn := range namespaces {
 		one := e.busMessage(m)
 		one.Timeout = untilDeadline(deadline)
-		q, err := s.sendRequest(one, takeOne)
+		req, err := cn.sendRequest(one, onOne)
 		if err != nil {
 			errs[i] = err
 			continue
 		}
-		waiting.Go(func() { errs[i] = q.wait(ctx) })
+		waiting.Go(func() { errs[i] = req.wait(ctx) })
 	}
 	waiting.Wait()
 	return errors.Join(errs...)
@@ -115,10 +116,10 @@ func (e Emitter) requestAll(ctx context.Context, m adapter.Message, take func(*a
 
 // OnServerSide registers handler for an event that another server of the cluster
 // sends with [Namespace.ServerSideEmit], and returns a function that removes it.
-// The shapes are those of On less the socket. The events of a namespace are
-// handled one after another, so a handler that waits for another server must
-// not be waited for by that one. The context ends with the server. It panics
-// if handler has another shape, or if no server could emit the event.
+// The signatures are those of On, without the socket. The events of a namespace are
+// handled one after another: two servers whose handlers wait for each other
+// block until their contexts end. The context ends with the server. OnServerSide
+// panics if handler has another signature, or if no server can emit the event.
 func (n *Namespace) OnServerSide(event string, handler any) (off func()) {
 	if err := checkServerSide(event); err != nil {
 		panic(fmt.Sprintf("socketio: OnServerSide: %v", err))
@@ -137,7 +138,7 @@ func compileServerSide(event string, fn any) *handler {
 	}
 	p, problem := newPlan(v)
 	if problem == "" && p.socket {
-		problem = "there is no socket"
+		problem = "a server-side event has no socket"
 	}
 	if problem != "" {
 		panic(fmt.Sprintf("socketio: OnServerSide(%q): %T: %s", event, fn, problem))
@@ -145,18 +146,18 @@ func compileServerSide(event string, fn any) *handler {
 	return &handler{run: p.run, result: p.result, acks: p.ack}
 }
 
-// A serverEvent is one event of another server on its way to its handlers.
+// A serverEvent is a server-side event that waits for its handlers.
 type serverEvent struct {
-	from *adapter.Message // what is answered; its data is not kept
+	from *adapter.Message // its sender and request id; its data is not kept
 	name string
 	args Args
 }
 
-// maxServerEvents bounds those that wait for handlers.
+// maxServerEvents bounds the server-side events that wait for handlers.
 const maxServerEvents = 1024
 
 // enqueueServerEvent queues an event of another server for its handlers.
-func (s *clusterNamespace) enqueueServerEvent(m *adapter.Message) error {
+func (cn *clusterNamespace) enqueueServerEvent(m *adapter.Message) error {
 	args, err := receivedArgs(m)
 	if err != nil {
 		return err
@@ -167,95 +168,96 @@ func (s *clusterNamespace) enqueueServerEvent(m *adapter.Message) error {
 	}
 	args.raw = args.raw[1:]
 	ev := serverEvent{from: &adapter.Message{From: m.From, ID: m.ID}, name: name, args: args}
-	s.mu.Lock()
-	full := len(s.inbox) >= maxServerEvents
-	start := !full && !s.stopped && !s.busy
-	if !full && !s.stopped {
-		s.inbox = append(s.inbox, ev)
-		s.busy = true
+	cn.mu.Lock()
+	full := len(cn.inbox) >= maxServerEvents
+	start := !full && !cn.stopped && !cn.busy
+	if !full && !cn.stopped {
+		cn.inbox = append(cn.inbox, ev)
+		cn.busy = true
 	}
-	s.mu.Unlock()
+	cn.mu.Unlock()
 	if full {
-		s.Lost(1, errors.New("handlers of server-side events are too slow"))
+		cn.Lost(1, errors.New("handlers of server-side events are too slow"))
 	}
 	if start {
-		s.ns.srv.engine.Go(s.drain)
+		cn.ns.srv.engine.Go(cn.drain)
 	}
 	return nil
 }
 
-// stop gives up the events of other servers, but not what is being
-// handled, and the questions to them.
-func (s *clusterNamespace) stop() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stopped = true
-	s.inbox = nil
-	s.cancel()
-	s.status.leave()
+// stop discards the server-side events that wait, and cancels the requests. A
+// handler that runs is not interrupted, but its context ends.
+func (cn *clusterNamespace) stop() {
+	cn.mu.Lock()
+	defer cn.mu.Unlock()
+	cn.stopped = true
+	cn.inbox = nil
+	cn.cancel()
+	cn.status.leave()
 }
 
-// drain handles the events that wait, until there is none.
-func (s *clusterNamespace) drain() {
+// drain handles server-side events until none waits.
+func (cn *clusterNamespace) drain() {
 	var name string
 	var ack *response
 	protect(func() {
 		for {
-			s.mu.Lock()
-			if len(s.inbox) == 0 {
-				s.busy, s.inbox = false, nil
-				s.mu.Unlock()
+			cn.mu.Lock()
+			if len(cn.inbox) == 0 {
+				cn.busy, cn.inbox = false, nil
+				cn.mu.Unlock()
 				return
 			}
-			ev := s.inbox[0]
-			s.inbox = s.inbox[1:]
-			s.mu.Unlock()
-			name, ack = ev.name, s.answerTo(ev)
-			s.handle(ev, ack)
+			ev := cn.inbox[0]
+			cn.inbox = cn.inbox[1:]
+			cn.mu.Unlock()
+			name, ack = ev.name, cn.responseTo(ev)
+			cn.handle(ev, ack)
 		}
 	}, func(value any) {
-		defer s.ns.srv.engine.Go(s.drain)
-		failed := failure{err: s.ns.srv.panicked(name, value)}
-		s.ns.srv.reportFailure(nil, failed)
+		defer cn.ns.srv.engine.Go(cn.drain)
+		failed := failure{err: cn.ns.srv.panicked(name, value)}
+		cn.ns.srv.reportFailure(nil, failed)
 		_ = ack.sendError(failed.shown())
 	})
 }
 
-// answerTo returns the answer to an event, if one was asked for.
-func (s *clusterNamespace) answerTo(ev serverEvent) *response {
-	ack := &response{id: noAck, srv: s.ns.srv}
+// responseTo returns the response to an event. It sends nothing if none was
+// requested.
+func (cn *clusterNamespace) responseTo(ev serverEvent) *response {
+	ack := &response{id: noAck, srv: cn.ns.srv}
 	if ev.from.ID != "" {
 		ack.id = 0
 		ack.respond = func(args Args) {
-			s.respond(ev.from, adapter.Message{Kind: adapter.Emitted, Data: args.array(), Binary: args.bin})
+			cn.respond(ev.from, adapter.Message{Kind: adapter.Emitted, Data: args.array(), Binary: args.bin})
 		}
 	}
 	return ack
 }
 
 // handle runs the handlers of an event, the namespace's and those of its
-// template. The first result or error is the answer.
-func (s *clusterNamespace) handle(ev serverEvent, ack *response) {
-	lists := [][]*handler{s.ns.serverSide.of([]byte(ev.name))}
-	if s.ns.parent != nil {
-		lists = append(lists, s.ns.parent.serverSide.of([]byte(ev.name)))
+// template. The first result or error is the response.
+func (cn *clusterNamespace) handle(ev serverEvent, ack *response) {
+	lists := [][]*handler{cn.ns.serverSide.of([]byte(ev.name))}
+	if cn.ns.parent != nil {
+		lists = append(lists, cn.ns.parent.serverSide.of([]byte(ev.name)))
 	}
 	var o outcome
 	for _, list := range lists {
 		for _, h := range list {
-			results, failed := s.ns.srv.invoke(h, &call{event: ev.name, raw: ev.args.raw, bin: ev.args.bin, id: ack.id, ownsArgs: true, ctx: s.ctx, ack: ack})
-			s.ns.srv.reportFailure(nil, o.add(h, results, failed))
+			results, failed := cn.ns.srv.invoke(h, &call{event: ev.name, raw: ev.args.raw, bin: ev.args.bin, id: ack.id, ownsArgs: true, ctx: cn.ctx, ack: ack})
+			cn.ns.srv.reportFailure(nil, o.add(h, results, failed))
 		}
 	}
 	switch {
 	case !o.handled || o.deferred && !o.answered:
 	case o.failed.err != nil:
-		s.ns.srv.reportFailure(nil, o.failed)
-		_ = ack.sendError(o.failed.shown()) // unless an AckFunc was faster
+		cn.ns.srv.reportFailure(nil, o.failed)
+		_ = ack.sendError(o.failed.shown()) // fails if an AckFunc has responded
 	default:
 		if err := ack.send(o.results...); err != nil && err != ErrAnswered {
-			failed := s.ns.srv.examine(ev.name, err)
-			s.ns.srv.reportError(nil, failed.err)
+			failed := cn.ns.srv.examine(ev.name, err)
+			cn.ns.srv.reportError(nil, failed.err)
 			_ = ack.sendError(failed.shown())
 		}
 	}

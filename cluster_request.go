@@ -16,167 +16,167 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// A NoResponseError says that servers of the cluster did not answer. What the
-// others answered is returned beside it.
+// A NoResponseError says that servers of the cluster did not respond in time. The
+// results of the others are returned beside it.
 type NoResponseError struct {
-	// Servers are the names of those that are known by name; there may be fewer
-	// than Count.
+	// Servers are the names of these servers, as far as they are known: there may be
+	// fewer than Count.
 	Servers []string
-	Count   int   // 0 if it is not known how many there are
-	Err     error // why they are not waited for any longer, such as ctx's error
+	Count   int   // how many did not respond; 0 if that is not known
+	Err     error // why the wait ended, such as ctx's error
 }
 
 func (e *NoResponseError) Error() string {
 	if e.Count == 0 {
-		return fmt.Sprintf("socketio: cluster: it is not known who did not answer: %v", e.Err)
+		return fmt.Sprintf("socketio: cluster: unknown servers did not respond: %v", e.Err)
 	}
 	names := ""
 	if len(e.Servers) > 0 {
 		names = " (" + strings.Join(e.Servers, ", ") + ")"
 	}
-	return fmt.Sprintf("socketio: cluster: %d servers did not answer%s: %v", e.Count, names, e.Err)
+	return fmt.Sprintf("socketio: cluster: %d servers did not respond%s: %v", e.Count, names, e.Err)
 }
 
 // Unwrap returns Err.
 func (e *NoResponseError) Unwrap() error { return e.Err }
 
-// A request is what the other servers were asked. Each of them answers once, a
-// broadcast's clients once each besides.
+// A request is sent to the other servers. Each of them responds once. To a
+// broadcast, each of their clients also responds once.
 type request struct {
 	cn         *clusterNamespace
 	id         string
 	kind       adapter.Kind
 	changed    chan struct{}
-	onResponse func(m *adapter.Message) error // called for every answer of use, under mu
+	onResponse func(m *adapter.Message) error // called for every response that is not ignored, under mu
 
 	mu             sync.Mutex      // guards the following
-	done           bool            // nobody waits any more
-	servers        int             // that have answered
-	clients        int             // that they have asked in turn
-	acks           int             // of these
-	responded      map[string]bool // those of them that have a name
-	pendingClients map[string]int  // by the name of a server: its clients that have not answered
+	done           bool            // the wait has ended
+	servers        int             // that have responded
+	clients        int             // to which they have sent the broadcast
+	acks           int             // of these clients
+	responded      map[string]bool // the servers that have responded, by name
+	pendingClients map[string]int  // by server name: its clients that have not responded
 }
 
-// maxClients is how many clients of other servers a broadcast waits for. Each of
-// them is a reply in the end, whether it answers or not.
+// maxClients bounds the clients of other servers for which a broadcast waits. Each of
+// them becomes a reply, even without a response.
 const maxClients = 1 << 20
 
-var errCount = errors.New("more clients than are waited for")
+var errCount = errors.New("too many clients or acks")
 
-// sendRequest publishes a question. The caller waits for the answers, or forgets it.
-func (s *clusterNamespace) sendRequest(m *adapter.Message, take func(m *adapter.Message) error) (*request, error) {
+// sendRequest publishes a request. The caller calls wait or cancel.
+func (cn *clusterNamespace) sendRequest(m *adapter.Message, onResponse func(m *adapter.Message) error) (*request, error) {
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails
-	q := &request{
-		cn:             s,
+	req := &request{
+		cn:             cn,
 		id:             hex.EncodeToString(id[:]),
 		changed:        make(chan struct{}, 1),
 		kind:           m.Kind,
-		onResponse:     take,
+		onResponse:     onResponse,
 		responded:      make(map[string]bool),
 		pendingClients: make(map[string]int),
 	}
-	s.mu.Lock()
-	s.requests[q.id] = q
-	s.mu.Unlock()
-	m.ID = q.id
-	if err := s.publish(m); err != nil {
-		q.cancel()
+	cn.mu.Lock()
+	cn.requests[req.id] = req
+	cn.mu.Unlock()
+	m.ID = req.id
+	if err := cn.publish(m); err != nil {
+		req.cancel()
 		return nil, err
 	}
-	return q, nil
+	return req, nil
 }
 
-// cancel ends the question: later answers are ignored.
-func (q *request) cancel() {
-	q.mu.Lock()
-	q.done = true
-	q.mu.Unlock()
-	q.cn.mu.Lock()
-	delete(q.cn.requests, q.id)
-	q.cn.mu.Unlock()
+// cancel ends the request: later responses are ignored.
+func (req *request) cancel() {
+	req.mu.Lock()
+	req.done = true
+	req.mu.Unlock()
+	req.cn.mu.Lock()
+	delete(req.cn.requests, req.id)
+	req.cn.mu.Unlock()
 }
 
-// handleResponse gives an answer to who asked, if somebody still waits for it.
-func (s *clusterNamespace) handleResponse(m *adapter.Message) {
-	s.mu.Lock()
-	q := s.requests[m.ID]
-	s.mu.Unlock()
-	if q == nil {
+// handleResponse passes a response to its request, unless that has ended.
+func (cn *clusterNamespace) handleResponse(m *adapter.Message) {
+	cn.mu.Lock()
+	req := cn.requests[m.ID]
+	cn.mu.Unlock()
+	if req == nil {
 		return
 	}
-	if err := q.response(m); err != nil {
-		s.Malformed(err)
+	if err := req.response(m); err != nil {
+		cn.Malformed(err)
 	}
 }
 
-func (q *request) response(m *adapter.Message) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
+func (req *request) response(m *adapter.Message) error {
+	req.mu.Lock()
+	defer req.mu.Unlock()
 	switch {
-	case q.done || m.Kind != adapter.Acked && q.responded[m.From]:
+	case req.done || m.Kind != adapter.Acked && req.responded[m.From]:
 		return nil
-	case m.Kind == adapter.Acked && q.acks == maxClients:
+	case m.Kind == adapter.Acked && req.acks == maxClients:
 		return errCount
 	case m.Kind == adapter.Acked:
-		q.acks++
-		q.pendingClients[m.From]--
-	case q.kind == adapter.Broadcast && (m.Count < 0 || m.Count > maxClients-q.clients):
+		req.acks++
+		req.pendingClients[m.From]--
+	case req.kind == adapter.Broadcast && (m.Count < 0 || m.Count > maxClients-req.clients):
 		return errCount
 	default:
-		q.servers++
-		q.responded[m.From] = m.From != ""
-		if q.kind == adapter.Broadcast {
-			q.clients += m.Count
-			q.pendingClients[m.From] += m.Count
+		req.servers++
+		req.responded[m.From] = m.From != ""
+		if req.kind == adapter.Broadcast {
+			req.clients += m.Count
+			req.pendingClients[m.From] += m.Count
 		}
 	}
 	select {
-	case q.changed <- struct{}{}:
+	case req.changed <- struct{}{}:
 	default:
 	}
-	return q.onResponse(m)
+	return req.onResponse(m)
 }
 
-// peersInterval is how often it is looked whether a server that has not answered is
-// still there.
+// peersInterval is how often wait checks that a server without a response is still in
+// the cluster.
 const peersInterval = time.Second
 
-// wait returns when every server has answered that was there at the beginning
-// and still is, when ctx ends, or when this server stops, and forgets the question.
-// The error is a *[NoResponseError].
-func (q *request) wait(ctx context.Context) error {
-	defer q.cancel()
+// wait waits for the responses of all servers that were in the cluster at the
+// beginning and still are. It ends early if ctx ends or this server stops. The
+// error is a *[NoResponseError]. The request is done when wait returns.
+func (req *request) wait(ctx context.Context) error {
+	defer req.cancel()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(q.cn.ctx, func() { cancel(ErrClosed) })()
-	look := time.NewTicker(peersInterval)
-	defer look.Stop()
-	peers, err := q.cn.member.Peers(ctx)
-	for err != nil { // it may be known in time
+	defer context.AfterFunc(req.cn.ctx, func() { cancel(ErrClosed) })()
+	ticker := time.NewTicker(peersInterval)
+	defer ticker.Stop()
+	peers, err := req.cn.member.Peers(ctx)
+	for err != nil { // try again until ctx ends
 		select {
-		case <-look.C:
-			peers, err = q.cn.member.Peers(ctx)
+		case <-ticker.C:
+			peers, err = req.cn.member.Peers(ctx)
 		case <-ctx.Done():
 			return &NoResponseError{Err: cmp.Or(context.Cause(ctx), err)}
 		}
 	}
-	for !q.complete(peers) {
+	for !req.complete(peers) {
 		select {
-		case <-q.changed:
-		case <-look.C:
-			if now, err := q.cn.member.Peers(ctx); err == nil {
+		case <-req.changed:
+		case <-ticker.C:
+			if now, err := req.cn.member.Peers(ctx); err == nil {
 				peers = stillAlive(peers, now)
 			}
 		case <-ctx.Done():
-			return q.noResponse(peers, context.Cause(ctx))
+			return req.noResponse(peers, context.Cause(ctx))
 		}
 	}
 	return nil
 }
 
-// stillAlive returns which of the servers of before are there now.
+// stillAlive returns the servers that are in both sets.
 func stillAlive(before, now adapter.Peers) adapter.Peers {
 	if before.IDs == nil || now.IDs == nil {
 		return adapter.Peers{Count: min(before.Count, now.Count)}
@@ -185,83 +185,84 @@ func stillAlive(before, now adapter.Peers) adapter.Peers {
 	return adapter.Peers{Count: len(ids), IDs: ids}
 }
 
-func (q *request) complete(peers adapter.Peers) bool {
-	servers, _, clients := q.missing(peers)
+func (req *request) complete(peers adapter.Peers) bool {
+	servers, _, clients := req.missing(peers)
 	return servers+clients == 0
 }
 
-// missing counts the servers that have not answered, names them if it can, and
-// counts the clients of the others that have not.
-func (q *request) missing(peers adapter.Peers) (servers int, names []string, clients int) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
+// missing counts the servers that have not responded, with their names if they are
+// known, and the clients of the others that have not.
+func (req *request) missing(peers adapter.Peers) (servers int, names []string, clients int) {
+	req.mu.Lock()
+	defer req.mu.Unlock()
 	if peers.IDs == nil {
-		for _, n := range q.pendingClients {
+		for _, n := range req.pendingClients {
 			clients += max(n, 0)
 		}
-		return max(peers.Count-q.servers, 0), nil, clients
+		return max(peers.Count-req.servers, 0), nil, clients
 	}
 	for _, id := range peers.IDs {
-		if !q.responded[id] {
+		if !req.responded[id] {
 			names = append(names, id)
 		}
-		clients += max(q.pendingClients[id], 0)
+		clients += max(req.pendingClients[id], 0)
 	}
 	return len(names), names, clients
 }
 
-// pendingByServer returns, by server, how many of its clients have not answered.
-func (q *request) pendingByServer() map[string]int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return maps.Clone(q.pendingClients)
+// pendingByServer returns, by server, how many of its clients have not responded.
+func (req *request) pendingByServer() map[string]int {
+	req.mu.Lock()
+	defer req.mu.Unlock()
+	return maps.Clone(req.pendingClients)
 }
 
-func (q *request) noResponse(peers adapter.Peers, err error) error {
-	servers, names, _ := q.missing(peers)
+func (req *request) noResponse(peers adapter.Peers, err error) error {
+	servers, names, _ := req.missing(peers)
 	if servers == 0 {
-		return err // clients were, not servers
+		return err // all servers responded, some clients did not
 	}
 	return &NoResponseError{Servers: names, Count: servers, Err: err}
 }
 
-// respond sends an answer to the server that asked.
-func (s *clusterNamespace) respond(to *adapter.Message, m adapter.Message) {
-	m.To, m.ID = to.From, to.ID
-	if err := s.publish(&m); err != nil {
-		s.ns.srv.reportError(nil, err)
+// respond sends a response to the server that sent req.
+func (cn *clusterNamespace) respond(req *adapter.Message, m adapter.Message) {
+	m.To, m.ID = req.From, req.ID
+	if err := cn.publish(&m); err != nil {
+		cn.ns.srv.reportError(nil, err)
 	}
 }
 
-// serveBroadcastRequest asks clients here for the answers that another server wants.
-func (s *clusterNamespace) serveBroadcastRequest(e Emitter, m *adapter.Message, event string, enc *encoder) error {
-	asked := &adapter.Message{From: m.From, ID: m.ID} // the rest is not kept
-	id := firstBroadcastAck + s.ns.acks.Add(1)
-	msg, err := enc.event(s.ns, id)
+// serveBroadcastRequest emits the event of another server to clients of this one, and
+// sends their acks to that server.
+func (cn *clusterNamespace) serveBroadcastRequest(e Emitter, m *adapter.Message, event string, enc *encoder) error {
+	req := &adapter.Message{From: m.From, ID: m.ID} // m is only valid until Deliver returns
+	id := firstBroadcastAck + cn.ns.acks.Add(1)
+	msg, err := enc.event(cn.ns, id)
 	if err != nil {
 		return err
 	}
 	msg.SetCompression(e.compress)
 	sockets := e.localSockets()
-	s.respond(m, adapter.Message{Kind: adapter.Clients, Count: len(sockets)})
-	out := s.ns.outgoing(event, msg, true)
+	cn.respond(m, adapter.Message{Kind: adapter.Clients, Count: len(sockets)})
+	out := cn.ns.outgoing(event, msg, true)
 	timeout := m.Timeout
-	setDefault(&timeout, s.ns.srv.opts.AckTimeout)
-	var told []*Socket
+	setDefault(&timeout, cn.ns.srv.opts.AckTimeout)
+	var sent []*Socket
 	for _, socket := range sockets {
 		settle := func(args Args, err error) {
 			if err == context.DeadlineExceeded {
-				return // nobody waits any more
+				return // the wait has ended
 			}
-			answer := adapter.Message{Kind: adapter.Acked, Failed: err != nil, Data: []byte("[]")}
+			response := adapter.Message{Kind: adapter.Acked, Failed: err != nil, Data: []byte("[]")}
 			if args.Len() > 0 {
-				answer.Data, answer.Binary = args.array(), args.bin
+				response.Data, response.Binary = args.array(), args.bin
 			}
-			s.respond(asked, answer)
+			cn.respond(req, response)
 		}
 		_, err := socket.registerAck(id, timeout, &pendingAck{settle: settle, done: socket.ackTimer(event)})
 		if err == nil {
-			told = append(told, socket)
+			sent = append(sent, socket)
 			err = socket.ask(msg, event, e.volatile)
 		}
 		if err != nil {
@@ -269,6 +270,6 @@ func (s *clusterNamespace) serveBroadcastRequest(e Emitter, m *adapter.Message, 
 			settle(Args{}, err)
 		}
 	}
-	out.notify(told...)
+	out.notify(sent...)
 	return nil
 }

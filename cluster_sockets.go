@@ -12,8 +12,8 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// A RemoteSocket describes a socket that may be on another server, as it was
-// when it was asked for. Emit to its ID as to a room to reach it.
+// A RemoteSocket describes a socket that may be on another server, at the time of the
+// request. To send to it, emit to the room of its ID.
 type RemoteSocket struct {
 	ID        string
 	Handshake Handshake
@@ -22,8 +22,8 @@ type RemoteSocket struct {
 	values map[string]any // those of another server are of type remoteValue
 }
 
-// A remoteValue is a value attached to a socket of another server, not decoded
-// yet: one argument.
+// A remoteValue is a value attached to a socket of another server, as one argument
+// that is not decoded yet.
 type remoteValue Args
 
 // socketDetails is how servers describe a socket to each other.
@@ -49,21 +49,20 @@ type handshakeDetails struct {
 // nodeTime is how JavaScript writes a date.
 const nodeTime = "Mon Jan 02 2006 15:04:05 GMT-0700 (MST)"
 
-// serveFetchRequest answers another server with the matching sockets of this one.
-func (s *clusterNamespace) serveFetchRequest(e Emitter, m *adapter.Message) {
+// serveFetchRequest responds to another server with the matching sockets of this one.
+func (cn *clusterNamespace) serveFetchRequest(e Emitter, m *adapter.Message) {
 	details := make([]any, 0, 16)
 	for _, socket := range e.localSockets() {
 		details = append(details, socket.details())
 	}
-	args, err := s.ns.srv.busArgs(details...)
+	args, err := cn.ns.srv.busArgs(details...)
 	if err != nil {
-		s.ns.srv.reportError(nil, err)
+		cn.ns.srv.reportError(nil, err)
 	}
-	s.respond(m, adapter.Message{Kind: adapter.Fetched, Data: args.array(), Binary: args.bin})
+	cn.respond(m, adapter.Message{Kind: adapter.Fetched, Data: args.array(), Binary: args.bin})
 }
 
-// details describes s to another server. What is attached to it and can't be
-// encoded stays here.
+// details describes s to another server, without the values that can't be encoded.
 func (s *Socket) details() *socketDetails {
 	h := s.Handshake()
 	d := &socketDetails{
@@ -84,7 +83,7 @@ func (s *Socket) details() *socketDetails {
 		d.Handshake.Header[strings.ToLower(name)] = texts{strings.Join(values, ", ")}
 	}
 	if h.Host != "" {
-		d.Handshake.Header["host"] = texts{h.Host} // which net/http takes out
+		d.Handshake.Header["host"] = texts{h.Host} // net/http removes it from the header
 	}
 	for name, values := range h.URL.Query() {
 		d.Handshake.Query[name] = values
@@ -96,7 +95,8 @@ func (s *Socket) details() *socketDetails {
 	return d
 }
 
-// encodable returns the values that can be sent to other servers.
+// encodable returns the values that can be sent to other servers. It reports the
+// others.
 func (s *Socket) encodable(values map[string]any) map[string]any {
 	fit := make(map[string]any, len(values))
 	for name, v := range values {
@@ -109,20 +109,20 @@ func (s *Socket) encodable(values map[string]any) map[string]any {
 	return fit
 }
 
-// encodeValues returns them as one argument. It calls their methods on a goroutine
-// of its own, for which it waits.
+// encodeValues encodes the values as one argument. It calls their methods on another
+// goroutine, for which it waits.
 func (s *Socket) encodeValues(values map[string]any) Args {
 	var args Args
 	s.ns.srv.isolate(s, "", func() {
 		var err error
-		if args, err = s.ns.srv.busArgs(s.encodable(values)); err != nil { // what could be encoded alone can be together
+		if args, err = s.ns.srv.busArgs(s.encodable(values)); err != nil { // not expected: each value can be encoded
 			s.ns.srv.reportError(s, err)
 		}
 	})
 	return args
 }
 
-// remoteSockets decodes what another server's describe has answered.
+// remoteSockets decodes the response of another server's serveFetchRequest.
 func remoteSockets(m *adapter.Message) ([]RemoteSocket, error) {
 	args, err := receivedArgs(m)
 	if err != nil {
@@ -187,7 +187,7 @@ func (t *text) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// texts are strings of which there is usually one.
+// texts are strings, written as a single string if there is one.
 type texts []string
 
 // MarshalJSON implements [json.Marshaler].

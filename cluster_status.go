@@ -9,25 +9,25 @@ import (
 )
 
 const (
-	// connectPatience is how long a namespace may take to join its cluster before
-	// that is reported, if the adapter gives no reason earlier.
-	connectPatience = 10 * time.Second
-	// disconnectedEvery is how often it is reported that a namespace is still cut
-	// off from its cluster.
+	// connectReportDelay is how long a namespace may take to connect to its cluster
+	// before that is reported, unless the adapter reports an error earlier.
+	connectReportDelay = 10 * time.Second
+	// disconnectedEvery is how often a namespace is reported that is still not
+	// connected to its cluster.
 	disconnectedEvery = 30 * time.Second
 )
 
 var errConnecting = errors.New("the adapter is still connecting")
 
-// A clusterStatus says whether a namespace hears the other servers of the cluster and
-// is heard by them. It reports when that ends, again and again while it lasts, and when
-// it is over.
+// A clusterStatus says whether a namespace is connected: it receives from the other
+// servers of the cluster and can send to them. It reports when the connection is
+// lost, periodically while it is lost, and when it is restored.
 type clusterStatus struct {
 	ns *Namespace
 
 	mu       sync.Mutex // guards the following
-	err      error      // why not; nil if it does
-	since    time.Time  // when that began
+	err      error      // why it is not connected; nil if it is
+	since    time.Time  // when err was first set
 	reported bool
 	timer    *time.Timer
 	left     bool
@@ -37,18 +37,18 @@ func newClusterStatus(n *Namespace) *clusterStatus {
 	c := &clusterStatus{ns: n, err: errConnecting, since: time.Now()}
 	c.mu.Lock() // remind may run before AfterFunc has returned
 	defer c.mu.Unlock()
-	c.timer = time.AfterFunc(connectPatience, c.remind)
+	c.timer = time.AfterFunc(connectReportDelay, c.remind)
 	return c
 }
 
-// connected reports whether it does.
+// connected reports whether the namespace is connected.
 func (c *clusterStatus) connected() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err == nil && !c.left
 }
 
-// set notes a change.
+// set sets the error of the connection; nil means connected.
 func (c *clusterStatus) set(err error) {
 	now := time.Now()
 	c.mu.Lock()
@@ -78,7 +78,7 @@ func (c *clusterStatus) set(err error) {
 	}
 }
 
-// remind reports that it lasts.
+// remind reports that the namespace is still not connected.
 func (c *clusterStatus) remind() {
 	c.mu.Lock()
 	if c.left || c.err == nil {
@@ -101,7 +101,7 @@ func (c *clusterStatus) report(took time.Duration, err error) {
 	c.ns.srv.reportError(nil, err)
 }
 
-// leave ends the reports.
+// leave ends the reports: the namespace leaves the cluster.
 func (c *clusterStatus) leave() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

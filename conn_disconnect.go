@@ -14,7 +14,7 @@ import (
 //	application: Disconnect, Close           disconnectOrClose  ReasonServer      handled     no
 //	middleware refuses, or takes too long    refuse             ReasonServer      discarded   no
 //	missed events evicted during middleware  dropOverrun        ReasonError       discarded   yes
-//	no namespace within ConnectTimeout       onConnectTimeout   ReasonTimeout     no sockets  no
+//	no namespace within ConnectTimeout       onConnectTimeout   ReasonConnectTimeout  no sockets  no
 //	malformed packet or violation            fail               the engine's      handled     unless ReasonParse
 //	the session ends                         Closed             the engine's      handled     see mayRecover
 //

@@ -10,28 +10,28 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// A Reply is one receiver's answer to a broadcast or to a server-side event.
+// A Reply is one receiver's ack to a broadcast, or one server's reply to a
+// server-side event.
 type Reply struct {
 	From string // a socket id, or a server id
 	Args Args
-	// Err says why there is no answer: ctx's error, [ErrClosed], [ErrSlow],
+	// Err says why there is no reply: ctx's error, [ErrClosed], [ErrSlow],
 	// [ErrTooManyAcks], [ErrDropped] or [ErrReplies].
 	Err error
 }
 
-// firstBroadcastAck is where the ids of broadcasts begin, out of reach of the
-// ids that sockets count for themselves.
+// firstBroadcastAck is the first ack id of broadcasts. Sockets count their own ids from
+// 0 and never reach it.
 const firstBroadcastAck = 1 << 40
 
-// EmitWithAck sends an event and collects one reply from each of those that
-// receive it until ctx ends, or for [Options.AckTimeout] if ctx has no
-// deadline. A receiver that leaves is not waited for; without a receiver the
-// call returns at once.
+// EmitWithAck sends an event and collects one reply from each receiver until ctx
+// ends, or for [Options.AckTimeout] if ctx has no deadline. It does not wait for a
+// receiver that disconnects; without receivers it returns at once.
 //
-// The replies are returned in either case, one for every receiver, in no
-// order; those that did not come carry an error. The error is ctx's if one of
-// them was still awaited, or says why nothing was sent, as that of Emit. Of the
-// clients of other servers 1,048,576 are waited for, and no more.
+// It always returns one reply for every receiver, in no order; a missing reply has
+// an error. The error is ctx's if replies were missing when ctx ended, or, as that
+// of Emit, says why the event was not sent. It waits for at most 1,048,576 clients
+// of other servers.
 func (e Emitter) EmitWithAck(ctx context.Context, event string, args ...any) ([]Reply, error) {
 	if err := checkEvent(event); err != nil {
 		return nil, err
@@ -48,8 +48,8 @@ func (e Emitter) EmitWithAck(ctx context.Context, event string, args ...any) ([]
 	return c.wait(ctx)
 }
 
-// emitWithCallback is EmitWithAck for those who do not wait: the event takes its
-// place among what they emit before and after.
+// emitWithCallback is EmitWithAck that does not wait. The event is sent before it
+// returns, so the order of events is kept.
 func (e Emitter) emitWithCallback(event string, args []any, fn func([]Reply, error)) error {
 	srv := e.ns.srv
 	ctx, cancel := srv.withDeadline(context.Background())
@@ -66,7 +66,7 @@ func (e Emitter) emitWithCallback(event string, args []any, fn func([]Reply, err
 	return nil
 }
 
-// emitForReplies sends the event in every namespace that the emitter stands for.
+// emitForReplies sends the event in every namespace of the emitter.
 func (e Emitter) emitForReplies(ctx context.Context, event string, args []any) (*replyCollector, error) {
 	c := &replyCollector{changed: make(chan struct{}, 1), room: e.ns.srv.opts.MaxReplies}
 	enc, err := beginEvent(e.ns, event, args)
@@ -81,7 +81,7 @@ func (e Emitter) emitForReplies(ctx context.Context, event string, args []any) (
 	}
 	for _, n := range members {
 		if err := e.emitForRepliesIn(ctx, n, c, event, enc); err != nil {
-			_, _ = c.cancel(err) // none of the answers is of use
+			_, _ = c.cancel(err) // the replies are not returned
 			return nil, err
 		}
 	}
@@ -91,7 +91,7 @@ func (e Emitter) emitForReplies(ctx context.Context, event string, args []any) (
 // emitForRepliesIn sends the event in one namespace, as one packet for all receivers.
 func (e Emitter) emitForRepliesIn(ctx context.Context, n *Namespace, c *replyCollector, event string, enc *encoder) error {
 	if n.cluster != nil && e.only == nil && !e.localOnly {
-		c.askOthers(ctx, n.cluster, e, enc)
+		c.requestReplies(ctx, n.cluster, e, enc)
 	}
 	list := e.collect(nil, n)
 	if len(list) == 0 {
@@ -104,13 +104,13 @@ func (e Emitter) emitForRepliesIn(ctx context.Context, n *Namespace, c *replyCol
 	}
 	m.SetCompression(e.compress)
 	out := n.outgoing(event, m, true)
-	var told []*Socket
+	var sent []*Socket
 	for _, s := range list {
 		i := c.expect(s, id)
 		settle := func(args Args, err error) { c.settle(i, args, err) }
 		_, err := s.registerAck(id, 0, &pendingAck{settle: settle, done: s.ackTimer(event)})
 		if err == nil {
-			told = append(told, s)
+			sent = append(sent, s)
 			err = s.ask(m, event, e.volatile)
 		}
 		if err != nil {
@@ -118,37 +118,38 @@ func (e Emitter) emitForRepliesIn(ctx context.Context, n *Namespace, c *replyCol
 			c.settle(i, Args{}, err)
 		}
 	}
-	out.notify(told...)
+	out.notify(sent...)
 	return nil
 }
 
 // A replyCollector gathers the replies to one broadcast.
 type replyCollector struct {
 	changed        chan struct{}
-	remoteRequests sync.WaitGroup // who waits for other servers
+	remoteRequests sync.WaitGroup // goroutines that wait for other servers
 
 	mu            sync.Mutex // guards the following
-	room          int64      // bytes of answers that may still be kept
+	room          int64      // bytes of replies that may still be kept
 	replies       []Reply
-	askedOf       []asked // by position, as replies
+	pending       []pendingReply // same index as replies
 	unsettled     int
 	closed        bool
 	remoteReplies []Reply // of other servers' clients
-	remoteErr     error   // why there are not more of them
+	remoteErr     error   // why some of them are missing
 }
 
-type asked struct {
+// A pendingReply says which pending ack settles a reply.
+type pendingReply struct {
 	socket  *Socket
 	id      int64
 	settled bool
 }
 
-// expect makes room for the reply of a socket.
+// expect adds a reply for a socket, and returns its index.
 func (c *replyCollector) expect(s *Socket, id int64) (i int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.replies = append(c.replies, Reply{From: s.id})
-	c.askedOf = append(c.askedOf, asked{socket: s, id: id})
+	c.pending = append(c.pending, pendingReply{socket: s, id: id})
 	c.unsettled++
 	return len(c.replies) - 1
 }
@@ -156,10 +157,10 @@ func (c *replyCollector) expect(s *Socket, id int64) (i int) {
 func (c *replyCollector) settle(i int, args Args, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed || c.askedOf[i].settled {
+	if c.closed || c.pending[i].settled {
 		return
 	}
-	c.askedOf[i].settled = true
+	c.pending[i].settled = true
 	c.replies[i].Args, c.replies[i].Err = c.keepLocked(args, err)
 	c.unsettled--
 	select {
@@ -168,7 +169,8 @@ func (c *replyCollector) settle(i int, args Args, err error) {
 	}
 }
 
-// keepLocked returns what is kept of an answer: nothing of one that is too much.
+// keepLocked returns the reply to keep. A reply that exceeds MaxReplies becomes
+// [ErrReplies].
 func (c *replyCollector) keepLocked(args Args, err error) (Args, error) {
 	if size := args.size(); size <= c.room {
 		c.room -= size
@@ -177,12 +179,12 @@ func (c *replyCollector) keepLocked(args Args, err error) (Args, error) {
 	return Args{}, cmp.Or(err, ErrReplies)
 }
 
-// askOthers publishes the event that enc holds, and gathers what the other
-// servers' clients answer.
-func (c *replyCollector) askOthers(ctx context.Context, s *clusterNamespace, e Emitter, enc *encoder) {
+// requestReplies publishes the event that enc holds, and collects the replies of
+// other servers' clients.
+func (c *replyCollector) requestReplies(ctx context.Context, cn *clusterNamespace, e Emitter, enc *encoder) {
 	deadline, _ := ctx.Deadline()
 	m := e.busMessage(adapter.Message{Kind: adapter.Broadcast, Timeout: untilDeadline(deadline), Data: enc.payload(), Binary: enc.bin})
-	q, err := s.sendRequest(m, c.response)
+	req, err := cn.sendRequest(m, c.response)
 	if err != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -190,14 +192,14 @@ func (c *replyCollector) askOthers(ctx context.Context, s *clusterNamespace, e E
 		return
 	}
 	c.remoteRequests.Add(1)
-	s.ns.srv.engine.Go(func() {
+	cn.ns.srv.engine.Go(func() {
 		defer c.remoteRequests.Done()
-		err := q.wait(ctx)
-		unanswered := q.pendingByServer() // not under mu, which answers come to under q's
+		err := req.wait(ctx)
+		missing := req.pendingByServer() // before c.mu: the lock order is req.mu, then c.mu
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.remoteErr = errors.Join(c.remoteErr, err)
-		for server, n := range unanswered {
+		for server, n := range missing {
 			for range n {
 				c.remoteReplies = append(c.remoteReplies, Reply{From: server, Err: cmp.Or(ctx.Err(), ErrClosed)})
 			}
@@ -205,7 +207,7 @@ func (c *replyCollector) askOthers(ctx context.Context, s *clusterNamespace, e E
 	})
 }
 
-// response takes the answer of another server's client.
+// response adds the reply of another server's client.
 func (c *replyCollector) response(m *adapter.Message) error {
 	if m.Kind == adapter.Clients {
 		return nil
@@ -228,12 +230,12 @@ func (c *replyCollector) response(m *adapter.Message) error {
 	return err
 }
 
-// untilDeadline is what there is left of a wait, for other servers to know.
+// untilDeadline returns the time until the deadline, which other servers are sent.
 func untilDeadline(deadline time.Time) time.Duration {
 	return max(time.Until(deadline).Round(time.Millisecond), time.Millisecond)
 }
 
-// wait returns the replies when all have come, or when ctx ends.
+// wait returns the replies when all are complete, or when ctx ends.
 func (c *replyCollector) wait(ctx context.Context) ([]Reply, error) {
 	replies, err := c.waitLocal(ctx)
 	c.remoteRequests.Wait()
@@ -260,13 +262,13 @@ func (c *replyCollector) complete() bool {
 	return c.unsettled == 0
 }
 
-// cancel gives up on the replies that are still awaited.
+// cancel sets the error of the missing replies, and removes their pending acks.
 func (c *replyCollector) cancel(err error) ([]Reply, error) {
 	c.mu.Lock()
 	c.closed = true
 	missing := c.unsettled > 0
-	askedOf := c.askedOf
-	for i, a := range askedOf {
+	pending := c.pending
+	for i, a := range pending {
 		if !a.settled {
 			c.replies[i].Err = err
 		}
@@ -275,7 +277,7 @@ func (c *replyCollector) cancel(err error) ([]Reply, error) {
 	if !missing {
 		return c.replies, nil
 	}
-	for _, a := range askedOf {
+	for _, a := range pending {
 		if !a.settled {
 			if p, ok := a.socket.takeAck(a.id); ok {
 				p.notify(err)

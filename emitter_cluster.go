@@ -7,10 +7,10 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// Sockets describes the matching sockets of the whole cluster, which is asked
-// until ctx ends, or for [Options.AckTimeout] if ctx has no deadline. If servers
-// did not answer, the error is a *[NoResponseError], and the sockets of the others
-// are returned beside it.
+// Sockets describes the matching sockets of the whole cluster. It waits for the
+// other servers until ctx ends, or for [Options.AckTimeout] if ctx has no deadline.
+// If servers did not respond, the error is a *[NoResponseError], and the sockets of
+// the others are returned beside it.
 func (e Emitter) Sockets(ctx context.Context) ([]RemoteSocket, error) {
 	ctx = e.ns.srv.guardContext(ctx)
 	if err := ctx.Err(); err != nil {
@@ -32,8 +32,8 @@ func (e Emitter) Sockets(ctx context.Context) ([]RemoteSocket, error) {
 	return list, err
 }
 
-// Count counts the matching sockets of the whole cluster, which is asked as by
-// Sockets.
+// Count counts the matching sockets of the whole cluster. It waits, and fails, as
+// Sockets does.
 func (e Emitter) Count(ctx context.Context) (int, error) {
 	ctx = e.ns.srv.guardContext(ctx)
 	if err := ctx.Err(); err != nil {
@@ -44,7 +44,7 @@ func (e Emitter) Count(ctx context.Context) (int, error) {
 		switch m.Kind {
 		case adapter.Clients:
 			n += max(m.Count, 0)
-		case adapter.Fetched: // the bus knows no other way to count
+		case adapter.Fetched: // this bus has no message to count
 			args, err := receivedArgs(m)
 			n += args.Len()
 			return err
@@ -59,49 +59,51 @@ func (e Emitter) Count(ctx context.Context) (int, error) {
 	return n + len(e.localSockets()), err
 }
 
-// Join makes the matching sockets of the whole cluster enter rooms. Those of this
-// server have when it returns, also with an error. It waits until those of the other
-// servers have, so that an event emitted next reaches them: until ctx ends, or for
-// [Options.AckTimeout] if ctx has no deadline. The error is ctx's if it has ended already,
-// and nothing was done; it wraps [ErrUnpublished] if the other servers were not told; it
-// is a *[NoResponseError] if some have not said that it is done. A server of Node.js with
-// sharded Redis Pub/Sub says so a moment before it hears the rooms.
+// Join makes the matching sockets of the whole cluster join rooms. The sockets of this
+// server have joined when it returns, also with an error. It waits for the other
+// servers, so that an event emitted next reaches their sockets: until ctx ends, or
+// for [Options.AckTimeout] if ctx has no deadline.
+//
+// If ctx has ended already, Join does nothing and returns its error. The error wraps
+// [ErrUnpublished] if the request could not be sent. It is a *[NoResponseError] if
+// some servers did not confirm. A server of Node.js with sharded Redis Pub/Sub
+// confirms shortly before it receives messages for the rooms.
 func (e Emitter) Join(ctx context.Context, rooms ...string) error {
 	m := adapter.Message{Kind: adapter.Join, Targets: rooms}
 	return e.command(ctx, m, func(s *Socket) { _ = s.Join(rooms...) })
 }
 
-// Leave makes the matching sockets of the whole cluster leave rooms, as Join
-// makes them enter.
+// Leave makes the matching sockets of the whole cluster leave rooms. It waits, and
+// fails, as Join does.
 func (e Emitter) Leave(ctx context.Context, rooms ...string) error {
 	m := adapter.Message{Kind: adapter.Leave, Targets: rooms}
 	return e.command(ctx, m, func(s *Socket) { s.Leave(rooms...) })
 }
 
-// Disconnect makes the matching sockets of the whole cluster leave the
-// namespace; its errors are those of Join.
+// Disconnect disconnects the matching sockets of the whole cluster from the
+// namespace. It waits, and fails, as Join does.
 func (e Emitter) Disconnect(ctx context.Context) error {
 	m := adapter.Message{Kind: adapter.Disconnect}
 	return e.command(ctx, m, func(s *Socket) { _ = s.Disconnect() })
 }
 
-// CloseConnections disconnects the matching sockets of the whole cluster with their
-// connections; its errors are those of Join.
+// CloseConnections closes the connections of the matching sockets of the whole
+// cluster. It waits, and fails, as Join does.
 func (e Emitter) CloseConnections(ctx context.Context) error {
 	m := adapter.Message{Kind: adapter.Disconnect, Close: true}
 	return e.command(ctx, m, func(s *Socket) { _ = s.CloseConnection() })
 }
 
-// Reconnect makes the clients of the matching sockets of the whole cluster come back
-// by themselves, as [Socket.Reconnect] does; its errors are those of Join. Servers of
-// Node.js know no such command: their sockets stay as they are.
+// Reconnect makes the clients of the matching sockets of the whole cluster reconnect,
+// as [Socket.Reconnect] does. It waits, and fails, as Join does. Servers of Node.js
+// ignore it.
 func (e Emitter) Reconnect(ctx context.Context) error {
 	m := adapter.Message{Kind: adapter.Reconnect}
 	return e.command(ctx, m, func(s *Socket) { _ = s.Reconnect() })
 }
 
-// command tells the other servers what to do with the matching sockets, and does
-// it with those of this one.
+// command publishes m, calls fn for the matching sockets of this server, and waits for
+// the other servers.
 func (e Emitter) command(ctx context.Context, m adapter.Message, fn func(*Socket)) error {
 	ctx = e.ns.srv.guardContext(ctx)
 	if err := ctx.Err(); err != nil {
@@ -115,8 +117,9 @@ func (e Emitter) command(ctx context.Context, m adapter.Message, fn func(*Socket
 	return e.awaitOthers(ctx)
 }
 
-// awaitOthers waits until the other servers have handled what was published before: they
-// answer a question behind it, about sockets that do not exist.
+// awaitOthers waits until the other servers have handled the messages published
+// before. It sends them a request, and messages are handled in order. The request
+// counts the sockets of a room that does not exist.
 func (e Emitter) awaitOthers(ctx context.Context) error {
 	if e.empty() {
 		return nil
@@ -128,8 +131,7 @@ func (e Emitter) awaitOthers(ctx context.Context) error {
 // noRoom is a room that no socket is in.
 var noRoom = "none-" + rand.Text()
 
-// eachLocal calls fn for the matching sockets of this server; one that has left is
-// not an error.
+// eachLocal calls fn for the matching sockets of this server.
 func (e Emitter) eachLocal(fn func(*Socket)) {
 	for _, s := range e.localSockets() {
 		fn(s)
