@@ -304,7 +304,7 @@ const maxServers = 10000
 // deliver sends an event of another server to its receivers on this server.
 func (cn *clusterNamespace) deliver(e Emitter, m *adapter.Message) error {
 	wanted := m.ID != "" || cn.Wants(m.Rooms...)
-	logged := wanted && m.ID == "" && m.Position > 0 && !m.Volatile && cn.ns.recovery.records()
+	logged := wanted && m.ID == "" && m.Position > 0 && !m.Volatile && cn.ns.recovery.hasBus()
 	if !logged {
 		cn.ns.recovery.advance(m.Position)
 	}

@@ -171,7 +171,7 @@ func (e Emitter) sharesLog(n *Namespace) bool {
 
 // emit sends an event in one namespace.
 func (e Emitter) emit(n *Namespace, event string, enc *encoder) error {
-	if n.recovery.records() && !e.volatile && !e.localOnly {
+	if n.recovery.hasBus() && !e.volatile && !e.localOnly {
 		return e.publishToLog(n, event, enc)
 	}
 	var unpublished error

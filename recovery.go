@@ -11,16 +11,15 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// Recovery configures connection state recovery: when a client comes back soon
-// after its connection broke, its socket has the id, the rooms and the values of
-// the one before, and is sent first what it has missed. See
-// docs/recovery.md.
+// Recovery configures connection state recovery. When a client reconnects soon after
+// its connection broke, its socket has the id, the rooms and the values of the
+// earlier socket. The events that it missed are replayed first. See docs/recovery.md.
 //
-// Every event without an answer gets one argument more, a string by which the
-// client says where it was; a volatile event only if its last argument is a
-// string, which the client would mistake for one.
+// Every event without an ack gets an additional last argument, the offset, a string.
+// A volatile event gets it only if its last argument is a string, which the client
+// would take for an offset.
 type Recovery struct {
-	// Window is how long a session, and each event, is kept. Zero means 2m.
+	// Window is how long sessions and events are kept. Zero means 2m.
 	Window time.Duration
 	// MaxEvents bounds the events kept by each namespace; the children of a
 	// template share one bound, as they share MaxBytes and MaxSessions. So the
@@ -55,44 +54,50 @@ func (r *Recovery) withDefaults() *Recovery {
 	return &d
 }
 
-// A recovery is a namespace's memory of what it has sent, and of the clients that
-// were cut off. The children of a template share that of the template, as clients
-// choose how many there are; but where a recorder keeps the log, each has its own,
-// for the recorder's positions.
+// A recovery holds the event log and the saved sessions of a namespace. The children
+// of a template share that of the template, as clients choose how many children
+// there are. With a log bus each child has its own, for the positions of the bus.
 //
-// An event gets its position in the log, and into the queues of its receivers,
-// under one lock, as does every change of a membership. So a client that has
-// received an event has received all of its events before it, and it is known
-// which rooms it was in at every position.
+// An event is appended to the log and queued for its receivers under one lock, mu.
+// Sockets join and leave rooms under the same lock. So a client that has received an
+// event has received all of its earlier events, and the rooms of a socket are known
+// at every position.
+//
+// A private id goes through these states:
+//
+//	connected   in connected: arrive adds it when the socket is connected
+//	saved       in sessions, or on the bus: save or saveToBus, when the socket disconnects
+//	resuming    taken by the socket that resumes it: resume and adopt; then connected
+//	evicted     dropped by Window, MaxSessions or stop: the client gets a new session
 type recovery struct {
 	opts  Recovery
-	epoch string // tells offsets of this log from those of another
+	epoch string // distinguishes offsets of this log from those of another
 
-	mu        sync.Mutex // guards the following, and what sockets keep
+	mu        sync.Mutex // guards the following, and the sessionRecord of sockets
 	entries   []logEntry // by position, without gaps
-	last      int64      // the position given last; they begin at 1
+	last      int64      // the last position; positions begin at 1
 	bytes     int64
 	sessions  map[string]*savedSession // by private id
 	bySavedAt []*savedSession          // the oldest first
-	connected map[string]*Socket       // connected, by private id
-	present   map[*Namespace]int       // how many of live are in each namespace that has some
-	needed    int                      // sockets and sessions that the log is kept for; see track
-	removed   sync.Cond                // one of live has gone, or one that waits for that
-	sweeper   *time.Timer              // runs while anything is kept
+	connected map[string]*Socket       // connected sockets, by private id
+	present   map[*Namespace]int       // number of connected sockets by namespace
+	needed    int                      // sockets and sessions for which the log is kept; see track
+	removed   sync.Cond                // signals endPredecessor: a socket was removed
+	sweeper   *time.Timer              // runs while there are entries or sessions
 	stopped   bool
 
-	bus      adapter.LogBus // keeps the log and the sessions instead, if not nil
-	busState                // for it
+	bus      adapter.LogBus // if not nil, it keeps the log and the sessions
+	busState                // used with bus
 }
 
-// A savedSession is what is kept of a socket that was cut off.
+// A savedSession is the state of a disconnected socket whose client may resume it.
 type savedSession struct {
 	sessionRecord
 	sid          string
 	at           time.Time
 	values       map[string]any
-	over         <-chan struct{} // of the socket
-	releaseRooms func()          // to be called when nobody can resume it any more; see keepRooms
+	done         <-chan struct{} // of the socket, see recoveryState
+	releaseRooms func()          // called when the session is resumed or evicted; see holdRooms
 	ns           *Namespace
 }
 
@@ -101,26 +106,26 @@ type recoveryState struct {
 	sessionRecord // guarded by the recovery's mu
 
 	resumed         bool
-	needs           bool            // the log is kept for it
-	rooms           []string        // those that a resumed socket found itself in
-	releaseRooms    func()          // what a resumed socket calls when it is connected, or has left; may be nil
-	roomsNotified   atomic.Bool     // the observers know that it is in rooms
-	missed          *missedEvents   // what a recorder has for a resumed socket; nil without one
-	replayed        int64           // the position up to which a resumed socket was sent what the recorder had
+	needs           bool            // it counts in recovery.needed
+	rooms           []string        // the rooms of a resumed socket
+	releaseRooms    func()          // called when a resumed socket is connected or disconnected; may be nil
+	roomsNotified   atomic.Bool     // OnJoin observers were called for rooms
+	missed          *missedEvents   // missed events from the bus; nil without a bus
+	replayed        int64           // the position up to which missed events from the bus were replayed
 	predecessorDone <-chan struct{} // closed when the predecessor's last function has returned
-	done            chan struct{}   // closed when its own has
+	done            chan struct{}   // closed when its own last function has returned
 }
 
-// A sessionRecord is what passes from a socket to the one that resumes it.
+// A sessionRecord is the state that a socket passes to the one that resumes it.
 type sessionRecord struct {
-	pid           string // what the client comes back with; a secret, unlike the id
+	pid           string // the private id, a secret
 	trail         roomHistory
 	lastSent      int64  // the position of the last event sent to it
-	deliveredUpTo int64  // the position up to which it was sent what was for it
-	staleOffset   string // the offset with which the client came when it was new; empty if none
+	deliveredUpTo int64  // the position up to which it was sent all of its events
+	staleOffset   string // the offset of an earlier session that the client sent when this one began; may be empty
 }
 
-// maxStaleOffset bounds the offsets of others that are remembered, in bytes.
+// maxStaleOffset bounds a stale offset, in bytes. Longer ones are ignored.
 const maxStaleOffset = 64
 
 func newRecovery(opts *Recovery) *recovery {
@@ -140,9 +145,9 @@ func newRecovery(opts *Recovery) *recovery {
 	return r
 }
 
-// track notes that the log is kept for so many sockets or sessions more in n, or
-// fewer: those that are connected, those that may come back, and those that are
-// doing so. Without any of them there is no log. The caller holds mu.
+// track adds to the number of sockets and sessions in n for which the log is kept:
+// connected and resuming sockets, and saved sessions. Without any there is no log.
+// The caller holds mu.
 func (r *recovery) track(n *Namespace, more int) {
 	n.needsLog += more
 	r.needed += more
@@ -151,8 +156,8 @@ func (r *recovery) track(n *Namespace, more int) {
 	}
 }
 
-// tracked returns for how many sockets and sessions events of n are kept. The
-// caller holds mu.
+// tracked returns the number of sockets and sessions for which events of n are kept.
+// The caller holds mu.
 func (r *recovery) tracked(n *Namespace) int {
 	if n.template != nil {
 		return r.needed
@@ -160,8 +165,7 @@ func (r *recovery) tracked(n *Namespace) int {
 	return n.needsLog
 }
 
-// arrive and depart note that a socket is connected, or is so no longer. The caller
-// holds mu.
+// arrive notes that a socket is connected; depart undoes that. The caller holds mu.
 func (r *recovery) arrive(s *Socket) {
 	r.connected[s.rec.pid] = s
 	r.present[s.ns]++
@@ -182,23 +186,22 @@ func (r *recovery) depart(s *Socket) {
 	}
 }
 
-// evictSession drops a session.
-func (r *recovery) evictSession(lost *savedSession) {
-	delete(r.sessions, lost.pid)
-	r.track(lost.ns, -1)
-	switch i := slices.Index(r.bySavedAt, lost); {
+// evictSession removes a saved session.
+func (r *recovery) evictSession(saved *savedSession) {
+	delete(r.sessions, saved.pid)
+	r.track(saved.ns, -1)
+	switch i := slices.Index(r.bySavedAt, saved); {
 	case i == 0:
 		r.bySavedAt[0] = nil
 		r.bySavedAt = r.bySavedAt[1:]
 	case i > 0:
 		r.bySavedAt = slices.Delete(r.bySavedAt, i, i+1)
 	}
-	lost.releaseRooms()
-	lost.ns.srv.release(lost.ns)
+	saved.releaseRooms()
+	saved.ns.srv.release(saved.ns)
 }
 
-// releaseHeldRooms says that what is for a socket needs not be kept any more. The caller
-// holds the recovery's mu.
+// releaseHeldRooms calls releaseRooms once. The caller holds the recovery's mu.
 func (rec *recoveryState) releaseHeldRooms() {
 	if rec.releaseRooms != nil {
 		rec.releaseRooms()
@@ -206,7 +209,7 @@ func (rec *recoveryState) releaseHeldRooms() {
 	}
 }
 
-// mayRecover reports whether a client that left for this reason may come back.
+// mayRecover reports whether a client may resume a socket that ended for this reason.
 func mayRecover(reason Reason) bool {
 	switch reason {
 	case ReasonClient, ReasonServer, ReasonParse:
@@ -215,7 +218,7 @@ func mayRecover(reason Reason) bool {
 	return true
 }
 
-// save keeps a socket that was cut off. The caller holds mu.
+// save saves the session of a disconnected socket. The caller holds mu.
 func (r *recovery) save(s *Socket, values map[string]any) {
 	if r.stopped {
 		return
@@ -223,16 +226,16 @@ func (r *recovery) save(s *Socket, values map[string]any) {
 	for len(r.bySavedAt) > 0 && len(r.bySavedAt) >= r.opts.MaxSessions {
 		r.evictSession(r.bySavedAt[0])
 	}
-	lost := &savedSession{sessionRecord: s.rec.sessionRecord, sid: s.id, at: time.Now(), values: values, over: s.rec.done, ns: s.ns}
-	lost.releaseRooms = s.ns.holdRooms(lost.trail.rooms())
+	saved := &savedSession{sessionRecord: s.rec.sessionRecord, sid: s.id, at: time.Now(), values: values, done: s.rec.done, ns: s.ns}
+	saved.releaseRooms = s.ns.holdRooms(saved.trail.rooms())
 	s.ns.srv.retain(s.ns)
-	r.sessions[lost.pid] = lost
+	r.sessions[saved.pid] = saved
 	r.track(s.ns, 1)
-	r.bySavedAt = append(r.bySavedAt, lost)
+	r.bySavedAt = append(r.bySavedAt, saved)
 	r.sweepLater()
 }
 
-// sweep forgets what is too old.
+// sweep evicts sessions and events older than Window.
 func (r *recovery) sweep() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -245,8 +248,8 @@ func (r *recovery) sweep() {
 	r.sweepLater()
 }
 
-// sweepLater sees to it that what is kept is swept when it is too old, also if
-// nothing happens until then. The caller holds mu.
+// sweepLater starts the timer that calls sweep when the oldest session or event
+// expires. The caller holds mu.
 func (r *recovery) sweepLater() {
 	if r.sweeper != nil || r.stopped || len(r.bySavedAt)+len(r.entries) == 0 {
 		return
@@ -261,7 +264,7 @@ func (r *recovery) sweepLater() {
 	r.sweeper = time.AfterFunc(r.opts.Window-time.Since(oldest), r.sweep)
 }
 
-// stop ends the sweeping.
+// stop drops the log and the sessions, and stops the timer.
 func (r *recovery) stop() {
 	if r == nil {
 		return
@@ -273,18 +276,18 @@ func (r *recovery) stop() {
 		r.sweeper.Stop()
 		r.sweeper = nil
 	}
-	clear(r.sessions) // sockets still need what is not kept any more
+	clear(r.sessions) // not nil: resume still reads it
 	r.bySavedAt, r.entries, r.bytes = nil, nil, 0
 }
 
-// notifyRoomsLeft tells observers of the rooms that s was in, unless they have not heard
-// that it was.
+// notifyRoomsLeft calls the OnLeave observers for the rooms of s, unless OnJoin was
+// not called for them.
 func (s *Socket) notifyRoomsLeft(rooms []string) {
 	if !s.Recovered() || s.rec.roomsNotified.Load() {
 		s.notifyRooms(rooms, leaveObservers)
 	}
 }
 
-// Recovered reports whether s resumed an earlier session: it has that one's id,
-// rooms and values, and its client receives everything that it has missed.
+// Recovered reports whether s resumed an earlier session: it has the id, rooms and
+// values of that session, and its client receives the events that it missed.
 func (s *Socket) Recovered() bool { return s.rec != nil && s.rec.resumed }

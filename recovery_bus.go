@@ -12,16 +12,16 @@ import (
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
-// This is recovery across the servers of a cluster: the bus keeps the log and
-// the sessions. An event is sent to its receivers, on this server too, when it is
-// read from the log: so every client receives all of them in one order, and
-// its last offset says exactly what it has.
+// This file is recovery across the servers of a cluster: the bus keeps the log and
+// the sessions. Every server, also the one that emits, sends an event to its
+// receivers when it reads the event from the log. So all clients receive events in
+// one order, and the last offset of a client says exactly which events it has.
 
-// restoreTimeout bounds how long a connecting client is kept waiting for the bus.
+// restoreTimeout limits how long a connecting client waits for the bus.
 const restoreTimeout = 5 * time.Second
 
-// publishToLog hands the event that enc holds to the log. If the bus does not want it,
-// the receivers on this server get it at once.
+// publishToLog appends the event that enc holds to the log. If the bus refuses it, the
+// event is sent to the receivers on this server at once.
 func (e Emitter) publishToLog(n *Namespace, event string, enc *encoder) error {
 	if e.only != nil && !e.only.Connected() {
 		return ErrClosed
@@ -45,12 +45,12 @@ func (e Emitter) publishToLog(n *Namespace, event string, enc *encoder) error {
 	return fmt.Errorf("%w: %w", ErrUnpublished, err)
 }
 
-// records reports whether the bus keeps the log. r may be nil.
-func (r *recovery) records() bool { return r != nil && r.bus != nil }
+// hasBus reports whether a bus keeps the log. r may be nil.
+func (r *recovery) hasBus() bool { return r != nil && r.bus != nil }
 
-// begin notes where the log was when it began to be read.
+// begin sets the position from which this server reads the log.
 func (r *recovery) begin(position int64) {
-	if !r.records() {
+	if !r.hasBus() {
 		return
 	}
 	r.mu.Lock()
@@ -59,9 +59,9 @@ func (r *recovery) begin(position int64) {
 	r.advanceLocked(position)
 }
 
-// advance notes how far the log has been read.
+// advance notes the position up to which this server has read the log.
 func (r *recovery) advance(position int64) {
-	if !r.records() {
+	if !r.hasBus() {
 		return
 	}
 	r.mu.Lock()
@@ -86,8 +86,8 @@ type positionTime struct {
 	position int64
 }
 
-// oldest returns a position that was reached a window ago, or 0: what a socket
-// did before can be forgotten.
+// oldest returns a position that was reached a Window ago, or 0. The room history
+// before it is not needed any more.
 func (r *recovery) oldest(now time.Time) int64 {
 	i := 0
 	for i < len(r.positionTimes) && now.Sub(r.positionTimes[i].at) >= r.opts.Window {
@@ -100,34 +100,33 @@ func (r *recovery) oldest(now time.Time) int64 {
 	return r.positionTimes[0].position
 }
 
-// busState is what a recovery keeps if there is a recorder.
+// busState is the state of a recovery with a log bus.
 type busState struct {
-	positionKnown bool                       // it is known where the log was when we began to read it
-	positionTimes []positionTime             // where the log was when, the oldest first
-	resuming      map[*Socket]struct{}       // that have resumed and are not connected yet
-	closing       map[string]<-chan struct{} // the end of those that were cut off here, by private id
+	positionKnown bool                       // begin has been called
+	positionTimes []positionTime             // the oldest first
+	resuming      map[*Socket]struct{}       // sockets that have resumed a session and are not connected yet
+	closing       map[string]<-chan struct{} // the done channels of sockets that were disconnected here, by private id
 }
 
-// A missedEvents is what the log has for a socket that comes back, until it is
-// connected.
+// missedEvents are the events in the log for a resuming socket, until it is connected.
 type missedEvents struct {
-	events []recorded // what the log had
-	live   []recorded // what was read from it since
-	size   int64      // in bytes, of live
-	broken bool       // something is not known, or in no log
+	events []positionedEntry // read from the bus
+	live   []positionedEntry // received since
+	size   int64             // in bytes, of live
+	broken bool              // an event may be missing: the session can't be resumed
 }
 
-// A recorded is a logged event with its position.
-type recorded struct {
+// A positionedEntry is a log entry with its position.
+type positionedEntry struct {
 	logEntry
 	position int64
 }
 
-// hasResuming reports whether a socket is coming back that is in any of the rooms, or
-// any at all if there is no room. Of its rooms the index knows all but its own. r
-// may be nil.
+// hasResuming reports whether a resuming socket has one of the rooms as its own room,
+// or whether there is any if rooms is empty. The index knows its other rooms. r may
+// be nil.
 func (r *recovery) hasResuming(rooms []string) bool {
-	if !r.records() {
+	if !r.hasBus() {
 		return false
 	}
 	r.mu.Lock()
@@ -143,15 +142,15 @@ func (r *recovery) hasResuming(rooms []string) bool {
 	return false
 }
 
-// hasEvent reports whether a resumed client has received an event already: from a
-// server that is ahead of this one, or because it was in the log, though not read yet,
-// when the client came back.
+// hasEvent reports whether a resumed client has received an event already. Another
+// server may have read further in the log, or the event was replayed before this
+// server read it.
 func (rec *recoveryState) hasEvent(position int64) bool {
 	return position <= max(rec.trail.since, rec.replayed)
 }
 
-// bufferForResuming keeps an event for the sockets that are coming back. One that the log
-// has not taken has no place among the others, so it spoils their return.
+// bufferForResuming adds an event to the missed events of resuming sockets. An event
+// that is not in the log has no position, so its receivers can't be resumed.
 func (r *recovery) bufferForResuming(e Emitter, m *engine.Message, position int64) {
 	unlogged := position == 0
 	if unlogged && (e.volatile || e.localOnly || e.only != nil) {
@@ -169,17 +168,17 @@ func (r *recovery) bufferForResuming(e Emitter, m *engine.Message, position int6
 		case unlogged:
 			b.broken = true
 		case !s.rec.hasEvent(position):
-			if b.size += m.Size(); b.size <= s.ns.srv.opts.MaxQueue/2 { // else replay finds it too much
-				b.live = append(b.live, recorded{logEntry{m: m}, position}) // for s, whatever its rooms
+			if b.size += m.Size(); b.size <= s.ns.srv.opts.MaxQueue/2 { // else replay fails because of b.size
+				b.live = append(b.live, positionedEntry{logEntry{m: m}, position}) // isFor is always true: s is a receiver
 			}
 		}
 	}
 }
 
-// replay sends a socket that has come back what it has missed. The caller holds
-// mu, also what is in the log and was not read from it yet: who reads it may find
-// that nobody wants it, and need not ask again. It fails if that is too much, or if
-// it is not known yet where the log is.
+// replay sends a resumed socket the events that it missed. It includes events in the
+// log that this server has not delivered yet: Deliver skips an event if no socket
+// here wanted it when it checked. The caller holds mu. replay fails if the events
+// exceed half of MaxQueue, or if the position of the log is not known yet.
 func (r *recovery) replay(s *Socket, log *[]note) bool {
 	b := s.rec.missed
 	s.rec.missed = nil
@@ -187,7 +186,7 @@ func (r *recovery) replay(s *Socket, log *[]note) bool {
 	if !r.positionKnown {
 		return false
 	}
-	var missed []recorded
+	var missed []positionedEntry
 	var size int64
 	last := s.rec.trail.since
 	for _, l := range slices.Concat(b.events, b.live) {
@@ -208,8 +207,8 @@ func (r *recovery) replay(s *Socket, log *[]note) bool {
 	return true
 }
 
-// eventsAfter returns what was recorded behind a position.
-func (r *recovery) eventsAfter(ctx context.Context, n *Namespace, position int64) (list []recorded, err error) {
+// eventsAfter returns the log entries after a position.
+func (r *recovery) eventsAfter(ctx context.Context, n *Namespace, position int64) (list []positionedEntry, err error) {
 	messages, err := r.bus.ReadAfter(ctx, position)
 	if err != nil {
 		return nil, err
@@ -224,7 +223,7 @@ func (r *recovery) eventsAfter(ctx context.Context, n *Namespace, position int64
 			enc.release()
 			continue
 		}
-		l := recorded{logEntry{only: onlyOf(m), rooms: m.Rooms, except: m.Except}, m.Position}
+		l := positionedEntry{logEntry{only: onlyOf(m), rooms: m.Rooms, except: m.Except}, m.Position}
 		l.m, err = enc.eventWithOffset(n, r.offset(m.Position))
 		enc.release()
 		if err != nil {
@@ -235,7 +234,8 @@ func (r *recovery) eventsAfter(ctx context.Context, n *Namespace, position int64
 	return list, nil
 }
 
-// onlyOf returns the id of the one socket that a message is for, if it is for one.
+// onlyOf returns the id of the socket that a message is for, or "" if it is not for
+// a single socket.
 func onlyOf(m *adapter.Message) string {
 	if m.Only && len(m.Rooms) == 1 {
 		return m.Rooms[0]
@@ -243,13 +243,13 @@ func onlyOf(m *adapter.Message) string {
 	return ""
 }
 
-// resumeFromBus is the part of resume that asks the bus.
+// resumeFromBus is resume with a bus. It may block for restoreTimeout.
 func (r *recovery) resumeFromBus(s *Socket, c *resumeRequest) (why string) {
 	ctx, cancel := context.WithTimeout(s.ns.cluster.ctx, restoreTimeout)
 	defer cancel()
-	session, lost, events, why := r.takeSession(ctx, s, c)
+	session, saved, events, why := r.takeSession(ctx, s, c)
 	if why == "" {
-		why = r.inheritRecorded(s, session, lost, events)
+		why = r.adoptFromBus(s, session, saved, events)
 	}
 	if why != "" {
 		r.mu.Lock()
@@ -257,15 +257,15 @@ func (r *recovery) resumeFromBus(s *Socket, c *resumeRequest) (why string) {
 		r.mu.Unlock()
 		return why
 	}
-	if !s.Recovered() { // it has left
+	if !s.Recovered() { // it is disconnected
 		return ""
 	}
-	s.ns.cluster.roomsChanged(lost.trail.rooms()...)
-	position := lost.trail.since
+	s.ns.cluster.roomsChanged(saved.trail.rooms()...)
+	position := saved.trail.since
 	if n := len(events); n > 0 {
 		position = events[n-1].position
 	}
-	events, err := r.eventsAfter(ctx, s.ns, position) // what came before we listened
+	events, err := r.eventsAfter(ctx, s.ns, position) // events from before the subscription to its rooms
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err != nil {
@@ -275,12 +275,12 @@ func (r *recovery) resumeFromBus(s *Socket, c *resumeRequest) (why string) {
 	return ""
 }
 
-// inheritRecorded hands a session over to a socket, or gives it back to the bus if
-// the socket has left meanwhile and its client may come once more.
-func (r *recovery) inheritRecorded(s *Socket, session *adapter.Session, lost *savedSession, events []recorded) (why string) {
+// adoptFromBus moves a session from the bus to a socket. If the socket is disconnected
+// and its client may resume the session later, it saves the session again.
+func (r *recovery) adoptFromBus(s *Socket, session *adapter.Session, saved *savedSession, events []positionedEntry) (why string) {
 	size := int64(0)
 	for _, l := range events {
-		if l.isFor(lost.sid, l.position, &lost.trail) {
+		if l.isFor(saved.sid, l.position, &saved.trail) {
 			size += l.m.Size()
 		}
 	}
@@ -289,7 +289,7 @@ func (r *recovery) inheritRecorded(s *Socket, session *adapter.Session, lost *sa
 	defer c.mu.Unlock()
 	if s.state.Load() != resuming {
 		if mayRecover(s.reason) {
-			_ = r.bus.SaveSession(session, r.opts.Window) // else it is lost, as if Save had failed before
+			_ = r.bus.SaveSession(session, r.opts.Window) // on failure the client gets a new session
 		}
 		return ""
 	}
@@ -299,14 +299,14 @@ func (r *recovery) inheritRecorded(s *Socket, session *adapter.Session, lost *sa
 	c.replayedBytes += size
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.adopt(s, lost)
+	r.adopt(s, saved)
 	s.rec.missed = &missedEvents{events: events}
 	r.resuming[s] = struct{}{}
 	return ""
 }
 
-// takeSession takes a session from the bus, and checks a client's claim to it.
-func (r *recovery) takeSession(ctx context.Context, s *Socket, c *resumeRequest) (session *adapter.Session, lost *savedSession, events []recorded, why string) {
+// takeSession takes a session from the bus, and validates the request to resume it.
+func (r *recovery) takeSession(ctx context.Context, s *Socket, c *resumeRequest) (session *adapter.Session, saved *savedSession, events []positionedEntry, why string) {
 	if err := r.bus.Ready(ctx); err != nil {
 		return nil, nil, nil, "the cluster can't be reached: " + err.Error()
 	}
@@ -317,11 +317,11 @@ func (r *recovery) takeSession(ctx context.Context, s *Socket, c *resumeRequest)
 	if session == nil || session.PID != c.PID || len(session.ID) == 0 {
 		return nil, nil, nil, "unknown or expired session"
 	}
-	if lost, err = r.decode(session); err != nil {
+	if saved, err = r.decode(session); err != nil {
 		return nil, nil, nil, err.Error()
 	}
 	switch {
-	case session.State != nil && (c.Offset == nil || *c.Offset == lost.staleOffset && lost.staleOffset != ""):
+	case session.State != nil && (c.Offset == nil || *c.Offset == saved.staleOffset && saved.staleOffset != ""):
 	case c.Offset == nil:
 		return nil, nil, nil, "no offset"
 	default:
@@ -329,21 +329,22 @@ func (r *recovery) takeSession(ctx context.Context, s *Socket, c *resumeRequest)
 		if !ok {
 			return nil, nil, nil, "unknown offset"
 		}
-		lost.trail.since = max(lost.trail.since, at)
+		saved.trail.since = max(saved.trail.since, at)
 	}
-	if session.State != nil && lost.trail.since >= lost.lastSent {
-		lost.trail.since = max(lost.trail.since, lost.deliveredUpTo) // the rest was for others
+	if session.State != nil && saved.trail.since >= saved.lastSent {
+		saved.trail.since = max(saved.trail.since, saved.deliveredUpTo) // events after lastSent were not for this socket
 	}
-	if lost.trail.since < lost.trail.prunedBefore {
-		return nil, nil, nil, "its rooms at that time are not known any more"
+	if saved.trail.since < saved.trail.prunedBefore {
+		return nil, nil, nil, "the room history does not go back that far"
 	}
-	if events, err = r.eventsAfter(ctx, s.ns, lost.trail.since); err != nil {
+	if events, err = r.eventsAfter(ctx, s.ns, saved.trail.since); err != nil {
 		return nil, nil, nil, err.Error()
 	}
-	return session, lost, events, ""
+	return session, saved, events, ""
 }
 
-// A sessionState is what a session keeps for servers of this implementation.
+// A sessionState is the State of a session on the bus, which only this implementation
+// reads.
 type sessionState struct {
 	Since     int64                 `json:"since"`
 	Stays     map[string][][2]int64 `json:"stays"`
@@ -353,7 +354,7 @@ type sessionState struct {
 	Alien     string                `json:"alien,omitempty"`
 }
 
-// saveToBus gives a session to the bus. The caller holds mu.
+// saveToBus saves a session on the bus. The caller holds mu.
 func (r *recovery) saveToBus(s *Socket, values Args) {
 	t := &s.rec.trail
 	state := sessionState{
@@ -370,15 +371,15 @@ func (r *recovery) saveToBus(s *Socket, values Args) {
 		}
 	}
 	session := &adapter.Session{PID: s.rec.pid, ID: s.id, Rooms: t.rooms(), Data: values.Raw(0), Binary: values.bin}
-	session.State, _ = json.Marshal(state) // numbers and strings
+	session.State, _ = json.Marshal(state) // numbers and strings can't fail
 	r.closing[s.rec.pid] = s.rec.done
 	if err := r.bus.SaveSession(session, r.opts.Window); err != nil {
-		s.ns.srv.engine.Go(func() { s.ns.cluster.Lost(1, err) }) // which tells the application
+		s.ns.srv.engine.Go(func() { s.ns.cluster.Lost(1, err) }) // reports the error: OnError must not run under mu
 	}
 }
 
-// decode is the inverse of saveRecorded. Servers of other implementations keep no
-// State: they know the rooms at the end only.
+// decode is the inverse of saveToBus. Servers of other implementations save no State:
+// only the rooms at the end are known.
 func (r *recovery) decode(session *adapter.Session) (*savedSession, error) {
 	state := sessionState{Stays: make(map[string][][2]int64)}
 	if session.State == nil {
@@ -388,17 +389,17 @@ func (r *recovery) decode(session *adapter.Session) (*savedSession, error) {
 	} else if err := json.Unmarshal(session.State, &state); err != nil {
 		return nil, fmt.Errorf("session: %w", err)
 	}
-	lost := &savedSession{
+	saved := &savedSession{
 		sessionRecord: sessionRecord{pid: session.PID, lastSent: state.Sent, deliveredUpTo: state.Until, staleOffset: state.Alien},
 		sid:           session.ID,
 		values:        make(map[string]any),
 	}
-	lost.trail = roomHistory{since: state.Since, prunedBefore: state.Forgotten, intervals: make(map[string][]interval)}
+	saved.trail = roomHistory{since: state.Since, prunedBefore: state.Forgotten, intervals: make(map[string][]interval)}
 	for room, stays := range state.Stays {
 		for _, s := range stays {
-			lost.trail.intervals[room] = append(lost.trail.intervals[room], interval{s[0], s[1]})
+			saved.trail.intervals[room] = append(saved.trail.intervals[room], interval{s[0], s[1]})
 			if s[1] != openEnd {
-				lost.trail.closed++
+				saved.trail.closed++
 			}
 		}
 	}
@@ -409,24 +410,25 @@ func (r *recovery) decode(session *adapter.Session) (*savedSession, error) {
 		}
 	}
 	for name, raw := range values {
-		lost.values[name] = remoteValue{[][]byte{raw}, session.Binary}
+		saved.values[name] = remoteValue{[][]byte{raw}, session.Binary}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if lost.over = r.closing[session.PID]; lost.over == nil {
-		lost.over = alreadyOver
+	if saved.done = r.closing[session.PID]; saved.done == nil {
+		saved.done = alreadyDone
 	}
-	return lost, nil
+	return saved, nil
 }
 
-// alreadyOver is for a predecessor on another server.
-var alreadyOver = func() <-chan struct{} {
+// alreadyDone is the done channel for a predecessor on another server.
+var alreadyDone = func() <-chan struct{} {
 	c := make(chan struct{})
 	close(c)
 	return c
 }()
 
-// functionsReturned forgets a predecessor whose last function has returned.
+// functionsReturned removes the done channel of a socket whose last function has
+// returned.
 func (r *recovery) functionsReturned(rec *recoveryState) {
 	if r.bus == nil {
 		return
@@ -438,7 +440,7 @@ func (r *recovery) functionsReturned(rec *recoveryState) {
 	}
 }
 
-// replayOne sends what s has missed, before it is connected.
+// replayOne sends one missed event to s, before it is connected.
 func (s *Socket) replayOne(m *engine.Message, log *[]note) {
 	err := s.conn.session.Send(m, false)
 	if s.ns.srv.hooks.observesSends() {

@@ -12,19 +12,19 @@ import (
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
-// A logEntry is one event as it was sent.
+// A logEntry is one event in the log.
 type logEntry struct {
 	at     time.Time
-	ns     *Namespace      // nil if it was sent in all children of a template
-	m      *engine.Message // nil in that case
-	shared *sharedEvent    // from which each child makes its own then
+	ns     *Namespace      // nil if the event is for all children of a template
+	m      *engine.Message // nil if ns is nil
+	shared *sharedEvent    // set if ns is nil: each child makes its message from it
 	only   string          // the one receiver's id, or empty
-	sender string          // who is left out
+	sender string          // the id of the socket that is excluded, or empty
 	rooms  []string
 	except []string
 }
 
-// A sharedEvent is an event of all children of a template: its payload, with its
+// A sharedEvent is an event for all children of a template: its payload, with the
 // offset, and its attachments.
 type sharedEvent struct {
 	payload  []byte
@@ -75,7 +75,7 @@ func (l *logEntry) message(n *Namespace) (*engine.Message, error) {
 	return m, err
 }
 
-// offset returns the position at as clients know it.
+// offset returns the offset of a position.
 func (r *recovery) offset(at int64) string {
 	if r.bus != nil {
 		return r.bus.Offset(at)
@@ -96,9 +96,9 @@ func (r *recovery) position(offset string) (int64, bool) {
 	return at, err == nil && at >= 0 && at <= r.last && r.offset(at) == offset
 }
 
-// append keeps an event that e sends in n, or in the children of n, at the next
-// position, which is that of offset. The caller holds mu until the messages are in
-// the queues.
+// append appends an event that e sends in n, or in the children of n, at the next
+// position, which is that of offset. The caller holds mu until the messages are
+// queued.
 func (r *recovery) append(e Emitter, n *Namespace, enc *encoder, offset string, out *fanout) {
 	r.last++
 	if r.stopped {
@@ -126,7 +126,7 @@ func (r *recovery) append(e Emitter, n *Namespace, enc *encoder, offset string, 
 	r.sweepLater()
 }
 
-// evictEvents drops what the bounds do not allow to be kept.
+// evictEvents drops the oldest entries until the log is within its bounds.
 func (r *recovery) evictEvents(now time.Time) {
 	n := 0
 	for n < len(r.entries) {
@@ -138,14 +138,14 @@ func (r *recovery) evictEvents(now time.Time) {
 		r.entries[n] = logEntry{}
 		n++
 	}
-	r.entries = r.entries[n:] // append moves the rest when the capacity is used up
+	r.entries = r.entries[n:] // append copies the rest when the capacity is used up
 	if len(r.entries) == 0 {
-		r.entries = nil // its array is as large as the log has ever been
+		r.entries = nil // frees the array, which may be large
 	}
 }
 
-// firstPosition returns the position of the oldest event that is kept, or that the next
-// one will have.
+// firstPosition returns the position of the oldest entry, or of the next event if the
+// log is empty.
 func (r *recovery) firstPosition() int64 {
 	if r.bus != nil {
 		return r.oldest(time.Now())
@@ -153,8 +153,8 @@ func (r *recovery) firstPosition() int64 {
 	return r.last - int64(len(r.entries)) + 1
 }
 
-// missed returns what a session has not received, with the position of the last
-// and the bytes of all, or false if some of it may not be kept any more.
+// missed returns the events that a session has not received, the position of the last
+// one and their size in bytes. ok is false if some of them may have been evicted.
 func (r *recovery) missed(n *Namespace, sid string, t *roomHistory) (list []*logEntry, last, size int64, ok bool) {
 	if t.since+1 < r.firstPosition() {
 		return nil, 0, 0, false
@@ -169,7 +169,8 @@ func (r *recovery) missed(n *Namespace, sid string, t *roomHistory) (list []*log
 	return list, last, size, true
 }
 
-// isFor reports whether the event at a position was for a socket.
+// isFor reports whether the event at position at was for socket sid, by its room
+// history.
 func (l *logEntry) isFor(sid string, at int64, t *roomHistory) bool {
 	if l.only != "" {
 		return l.only == sid

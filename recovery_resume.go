@@ -9,13 +9,13 @@ import (
 	"github.com/socketio-go/socketio/internal/engine"
 )
 
-// A resumeRequest is what a client says of the session it had.
+// A resumeRequest is the part of a client's auth that asks for its earlier session.
 type resumeRequest struct {
 	PID    string  `json:"pid"`
 	Offset *string `json:"offset"`
 }
 
-// resume has s resume the session that its client lays claim to, if there is one.
+// resume resumes the session that the client of s asks for, if it asks for one.
 func (s *Socket) resume() {
 	why := s.ns.recovery.resume(s)
 	s.conn.mu.Lock()
@@ -26,10 +26,10 @@ func (s *Socket) resume() {
 	}
 }
 
-// resume finds the session that a connecting socket lays claim to, consumes it
-// and hands it over to the socket, unless that has left meanwhile. It returns why
-// that is not possible. A predecessor that does not know yet that it was cut off is
-// ended first.
+// resume takes the session that the client of a connecting socket asks for, and moves
+// its state to the socket, unless the socket is disconnected. It disconnects a
+// predecessor that is still connected. It returns why the session can't be resumed,
+// or "".
 func (r *recovery) resume(s *Socket) (why string) {
 	var c resumeRequest
 	if json.Unmarshal(s.auth.Raw(0), &c) != nil || c.PID == "" {
@@ -46,25 +46,25 @@ func (r *recovery) resume(s *Socket) (why string) {
 	if s.state.Load() != resuming {
 		return ""
 	}
-	lost := r.sessions[c.PID]
-	if lost != nil && lost.ns != s.ns { // of another child of the template
-		lost = nil
+	saved := r.sessions[c.PID]
+	if saved != nil && saved.ns != s.ns { // of another child of the template
+		saved = nil
 	}
-	if why = r.validate(lost, c.Offset); why == "" {
-		why = r.fits(s.conn, lost)
+	if why = r.validate(saved, c.Offset); why == "" {
+		why = r.fits(s.conn, saved)
 	}
 	if why == "" {
-		r.adopt(s, lost)
-		s.rec.releaseRooms, lost.releaseRooms = lost.releaseRooms, func() {}
-		r.evictSession(lost)
+		r.adopt(s, saved)
+		s.rec.releaseRooms, saved.releaseRooms = saved.releaseRooms, func() {}
+		r.evictSession(saved)
 		return ""
 	}
 	s.rec.rememberOffset(c.Offset)
 	return why
 }
 
-// endPredecessor disconnects the socket that still has the session that s lays claim
-// to, and waits until the session can be resumed, or s has left.
+// endPredecessor disconnects the socket that still has the session, and waits until
+// the session can be resumed or s is disconnected.
 func (r *recovery) endPredecessor(s *Socket, pid string) {
 	r.mu.Lock()
 	old := r.connected[pid]
@@ -72,7 +72,7 @@ func (r *recovery) endPredecessor(s *Socket, pid string) {
 	if old == nil || old.ns != s.ns {
 		return
 	}
-	old.disconnect(ReasonTransport, false) // or another goroutine is about to
+	old.disconnect(ReasonTransport, false) // returns false if another goroutine disconnects it
 	old.conn.session.Discard(engine.TransportClose)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -81,68 +81,67 @@ func (r *recovery) endPredecessor(s *Socket, pid string) {
 	}
 }
 
-// rememberOffset notes the offset of a client that could not recover.
+// rememberOffset keeps the stale offset of a client that could not resume its session.
 func (rec *recoveryState) rememberOffset(offset *string) {
 	if offset != nil && len(*offset) <= maxStaleOffset {
 		rec.staleOffset = *offset
 	}
 }
 
-// validate checks a client's claim to a session, and notes the position up to
-// which it has received everything.
-func (r *recovery) validate(lost *savedSession, offset *string) (why string) {
+// validate checks that a session can be resumed with that offset. It sets since, the
+// position up to which the client has received all of its events.
+func (r *recovery) validate(saved *savedSession, offset *string) (why string) {
 	now := time.Now()
 	r.evictEvents(now)
 	switch {
-	case lost == nil:
+	case saved == nil:
 		return "unknown or expired session"
-	case now.Sub(lost.at) >= r.opts.Window:
+	case now.Sub(saved.at) >= r.opts.Window:
 		return "expired session"
-	case offset == nil || *offset == lost.staleOffset && lost.staleOffset != "":
-		// It has not received a single event: clients keep the offset of an
-		// earlier session until they do.
+	case offset == nil || *offset == saved.staleOffset && saved.staleOffset != "":
+		// The client has received no event: it keeps the offset of an earlier
+		// session until it receives one.
 	default:
 		at, ok := r.position(*offset)
 		if !ok {
 			return "unknown offset"
 		}
-		lost.trail.since = max(lost.trail.since, at)
+		saved.trail.since = max(saved.trail.since, at)
 	}
-	if lost.trail.since >= lost.lastSent {
-		lost.trail.since = max(lost.trail.since, lost.deliveredUpTo) // the rest was for others
+	if saved.trail.since >= saved.lastSent {
+		saved.trail.since = max(saved.trail.since, saved.deliveredUpTo) // events after lastSent were not for this socket
 	}
 	return ""
 }
 
-// fits checks that what a session has missed is kept, and does not
-// overflow the queue of the connection that resumes it, whose mu the caller holds.
-func (r *recovery) fits(c *conn, lost *savedSession) (why string) {
-	_, _, size, ok := r.missed(lost.ns, lost.sid, &lost.trail)
+// fits checks that the missed events are in the log and fit into the queue of the
+// connection, whose mu the caller holds.
+func (r *recovery) fits(c *conn, saved *savedSession) (why string) {
+	_, _, size, ok := r.missed(saved.ns, saved.sid, &saved.trail)
 	if !ok || c.replayedBytes+size > c.srv.opts.MaxQueue/2 {
-		return "missed events are not kept any more, or too many"
+		return "missed events were evicted, or are too many"
 	}
 	c.replayedBytes += size
 	return ""
 }
 
-// adopt hands a session over to a socket. The caller holds mu and that of the
-// connection.
-func (r *recovery) adopt(s *Socket, lost *savedSession) {
-	s.id, s.values = lost.sid, lost.values
-	s.rec.sessionRecord, s.rec.resumed, s.rec.predecessorDone = lost.sessionRecord, true, lost.over
+// adopt moves the state of a session to a socket. The caller holds r.mu and the mu of
+// the connection.
+func (r *recovery) adopt(s *Socket, saved *savedSession) {
+	s.id, s.values = saved.sid, saved.values
+	s.rec.sessionRecord, s.rec.resumed, s.rec.predecessorDone = saved.sessionRecord, true, saved.done
 	s.rec.needs = true
 	r.track(s.ns, 1)
-	rooms := lost.trail.rooms()
+	rooms := saved.trail.rooms()
 	s.rec.rooms, _ = s.ns.index.join(s, rooms)
 	if !slices.Contains(rooms, s.id) {
 		s.ns.index.leave(s, []string{s.id})
 	}
 }
 
-// admit sends a socket what it has missed, before the answer to its CONNECT. The
-// caller holds mu, and makes the socket part of the namespace under it; what the
-// hooks are to be told is left in log. It fails if what was missed is not kept any
-// more.
+// admit replays the missed events of a socket, before it is sent CONNECT. The caller
+// holds mu, and adds the socket to the index before it unlocks mu. The notes for the
+// hooks are added to log. admit fails if missed events were evicted.
 func (r *recovery) admit(s *Socket, log *[]note) bool {
 	rec := s.rec
 	if rec.missed != nil {
@@ -156,7 +155,7 @@ func (r *recovery) admit(s *Socket, log *[]note) bool {
 		}
 		for _, l := range missed {
 			m, err := l.message(s.ns)
-			if err != nil { // of a codec
+			if err != nil { // the codec failed
 				return false
 			}
 			s.replayOne(m, log)
@@ -166,16 +165,16 @@ func (r *recovery) admit(s *Socket, log *[]note) bool {
 		rec.trail.since = r.last
 		rec.trail.join([]string{s.id}, r.last)
 		if r.bus != nil && !r.positionKnown {
-			rec.trail.prunedBefore = math.MaxInt64 // nobody knows what it misses
+			rec.trail.prunedBefore = math.MaxInt64 // its first position is not known, so it can't be resumed
 		}
 	}
 	r.arrive(s)
 	return true
 }
 
-// waitForPredecessor waits until the functions of the predecessor have returned, so that
-// those of one id run one after another, and tells observers of the rooms that s
-// is in again. It gives up when s has left.
+// waitForPredecessor waits until the functions of the predecessor have returned, so
+// that the functions of one id run one after another. Then it calls the OnJoin
+// observers for the rooms of s. It returns false if s is disconnected.
 func (s *Socket) waitForPredecessor() bool {
 	select {
 	case <-s.rec.predecessorDone:
@@ -191,12 +190,12 @@ func (s *Socket) waitForPredecessor() bool {
 	return true
 }
 
-// functionsReturned says that the last function of s has returned.
+// functionsReturned notes that the last function of s has returned.
 func (s *Socket) functionsReturned() {
 	if s.rec == nil {
 		return
 	}
-	if s.rec.predecessorDone != nil { // s may have given up waiting for it
+	if s.rec.predecessorDone != nil { // s may be disconnected and not have waited
 		<-s.rec.predecessorDone
 	}
 	close(s.rec.done)
