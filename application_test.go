@@ -297,7 +297,7 @@ func wantPanicError(t *testing.T, srv *testServer) {
 // wantCounted waits until a panic is counted.
 func wantCounted(t *testing.T, srv *testServer) {
 	t.Helper()
-	for end := time.Now().Add(patience); srv.Stats().Panics == 0; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); srv.Stats().Panics == 0; <-time.After(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the panic was not counted")
 		}

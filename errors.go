@@ -80,7 +80,7 @@ func (e *Error) WithData(v any) *Error {
 func Errorf(format string, a ...any) *Error {
 	err := fmt.Errorf(format, a...)
 	e := &Error{Message: err.Error()}
-	switch err.(type) {
+	switch err.(type) { //nolint:errorlint // what kind this very error is
 	case interface{ Unwrap() error }, interface{ Unwrap() []error }:
 		e.wrapped = err
 	}

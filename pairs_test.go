@@ -69,7 +69,7 @@ func pairConditions() []pairCondition {
 	waiting := func(n int) func(p *pairStage) {
 		return func(p *pairStage) {
 			p.write(`2["block"]`)
-			time.Sleep(100 * time.Millisecond)
+			<-time.After(100 * time.Millisecond)
 			for range n {
 				p.write(`2["x",1]`)
 			}
@@ -144,7 +144,7 @@ func pairConditions() []pairCondition {
 		end("Socket.Disconnect", socketio.ReasonServer, func(p *pairStage) { _ = p.s.Disconnect() }),
 		end("Socket.CloseConnection", socketio.ReasonServer, func(p *pairStage) { _ = p.s.CloseConnection() }),
 		end("Socket.Reconnect", socketio.ReasonReconnect, func(p *pairStage) { _ = p.s.Reconnect() }),
-		end("ping timeout", socketio.ReasonPingTimeout, func(*pairStage) { time.Sleep(time.Minute) }), // its reader does not answer
+		end("ping timeout", socketio.ReasonPingTimeout, func(*pairStage) { <-time.After(time.Minute) }), // its reader does not answer
 	}
 }
 
@@ -255,7 +255,7 @@ func playPair(t *testing.T, first, second pairCondition) {
 		t.Errorf("it has ended with %q, want %q", reason, second.reason)
 	}
 	_ = p.s.CloseConnection() // what is left
-	time.Sleep(2 * time.Minute)
+	<-time.After(2 * time.Minute)
 	synctest.Wait()
 	served("in the end")
 	if p.bus != nil {
@@ -270,7 +270,7 @@ func playPair(t *testing.T, first, second pairCondition) {
 	for _, done := range p.done {
 		wantEqual(t, "Shutdown", <-done, nil)
 	}
-	time.Sleep(2 * time.Minute)
+	<-time.After(2 * time.Minute)
 	synctest.Wait()
 	st := held(p.srv)
 	wantEqual(t, "what is left", fmt.Sprint(st.Connections, st.Sockets, st.Rooms, st.QueuedBytes), "0 0 0 0")

@@ -43,7 +43,7 @@ func TestPositional(t *testing.T) {
 		wantEqual(t, sent, fmt.Sprintf("%d %d %s %v", m.X, m.Y, m.Label, m.Blob), want)
 	}
 	c.write(`451-["moved",1,2,"a",{"_placeholder":true,"num":0}]`, []byte{7})
-	wantEqual(t, "binary", fmt.Sprint(receive(t, got).Blob), "[7]")
+	wantEqual(t, "binary", string(receive(t, got).Blob), "\a")
 	wantEqual(t, "call", c.ask(`["swap",1,2,"x"]`), `[2,1,"x",null]`)
 	wantEqual(t, "nothing", c.ask(`["none",1]`), `[]`)
 	wantEqual(t, "wrong type", c.ask(`["swap",1,"two"]`), `[{"error":{"message":"bad arguments"}}]`)
@@ -89,12 +89,10 @@ func TestDoAll(t *testing.T) {
 	const age socketio.Call[string, int] = "age"
 	srv := serve(t, nil)
 	answers := map[string]string{}
-	var clients []*client
 	for _, answer := range []string{`[7]`, `[{"error":{"message":"no"}}]`, `["seven"]`} {
 		c, s := srv.joinSocket(t, webSocket)
 		s.Join("room")
 		answers[s.ID()] = answer
-		clients = append(clients, c)
 		go func() {
 			c.want(`421099511627777["age","?"]`)
 			c.write(`431099511627777` + answer)
