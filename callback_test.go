@@ -119,7 +119,7 @@ func TestErrorsAsAnswers(t *testing.T) {
 		return []any{answers[strings.TrimPrefix(m.Event, "interceptor ")]}, nil
 	})
 	srv.On("beside", func(ack socketio.AckFunc) {
-		if err := ack("data", secret); err == nil || !strings.Contains(err.Error(), "answer, argument 1: a *errors.errorString is an error") {
+		if err := ack("data", secret); err == nil || !strings.Contains(err.Error(), "ack, argument 1: a *errors.errorString is an error") {
 			t.Errorf("an error beside data: %v", err)
 		}
 		ack("second try")

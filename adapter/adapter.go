@@ -46,7 +46,7 @@ type Host interface {
 	// the reason does; until the first call the member is connecting. It is not called
 	// when the member leaves.
 	Status(err error)
-	// Garbage counts what was received but makes no sense, and reports why.
+	// Malformed counts what was received and not understood, and reports why.
 	Malformed(reason error)
 }
 
