@@ -121,19 +121,19 @@ func TestPacketBeforeConnectClosesTheConnection(t *testing.T) {
 	})
 }
 
-func TestEventForANamespaceThatRefusedClosesTheConnection(t *testing.T) {
+func TestEventForANamespaceThatRefusedIsDropped(t *testing.T) {
 	t.Parallel()
 	h := serve(t, nil)
 	all := h.bystanders(t)
 	for _, transport := range transports {
 		t.Run(transport.name, func(t *testing.T) {
 			c := transport.open(t, h)
-			id := join(t, c, "")
+			join(t, c, "")
 			c.send("40/admin,")
 			expect(t, c, `44/admin,{"message":"not authorized","data":{"code":"E1"}}`)
 			c.send(`42/admin,["message","x"]`)
-			c.ended()
-			h.left(t, id)
+			c.send("40/admin,")
+			expect(t, c, `44/admin,{"message":"not authorized","data":{"code":"E1"}}`)
 			all.noticedNothing(t)
 		})
 	}
