@@ -14,6 +14,9 @@ import (
 	"github.com/socketio-go/socketio/msgpack"
 )
 
+// wordSize is the size of an int in bits. What is held is smaller where it is 32.
+const wordSize = 32 << (^uint(0) >> 63)
+
 // The limits of a server whose heap is measured: small, so that 200 clients fill
 // them quickly.
 const (
@@ -88,7 +91,7 @@ func TestHeapIsWithinTheSum(t *testing.T) { //nolint:paralleltest // it measures
 				if held > sum+noise {
 					t.Errorf("%d bytes are held, but the sum is %d", held, sum)
 				}
-				if held < least {
+				if wordSize == 64 && held < least {
 					t.Errorf("only %d bytes are held, want at least %d", held, least)
 				}
 				runtime.KeepAlive(clients)
