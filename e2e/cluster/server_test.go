@@ -130,7 +130,10 @@ func (srv *server) addressed(s *socketio.Socket, n *socketio.Namespace, o order)
 	if o.Socket {
 		e = s.Broadcast()
 	}
-	e = e.To(o.To...).Except(o.Except...)
+	if len(o.To) > 0 {
+		e = e.To(o.To...)
+	}
+	e = e.Except(o.Except...)
 	if o.Local {
 		e = e.Local()
 	}
@@ -198,7 +201,10 @@ func (srv *server) perform(ctx context.Context, s *socketio.Socket, o order, arg
 
 // outside has the emitter do it that is outside the cluster.
 func (srv *server) outside(ctx context.Context, namespace string, o order, values []any) error {
-	e := srv.emitter.Of(namespace).To(o.To...).Except(o.Except...)
+	e := srv.emitter.Of(namespace).Except(o.Except...)
+	if len(o.To) > 0 {
+		e = e.To(o.To...)
+	}
 	if o.Volatile {
 		e = e.Volatile()
 	}
