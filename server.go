@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/socketio-go/socketio/internal/engine"
+	"github.com/socketio-go/socketio/internal/origin"
 )
 
 // A Server accepts Socket.IO clients. It is an [http.Handler]: mount it on
@@ -26,7 +27,7 @@ type Server struct {
 	root    *Namespace // "/"
 	opts    Options
 	hooks   Hooks
-	origins *originPolicy
+	origins *origin.Policy
 	engine  *engine.Server
 	files   clientFiles
 	log     errorLog
@@ -54,14 +55,16 @@ func NewServer(opts *Options) *Server {
 	if srv.opts.Hooks != nil {
 		srv.hooks = *srv.opts.Hooks
 	}
-	srv.origins = newOriginPolicy(srv.opts.Origins)
-	srv.origins.scripts = srv.opts.AllowEIO3
+	var err error
+	if srv.origins, err = origin.New(srv.opts.Origins, srv.opts.AllowEIO3); err != nil {
+		panic("socketio: Options.Origins: " + err.Error())
+	}
 	srv.files = clientFiles{srv: srv, fsys: srv.opts.ClientFS}
 	cfg := engine.Config{
 		Transports:     engine.Transport(srv.opts.Transports),
 		DisableUpgrade: srv.opts.DisableUpgrade,
 		AllowEIO3:      srv.opts.AllowEIO3,
-		Origin:         srv.origins.check,
+		Origin:         srv.origins.Check,
 		AllowRequest:   srv.allowRequest(),
 		Cookie:         srv.opts.Cookie,
 		PingInterval:   srv.opts.PingInterval,

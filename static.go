@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/socketio-go/socketio/browser"
+	"github.com/socketio-go/socketio/internal/origin"
 )
 
 // clientFiles serves the browser client beside the endpoint.
@@ -20,7 +21,7 @@ type clientFiles struct {
 }
 
 // serve answers a request for a file of the client. It reports whether it did.
-func (c clientFiles) serve(origins *originPolicy, w http.ResponseWriter, r *http.Request) bool {
+func (c clientFiles) serve(origins *origin.Policy, w http.ResponseWriter, r *http.Request) bool {
 	_, name := path.Split(r.URL.Path)
 	if name == "" || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
@@ -30,7 +31,7 @@ func (c clientFiles) serve(origins *originPolicy, w http.ResponseWriter, r *http
 		return false
 	}
 	h := w.Header()
-	_ = origins.check(r, h) // scripts may be loaded from anywhere; a fetch needs the headers
+	_ = origins.Check(r, h) // scripts may be loaded from anywhere; a fetch needs the headers
 	switch path.Ext(name) {
 	case ".js":
 		h.Set("Content-Type", "application/javascript; charset=utf-8")
