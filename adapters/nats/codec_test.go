@@ -213,18 +213,3 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
-
-// Data that clients would take for binary data is refused before anything is sent.
-func TestEmitterRefusesWhatLooksLikeAPlaceholder(t *testing.T) {
-	t.Parallel()
-	mark := map[string]any{"_placeholder": true, "num": 0}
-	e := NewEmitter(nil, nil)
-	for route, err := range map[string]error{
-		"Emit":           e.To("r").Emit("e", mark, []byte{1}),
-		"ServerSideEmit": e.ServerSideEmit("e", []any{[]byte{1}}, []any{mark}),
-	} {
-		if err == nil || !strings.Contains(err.Error(), "_placeholder") {
-			t.Errorf("%s: %v", route, err)
-		}
-	}
-}

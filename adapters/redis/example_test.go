@@ -1,7 +1,6 @@
 package redis_test
 
 import (
-	"context"
 	"log"
 	"net/http"
 
@@ -29,7 +28,7 @@ func Example() {
 	log.Println(http.ListenAndServe(":3000", io))
 }
 
-// A program that is no server of the cluster.
+// A program that is not a server of the cluster emits to its clients.
 func ExampleNewEmitter() {
 	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{"localhost:6379"}})
 	if err != nil {
@@ -38,7 +37,7 @@ func ExampleNewEmitter() {
 	}
 	defer client.Close()
 	news := redis.NewEmitter(client, nil).Of("/news").To("sports")
-	if err := news.Emit(context.Background(), "goal", map[string]int{"home": 1, "away": 0}); err != nil {
-		log.Println("nobody knows:", err)
+	if err := news.Emit("goal", map[string]int{"home": 1, "away": 0}); err != nil {
+		log.Println("not emitted:", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/adapter/emitter"
 	"github.com/socketio-go/socketio/adapters/redis"
 	"github.com/socketio-go/socketio/internal/redistest"
 )
@@ -71,7 +72,7 @@ func (c *cluster) env() []string {
 }
 
 // join joins a server to it, and an emitter.
-func (c *cluster) join(t *testing.T) (*redis.Adapter, redis.Emitter) {
+func (c *cluster) join(t *testing.T) (*redis.Adapter, emitter.Emitter) {
 	t.Helper()
 	client, err := rueidis.NewClient(rueidis.ClientOption{
 		InitAddress: []string{c.addr}, DisableCache: true, ConnWriteTimeout: time.Second,
@@ -82,7 +83,7 @@ func (c *cluster) join(t *testing.T) (*redis.Adapter, redis.Emitter) {
 	}
 	t.Cleanup(client.Close)
 	var a *redis.Adapter
-	var e redis.Emitter
+	var e emitter.Emitter
 	switch c.adapter {
 	case "classic":
 		a = redis.New(client, &redis.Options{Prefix: c.prefix, PublishOnSpecificResponseChannel: c.variant == "specific"})

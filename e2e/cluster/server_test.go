@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/socketio-go/socketio"
-	"github.com/socketio-go/socketio/adapters/redis"
+	"github.com/socketio-go/socketio/adapter/emitter"
 )
 
 // A server is the Go server of a mixed cluster. It carries out the same orders as
@@ -22,7 +22,7 @@ type server struct {
 	http *httptest.Server
 	name string
 
-	emitter redis.Emitter // that is outside the cluster
+	emitter emitter.Emitter // of a program outside the cluster
 }
 
 // The same as in shared.mjs.
@@ -34,12 +34,12 @@ var (
 // serve starts a server that runs until the end of the test.
 func serve(t *testing.T, name string, in *cluster, recovery *socketio.Recovery) *server {
 	t.Helper()
-	bus, emitter := in.join(t)
+	bus, external := in.join(t)
 	io := socketio.NewServer(&socketio.Options{
 		Adapter: bus, Recovery: recovery, AckTimeout: 5 * time.Second,
 		OnError: func(_ *socketio.Socket, err error) { t.Logf("Go server: %v", err) },
 	})
-	srv := &server{io: io, name: name, emitter: emitter}
+	srv := &server{io: io, name: name, emitter: external}
 	for _, name := range namespaces {
 		srv.serve(io.Of(name))
 	}
@@ -201,7 +201,7 @@ func (srv *server) perform(ctx context.Context, s *socketio.Socket, o order, arg
 
 // outside has the emitter do it that is outside the cluster.
 func (srv *server) outside(ctx context.Context, namespace string, o order, values []any) error {
-	e := srv.emitter.Of(namespace).Except(o.Except...)
+	e := srv.emitter.WithContext(ctx).Of(namespace).Except(o.Except...)
 	if len(o.To) > 0 {
 		e = e.To(o.To...)
 	}
@@ -213,9 +213,9 @@ func (srv *server) outside(ctx context.Context, namespace string, o order, value
 	}
 	switch o.Verb {
 	case "emit":
-		return e.Emit(ctx, o.Event, values...)
+		return e.Emit(o.Event, values...)
 	case "tell":
-		return e.ServerSideEmit(ctx, o.Event, values...)
+		return e.ServerSideEmit(o.Event, values...)
 	case "join":
 		return e.Join(ctx, o.Rooms...)
 	case "leave":
