@@ -58,11 +58,8 @@ type Kept struct {
 	Timer            bool // something is waited for
 }
 
-// Kept returns what the namespace "/" keeps for recovery.
-func (srv *Server) Kept() Kept { return srv.root.Kept() }
-
-// Kept returns what n keeps for recovery.
-func (n *Namespace) Kept() Kept {
+// KeptBy returns what n keeps for recovery.
+func KeptBy(n *Namespace) Kept {
 	r := n.recovery
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -94,6 +91,3 @@ const (
 )
 
 func WithDefaults(o *Options) Options { return o.withDefaults() }
-
-// IsChild reports whether n was made from a template.
-func (n *Namespace) IsChild() bool { return n.parent != nil }

@@ -583,16 +583,23 @@ func TestOfAndOfMatch(t *testing.T) {
 
 	// Neither order of calls that race lets a namespace escape.
 	for range 200 {
-		srv := socketio.NewServer(nil)
-		done := make(chan bool, 1)
-		go func() {
-			defer func() { done <- recover() != nil }()
-			srv.OfMatch(matches("/a"))
-		}()
-		child := srv.Of("/a").IsChild()
-		if refused := <-done; child == refused {
-			t.Fatalf("it is a child: %t, and refused: %t", child, refused)
-		}
-		srv.Close()
+		synctest.Test(t, func(t *testing.T) {
+			srv := serveInMemory(t, nil)
+			refused := make(chan bool, 1)
+			go func() {
+				defer func() { refused <- recover() != nil }()
+				srv.OfMatch(matches("/a")).Use(func(context.Context, *socketio.Socket) error { return socketio.Errorf("no") })
+			}()
+			srv.Of("/a")
+			want := `44/a,{"message":"no"}`
+			if <-refused {
+				want = `40/a,`
+			}
+			c := srv.open(t, webSocket)
+			c.write("40/a,")
+			if text, _ := c.read().(string); !strings.HasPrefix(text, want) {
+				t.Fatalf("joining was answered with %s, want %s", text, want)
+			}
+		})
 	}
 }

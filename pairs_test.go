@@ -1,8 +1,10 @@
 package socketio_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"regexp"
 	"runtime"
 	"strings"
@@ -153,7 +155,14 @@ func pairConditions() []pairCondition {
 func TestPairs(t *testing.T) {
 	t.Parallel()
 	conditions := pairConditions()
+	documented, err := os.ReadFile("docs/faults.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, first := range conditions {
+		if !bytes.Contains(documented, []byte("`TestPairs/"+first.name+"`")) {
+			t.Errorf("docs/faults.md has no row with the pairs of %s", first.name)
+		}
 		t.Run(first.name, func(t *testing.T) {
 			t.Parallel()
 			for _, second := range conditions {

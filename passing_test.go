@@ -585,10 +585,7 @@ func TestWorkGrowsWithTheInput(t *testing.T) {
 				t.Fatal(err)
 			}
 			bin := [][]byte{[]byte("bin")}
-			var args socketio.Args
-			if err := socketio.RunHandler(func(rest socketio.Args) { args = rest }, p, bin); err != nil {
-				t.Fatal(err)
-			}
+			args := socketio.ArgsFromWire(p.Args, bin)
 			for _, raw := range p.Args {
 				sio.Literal(raw)
 			}

@@ -83,7 +83,7 @@ func TestRecoveryLimits(t *testing.T) {
 			wantEqual(t, "recovered", c.recovered, test.recovered)
 			wantEqual(t, "missed", len(missed), test.missed)
 			c.wantNothing()
-			if kept, most := srv.Kept(), test.opts; most.MaxEvents > 0 && kept.Events > most.MaxEvents || most.MaxBytes > 0 && kept.Bytes > most.MaxBytes {
+			if kept, most := socketio.KeptBy(srv.Of("/")), test.opts; most.MaxEvents > 0 && kept.Events > most.MaxEvents || most.MaxBytes > 0 && kept.Bytes > most.MaxBytes {
 				t.Errorf("%+v are kept", kept)
 			}
 		})
@@ -128,11 +128,11 @@ func TestRecoveryLimits(t *testing.T) {
 		for _, c := range list {
 			c.leave()
 		}
-		wantEqual(t, "sessions", srv.Kept().Sessions, 2)
+		wantEqual(t, "sessions", socketio.KeptBy(srv.Of("/")).Sessions, 2)
 		list[0].wantFresh() // the oldest
 		list[1].wantMissed()
 		list[2].wantMissed()
-		wantEqual(t, "sessions", srv.Kept().Sessions, 0)
+		wantEqual(t, "sessions", socketio.KeptBy(srv.Of("/")).Sessions, 0)
 	})
 
 	specifyRecovery(t, "the smallest bounds", socketio.Options{Recovery: &options{MaxSessions: 1, MaxEvents: 1, MaxBytes: 1}}, func(t *testing.T, srv *testServer) {
@@ -145,23 +145,23 @@ func TestRecoveryLimits(t *testing.T) {
 	})
 
 	specifyRecovery(t, "time", socketio.Options{Recovery: &options{Window: time.Minute}}, func(t *testing.T, srv *testServer) {
-		wantEqual(t, "at first", srv.Kept(), socketio.Kept{})
+		wantEqual(t, "at first", socketio.KeptBy(srv.Of("/")), socketio.Kept{})
 		a, b := srv.arrive(t, webSocket), srv.arrive(t, webSocket)
 		a.leave()
 		srv.Emit("hello", 1)
 		b.wantEvents("hello 1")
 		<-time.After(30 * time.Second)
 		b.leave()
-		wantEqual(t, "with both", srv.Kept().Sessions, 2)
+		wantEqual(t, "with both", socketio.KeptBy(srv.Of("/")).Sessions, 2)
 		<-time.After(31 * time.Second)
 		synctest.Wait()
-		wantEqual(t, "with one", srv.Kept(), socketio.Kept{Sessions: 1, Timer: true})
+		wantEqual(t, "with one", socketio.KeptBy(srv.Of("/")), socketio.Kept{Sessions: 1, Timer: true})
 		<-time.After(30 * time.Second)
 		synctest.Wait()
-		wantEqual(t, "at last", srv.Kept(), socketio.Kept{})
+		wantEqual(t, "at last", socketio.KeptBy(srv.Of("/")), socketio.Kept{})
 		b.wantFresh()
 		b.leave()
-		wantEqual(t, "once more", srv.Kept(), socketio.Kept{Sessions: 1, Timer: true})
+		wantEqual(t, "once more", socketio.KeptBy(srv.Of("/")), socketio.Kept{Sessions: 1, Timer: true})
 		b.wantMissed()
 	})
 
@@ -305,7 +305,7 @@ func TestShutdownOfRecovery(t *testing.T) {
 			gone, here := srv.arrive(t, webSocket), srv.arrive(t, webSocket)
 			gone.leave()
 			srv.Emit("hello")
-			wantEqual(t, "before", srv.Kept().Timer, true)
+			wantEqual(t, "before", socketio.KeptBy(srv.Of("/")).Timer, true)
 			if how == "Close" {
 				if err := srv.Close(); err != nil {
 					t.Error(err)
@@ -318,7 +318,7 @@ func TestShutdownOfRecovery(t *testing.T) {
 				wantEqual(t, "Shutdown", <-done, nil)
 			}
 			srv.wantLeft(t, here.id, socketio.ReasonShutdown)
-			wantEqual(t, "after", srv.Kept(), socketio.Kept{})
+			wantEqual(t, "after", socketio.KeptBy(srv.Of("/")), socketio.Kept{})
 			srv.Emit("to nobody") // which must do no harm
 		})
 	}
@@ -336,17 +336,17 @@ func TestQuietLogIsForgotten(t *testing.T) {
 			<-time.After(30 * time.Second)
 			srv.Emit("v")
 			synctest.Wait()
-			if kept := srv.Kept(); kept.Events != 2 || !kept.Timer {
+			if kept := socketio.KeptBy(srv.Of("/")); kept.Events != 2 || !kept.Timer {
 				t.Errorf("kept before the window is over: %+v", kept)
 			}
 			<-time.After(30 * time.Second)
 			synctest.Wait()
-			if kept := srv.Kept(); kept.Events != 1 || !kept.Timer {
+			if kept := socketio.KeptBy(srv.Of("/")); kept.Events != 1 || !kept.Timer {
 				t.Errorf("kept when the first event is too old: %+v", kept)
 			}
 			<-time.After(30 * time.Second)
 			synctest.Wait()
-			wantEqual(t, "kept when the second is, too", srv.Kept(), socketio.Kept{})
+			wantEqual(t, "kept when the second is, too", socketio.KeptBy(srv.Of("/")), socketio.Kept{})
 		}
 		srv.Emit("v")
 	})

@@ -30,15 +30,15 @@ func TestRecoverySharedByChildren(t *testing.T) {
 		empty.Emit("nobody is there")
 		all.Emit("nobody is anywhere")
 		srv.Emit("nobody is in the default namespace")
-		wantEqual(t, "kept for nobody", empty.Kept(), socketio.Kept{})
-		wantEqual(t, "kept for nobody", srv.Kept(), socketio.Kept{})
+		wantEqual(t, "kept for nobody", socketio.KeptBy(empty), socketio.Kept{})
+		wantEqual(t, "kept for nobody", socketio.KeptBy(srv.Of("/")), socketio.Kept{})
 
 		one, two := srv.arriveIn(t, "/child-1"), srv.arriveIn(t, "/child-2")
 		all.Emit("zero", []byte{0})
 		one.wantEvents(`zero {"_placeholder":true,"num":0} 00`)
 		two.wantEvents(`zero {"_placeholder":true,"num":0} 00`)
 		wantEqual(t, "seen by OnAnyOutgoing", outgoing, 2)
-		wantEqual(t, "events kept", empty.Kept().Events, 1)
+		wantEqual(t, "events kept", socketio.KeptBy(empty).Events, 1)
 		two.conn().Cut()
 		synctest.Wait()
 		all.Emit("first", []byte{1})
@@ -47,7 +47,7 @@ func TestRecoverySharedByChildren(t *testing.T) {
 		empty.Emit("for nobody")
 		all.To("room").Emit("for nobody's room")
 		all.Broadcast().Compress(true).Emit("last", 7)
-		wantEqual(t, "events kept", empty.Kept().Events, 6)
+		wantEqual(t, "events kept", socketio.KeptBy(empty).Events, 6)
 		one.wantEvents(`first {"_placeholder":true,"num":0} 01`, "for one", "last 7")
 
 		thief := &returner{srv: srv, transport: webSocket, namespace: "/child-1", pid: two.pid, offset: two.offset}
@@ -60,10 +60,10 @@ func TestRecoverySharedByChildren(t *testing.T) {
 			c.write("41" + c.namespace + ",")
 		}
 		synctest.Wait()
-		wantEqual(t, "kept when all have left", empty.Kept(), socketio.Kept{Timer: true})
+		wantEqual(t, "kept when all have left", socketio.KeptBy(empty), socketio.Kept{Timer: true})
 		<-time.After(2 * time.Minute)
 		synctest.Wait()
-		wantEqual(t, "kept later", empty.Kept(), socketio.Kept{})
+		wantEqual(t, "kept later", socketio.KeptBy(empty), socketio.Kept{})
 	})
 }
 
@@ -85,8 +85,8 @@ func TestRecoveryLimitsOfATemplate(t *testing.T) {
 			srv.Of("/child-2").Emit("two")
 			srv.Of("/child-3").Emit("three")
 		}
-		wantEqual(t, "kept", all.Kept().Events, 3)
-		wantEqual(t, "sessions kept", all.Kept().Sessions, 2)
+		wantEqual(t, "kept", socketio.KeptBy(all).Events, 3)
+		wantEqual(t, "sessions kept", socketio.KeptBy(all).Sessions, 2)
 		clients[0].wantFresh()
 		clients[1].wantFresh() // the first event for it is not kept any more
 		clients[2].wantFresh() // nor is it known that this one was not for it
