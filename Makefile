@@ -37,13 +37,13 @@ race: ## the tests of every module, under the race detector
 	@scripts/each-module go test -race -vet=off -shuffle=on -timeout=30m ./...
 
 # Tests that compare bytes in memory, which are fewer with 32 bits.
-SIZES_OF_64_BITS := ^(TestHeap|TestLimitsPage|TestHooksPackets|TestRecoveryLimits)
+SIZES_OF_64_BITS := ^(TestHeap|TestHooksPackets|TestRecoveryLimits)
 
 .PHONY: platforms
 platforms: ## the library's tests with 32 bits and one processor, then with eight
-	GOARCH=386 go test -vet=off -cpu=1 -timeout=30m $$(go list ./... | grep -vE '/(soak|socketio)$$')
-	GOARCH=386 go test -vet=off -cpu=1 -timeout=30m -skip '$(SIZES_OF_64_BITS)' .
-	go test -vet=off -cpu=8 -timeout=30m . ./internal/engine
+	GOARCH=386 go test -vet=off -cpu=1 -timeout=30m $$(go list ./... | grep -vE '/(soak|socketio|tests)$$')
+	GOARCH=386 go test -vet=off -cpu=1 -timeout=30m -skip '$(SIZES_OF_64_BITS)' . ./internal/tests
+	go test -vet=off -cpu=8 -timeout=30m . ./internal/tests ./internal/engine
 
 .PHONY: cross
 cross: ## the library and its tests compile for arm64, which no file treats differently
@@ -69,7 +69,7 @@ docs: ## the documents: Go code, links, layout, words; the subjects of commits
 .PHONY: histories
 histories: ## SEEDS=10000 random histories under the race detector, checked; 1000 in make test
 	@mkdir -p .build
-	@go test -race -c -o .build/histories .
+	@go test -race -c -o .build/histories ./internal/tests
 	@seq 1 $$(($(SEEDS) / 8)) $(SEEDS) | xargs -P "$$(nproc)" -I FIRST sh -c \
 		'.build/histories -test.run="^TestHistories\$$" -test.timeout=30m -seed=FIRST -seeds=$$(($(SEEDS) / 8)) && echo "histories from seed FIRST: passed"'
 

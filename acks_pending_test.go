@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/socketio-go/socketio/internal/siotest"
+
 	"github.com/socketio-go/socketio"
 )
 
@@ -15,23 +17,26 @@ func TestQuestionsThatEndAreForgotten(t *testing.T) {
 	t.Parallel()
 	ways := []struct {
 		name string
-		end  func(t *testing.T, c *client, s *socketio.Socket, cancel func())
+		end  func(t *testing.T, c *siotest.Client, s *socketio.Socket, cancel func())
 		live bool // the socket, afterwards
 	}{
-		{"answered", func(_ *testing.T, c *client, _ *socketio.Socket, _ func()) { c.write(`430[]`, `431[]`) }, true},
-		{"cancelled", func(_ *testing.T, _ *client, _ *socketio.Socket, cancel func()) { cancel(); <-time.After(time.Minute) }, true},
-		{"AckTimeout", func(*testing.T, *client, *socketio.Socket, func()) { <-time.After(time.Minute) }, true},
-		{"the client leaves", func(_ *testing.T, c *client, _ *socketio.Socket, _ func()) { c.write(`41`) }, false},
-		{"Disconnect", func(_ *testing.T, _ *client, s *socketio.Socket, _ func()) { s.Disconnect() }, false},
-		{"cut off", func(_ *testing.T, c *client, _ *socketio.Socket, _ func()) { c.conn().Cut() }, false},
+		{"answered", func(_ *testing.T, c *siotest.Client, _ *socketio.Socket, _ func()) { c.Write(`430[]`, `431[]`) }, true},
+		{"cancelled", func(_ *testing.T, _ *siotest.Client, _ *socketio.Socket, cancel func()) {
+			cancel()
+			<-time.After(time.Minute)
+		}, true},
+		{"AckTimeout", func(*testing.T, *siotest.Client, *socketio.Socket, func()) { <-time.After(time.Minute) }, true},
+		{"the client leaves", func(_ *testing.T, c *siotest.Client, _ *socketio.Socket, _ func()) { c.Write(`41`) }, false},
+		{"Disconnect", func(_ *testing.T, _ *siotest.Client, s *socketio.Socket, _ func()) { s.Disconnect() }, false},
+		{"cut off", func(_ *testing.T, c *siotest.Client, _ *socketio.Socket, _ func()) { c.MemConn().Cut() }, false},
 	}
 	for _, tt := range ways {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				// The client answers no heartbeat while this one reads nothing.
-				srv := serveInMemory(t, &socketio.Options{PingInterval: time.Hour})
-				c, s := srv.joinSocket(t, webSocket)
+				srv := siotest.ServeInMemory(t, &socketio.Options{PingInterval: time.Hour})
+				c, s := srv.JoinSocket(t, siotest.WebSocket)
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				outcomes := make(chan error, 10)
@@ -39,18 +44,18 @@ func TestQuestionsThatEndAreForgotten(t *testing.T) {
 					_, err := s.EmitWithAck(ctx, "q")
 					outcomes <- err
 				}()
-				c.want(`420["q"]`)
+				c.Want(`420["q"]`)
 				s.Emit("q", func(_ socketio.Args, err error) { outcomes <- err })
-				c.want(`421["q"]`)
+				c.Want(`421["q"]`)
 				go func() {
 					_, err := srv.EmitWithAck(ctx, "all")
 					outcomes <- err
 				}()
-				all := c.wantQuestion(`"all"`)
+				all := c.WantAckRequest(`"all"`)
 				answers, waiters := s.Awaited()
-				wantEqual(t, "awaited", fmt.Sprint(answers, waiters), "3 2")
+				siotest.WantEqual(t, "awaited", fmt.Sprint(answers, waiters), "3 2")
 				if tt.name == "answered" {
-					c.write("43" + all + "[]")
+					c.Write("43" + all + "[]")
 				}
 				tt.end(t, c, s, cancel)
 				for range 3 {
@@ -58,9 +63,9 @@ func TestQuestionsThatEndAreForgotten(t *testing.T) {
 				}
 				synctest.Wait()
 				answers, waiters = s.Awaited()
-				wantEqual(t, "awaited in the end", fmt.Sprint(answers, waiters), "0 0")
-				wantEqual(t, "more outcomes", len(outcomes), 0)
-				wantEqual(t, "connected", s.Connected(), tt.live)
+				siotest.WantEqual(t, "awaited in the end", fmt.Sprint(answers, waiters), "0 0")
+				siotest.WantEqual(t, "more outcomes", len(outcomes), 0)
+				siotest.WantEqual(t, "connected", s.Connected(), tt.live)
 			})
 		})
 	}

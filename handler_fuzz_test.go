@@ -89,6 +89,11 @@ var signatures = []signature{
 	two[json.RawMessage, bool](),
 }
 
+type point struct {
+	X, Y int
+	Note *string `json:"note,omitempty"`
+}
+
 // FuzzHandlerArgs has handlers of all signatures called with what a client
 // sends. Without attachments they get what encoding/json makes of it.
 func FuzzHandlerArgs(f *testing.F) {

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/socketio-go/socketio/internal/siotest"
+
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/internal/sio"
 )
@@ -23,8 +25,8 @@ func TestLimitsPage(t *testing.T) {
 		"the name of a namespace":      socketio.MaxNamespaceName,
 	}
 	documented := make(map[string]bool)
-	for _, row := range tableRows(t, "docs/limits.md") {
-		what, option, text := row.cells[0], strings.Trim(row.cells[1], "`"), row.cells[2]
+	for _, row := range siotest.TableRows(t, "docs/limits.md") {
+		what, option, text := row.Cells[0], strings.Trim(row.Cells[1], "`"), row.Cells[2]
 		if option == "–" {
 			want, ok := fixed[what]
 			if got, err := limitOf(text, 0); !ok || err != nil || got != want {
@@ -48,8 +50,8 @@ func TestLimitsPage(t *testing.T) {
 			if got, err := limitOf(text, defaults.MaxPayload); err != nil || got != field.Int() {
 				t.Errorf("%s, with MaxPayload %d: the page says %s, the code %d (%v)", option, defaults.MaxPayload, text, field.Int(), err)
 			}
-			if row.section == "Sizes and numbers" && field.Type() == reflect.TypeFor[int64]() && row.cells[3] != "bytes" {
-				t.Errorf("%s: the unit is bytes, the page says %q", option, row.cells[3])
+			if row.Section == "Sizes and numbers" && field.Type() == reflect.TypeFor[int64]() && row.Cells[3] != "bytes" {
+				t.Errorf("%s: the unit is bytes, the page says %q", option, row.Cells[3])
 			}
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/socketio-go/socketio/internal/siotest"
+
 	"github.com/socketio-go/socketio"
 )
 
@@ -21,192 +23,192 @@ func TestRecoveryLimits(t *testing.T) {
 		name string
 		opts options
 		// play happens while the client is away.
-		play      func(srv *testServer)
+		play      func(srv *siotest.Server)
 		recovered bool
 		missed    int
 	}{
-		{"as many events as are kept", options{MaxEvents: 5}, func(srv *testServer) {
+		{"as many events as are kept", options{MaxEvents: 5}, func(srv *siotest.Server) {
 			for range 5 {
 				srv.Emit("event")
 			}
 		}, true, 5},
-		{"one more", options{MaxEvents: 5}, func(srv *testServer) {
+		{"one more", options{MaxEvents: 5}, func(srv *siotest.Server) {
 			for range 6 {
 				srv.Emit("event")
 			}
 		}, false, 0},
-		{"one more, for others", options{MaxEvents: 5}, func(srv *testServer) {
+		{"one more, for others", options{MaxEvents: 5}, func(srv *siotest.Server) {
 			for range 6 {
 				srv.To("others").Emit("event")
 			}
 		}, false, 0},
-		{"as many bytes as are kept", options{MaxBytes: 4000}, func(srv *testServer) {
+		{"as many bytes as are kept", options{MaxBytes: 4000}, func(srv *siotest.Server) {
 			for range 10 {
 				srv.Emit("event", text)
 			}
 		}, true, 10},
-		{"more", options{MaxBytes: 3000}, func(srv *testServer) {
+		{"more", options{MaxBytes: 3000}, func(srv *siotest.Server) {
 			for range 10 {
 				srv.Emit("event", text)
 			}
 		}, false, 0},
-		{"binary counts", options{MaxBytes: 900}, func(srv *testServer) {
+		{"binary counts", options{MaxBytes: 900}, func(srv *siotest.Server) {
 			srv.Emit("event", make([]byte, 1000))
 		}, false, 0},
-		{"events within the window", options{Window: time.Minute}, func(srv *testServer) {
+		{"events within the window", options{Window: time.Minute}, func(srv *siotest.Server) {
 			srv.Emit("event")
 			<-time.After(59 * time.Second)
 			srv.Emit("event")
 		}, true, 2},
-		{"volatile events don't count", options{MaxEvents: 5}, func(srv *testServer) {
+		{"volatile events don't count", options{MaxEvents: 5}, func(srv *siotest.Server) {
 			for range 10 {
 				srv.Volatile().Emit("event", text)
 			}
 			srv.Emit("event")
 		}, true, 1},
-		{"half of what a queue may hold", options{}, func(srv *testServer) {
+		{"half of what a queue may hold", options{}, func(srv *siotest.Server) {
 			for range 5 {
 				srv.Emit("event", strings.Repeat("x", 800))
 			}
 		}, true, 5},
-		{"more than half of what a queue may hold", options{}, func(srv *testServer) {
+		{"more than half of what a queue may hold", options{}, func(srv *siotest.Server) {
 			for range 6 {
 				srv.Emit("event", strings.Repeat("x", 800))
 			}
 		}, false, 0},
 	} {
-		specifyRecovery(t, test.name, socketio.Options{Recovery: &test.opts, MaxPayload: 1000, MaxQueue: 10000}, func(t *testing.T, srv *testServer) {
-			c := srv.arrive(t, webSocket)
-			c.leave()
+		siotest.SpecifyRecovery(t, test.name, socketio.Options{Recovery: &test.opts, MaxPayload: 1000, MaxQueue: 10000}, func(t *testing.T, srv *siotest.Server) {
+			c := srv.JoinRecovering(t, siotest.WebSocket)
+			c.Disconnect()
 			test.play(srv)
-			missed := c.comeBack()
-			wantEqual(t, "recovered", c.recovered, test.recovered)
-			wantEqual(t, "missed", len(missed), test.missed)
-			c.wantNothing()
+			missed := c.Reconnect()
+			siotest.WantEqual(t, "recovered", c.Recovered, test.recovered)
+			siotest.WantEqual(t, "missed", len(missed), test.missed)
+			c.WantNothing()
 			if kept, most := socketio.KeptBy(srv.Of("/")), test.opts; most.MaxEvents > 0 && kept.Events > most.MaxEvents || most.MaxBytes > 0 && kept.Bytes > most.MaxBytes {
 				t.Errorf("%+v are kept", kept)
 			}
 		})
 	}
 
-	specifyRecovery(t, "the half of a queue is for all namespaces of a connection", socketio.Options{MaxPayload: 1000, MaxQueue: 10000}, func(t *testing.T, srv *testServer) {
-		first := srv.arrive(t, polling)
-		list := []*returner{first}
+	siotest.SpecifyRecovery(t, "the half of a queue is for all namespaces of a connection", socketio.Options{MaxPayload: 1000, MaxQueue: 10000}, func(t *testing.T, srv *siotest.Server) {
+		first := srv.JoinRecovering(t, siotest.Polling)
+		list := []*siotest.RecoveringClient{first}
 		for i := range 5 {
 			name := fmt.Sprint("/", i)
 			srv.Of(name)
-			c := &returner{srv: srv, transport: polling, namespace: name, client: first.client}
-			c.joinAgain()
+			c := &siotest.RecoveringClient{Srv: srv, Transport: siotest.Polling, Namespace: name, Client: first.Client}
+			c.Rejoin()
 			list = append(list, c)
 		}
-		first.leave()
+		first.Disconnect()
 		for n := range srv.Namespaces() {
 			for range 3 {
 				n.Emit("event", strings.Repeat("x", 600))
 			}
 		}
 		recovered := 0
-		first.client = srv.open(t, polling)
+		first.Client = srv.Open(t, siotest.Polling)
 		for _, c := range list {
-			c.client = first.client
-			if missed := c.joinAgain(); c.recovered != (len(missed) == 3) {
-				t.Errorf("recovered: %v, but missed %d", c.recovered, len(missed))
+			c.Client = first.Client
+			if missed := c.Rejoin(); c.Recovered != (len(missed) == 3) {
+				t.Errorf("recovered: %v, but missed %d", c.Recovered, len(missed))
 			}
-			if c.recovered {
+			if c.Recovered {
 				recovered++
 			}
 		}
-		wantEqual(t, "how many have recovered", recovered, 2)
-		wantEqual(t, "slow clients", srv.Stats().Slow, 0)
+		siotest.WantEqual(t, "how many have recovered", recovered, 2)
+		siotest.WantEqual(t, "slow clients", srv.Stats().Slow, 0)
 	})
 
-	specifyRecovery(t, "sessions", socketio.Options{Recovery: &options{MaxSessions: 2}}, func(t *testing.T, srv *testServer) {
-		var list []*returner
+	siotest.SpecifyRecovery(t, "sessions", socketio.Options{Recovery: &options{MaxSessions: 2}}, func(t *testing.T, srv *siotest.Server) {
+		var list []*siotest.RecoveringClient
 		for range 3 {
-			list = append(list, srv.arrive(t, webSocket))
+			list = append(list, srv.JoinRecovering(t, siotest.WebSocket))
 		}
 		for _, c := range list {
-			c.leave()
+			c.Disconnect()
 		}
-		wantEqual(t, "sessions", socketio.KeptBy(srv.Of("/")).Sessions, 2)
-		list[0].wantFresh() // the oldest
-		list[1].wantMissed()
-		list[2].wantMissed()
-		wantEqual(t, "sessions", socketio.KeptBy(srv.Of("/")).Sessions, 0)
+		siotest.WantEqual(t, "sessions", socketio.KeptBy(srv.Of("/")).Sessions, 2)
+		list[0].WantNotRecovered() // the oldest
+		list[1].WantMissed()
+		list[2].WantMissed()
+		siotest.WantEqual(t, "sessions", socketio.KeptBy(srv.Of("/")).Sessions, 0)
 	})
 
-	specifyRecovery(t, "the smallest bounds", socketio.Options{Recovery: &options{MaxSessions: 1, MaxEvents: 1, MaxBytes: 1}}, func(t *testing.T, srv *testServer) {
-		c := srv.arrive(t, webSocket)
+	siotest.SpecifyRecovery(t, "the smallest bounds", socketio.Options{Recovery: &options{MaxSessions: 1, MaxEvents: 1, MaxBytes: 1}}, func(t *testing.T, srv *siotest.Server) {
+		c := srv.JoinRecovering(t, siotest.WebSocket)
 		srv.Emit("hello")
-		c.wantEvents("hello")
-		c.leave()
-		c.comeBack()
-		c.wantNothing()
+		c.WantEvents("hello")
+		c.Disconnect()
+		c.Reconnect()
+		c.WantNothing()
 	})
 
-	specifyRecovery(t, "time", socketio.Options{Recovery: &options{Window: time.Minute}}, func(t *testing.T, srv *testServer) {
-		wantEqual(t, "at first", socketio.KeptBy(srv.Of("/")), socketio.Kept{})
-		a, b := srv.arrive(t, webSocket), srv.arrive(t, webSocket)
-		a.leave()
+	siotest.SpecifyRecovery(t, "time", socketio.Options{Recovery: &options{Window: time.Minute}}, func(t *testing.T, srv *siotest.Server) {
+		siotest.WantEqual(t, "at first", socketio.KeptBy(srv.Of("/")), socketio.Kept{})
+		a, b := srv.JoinRecovering(t, siotest.WebSocket), srv.JoinRecovering(t, siotest.WebSocket)
+		a.Disconnect()
 		srv.Emit("hello", 1)
-		b.wantEvents("hello 1")
+		b.WantEvents("hello 1")
 		<-time.After(30 * time.Second)
-		b.leave()
-		wantEqual(t, "with both", socketio.KeptBy(srv.Of("/")).Sessions, 2)
+		b.Disconnect()
+		siotest.WantEqual(t, "with both", socketio.KeptBy(srv.Of("/")).Sessions, 2)
 		<-time.After(31 * time.Second)
 		synctest.Wait()
-		wantEqual(t, "with one", socketio.KeptBy(srv.Of("/")), socketio.Kept{Sessions: 1, Timer: true})
+		siotest.WantEqual(t, "with one", socketio.KeptBy(srv.Of("/")), socketio.Kept{Sessions: 1, Timer: true})
 		<-time.After(30 * time.Second)
 		synctest.Wait()
-		wantEqual(t, "at last", socketio.KeptBy(srv.Of("/")), socketio.Kept{})
-		b.wantFresh()
-		b.leave()
-		wantEqual(t, "once more", socketio.KeptBy(srv.Of("/")), socketio.Kept{Sessions: 1, Timer: true})
-		b.wantMissed()
+		siotest.WantEqual(t, "at last", socketio.KeptBy(srv.Of("/")), socketio.Kept{})
+		b.WantNotRecovered()
+		b.Disconnect()
+		siotest.WantEqual(t, "once more", socketio.KeptBy(srv.Of("/")), socketio.Kept{Sessions: 1, Timer: true})
+		b.WantMissed()
 	})
 
 	// What is for others may fill the log while a client hears nothing.
-	specifyRecovery(t, "a quiet client among busy ones", socketio.Options{Recovery: &options{MaxEvents: 3}}, func(t *testing.T, srv *testServer) {
-		c := srv.arrive(t, webSocket)
+	siotest.SpecifyRecovery(t, "a quiet client among busy ones", socketio.Options{Recovery: &options{MaxEvents: 3}}, func(t *testing.T, srv *siotest.Server) {
+		c := srv.JoinRecovering(t, siotest.WebSocket)
 		others := func(n int) {
 			for range n {
 				srv.To("others").Emit("event")
-				c.socket().Broadcast().Emit("event")
+				c.Socket().Broadcast().Emit("event")
 			}
 		}
 		others(10)
-		c.leave()
-		c.wantMissed()
+		c.Disconnect()
+		c.WantMissed()
 		others(10)
-		c.socket().Emit("hello")
-		c.wantEvents("hello")
+		c.Socket().Emit("hello")
+		c.WantEvents("hello")
 		others(10)
-		c.leave()
+		c.Disconnect()
 		srv.Emit("missed")
-		c.wantMissed("missed")
+		c.WantMissed("missed")
 		others(10)
-		c.leave()
-		c.wantMissed()
+		c.Disconnect()
+		c.WantMissed()
 		others(10)
 
 		// But not if it has not received what was for it.
-		c.conn().Freeze()
+		c.MemConn().Freeze()
 		srv.Emit("lost")
 		others2 := srv.To("others")
 		for range 3 {
 			others2.Emit("event")
 		}
-		c.wantFresh()
+		c.WantNotRecovered()
 	})
 
-	specifyRecovery(t, "rooms joined and left again and again", socketio.Options{Recovery: &options{MaxEvents: 10}}, func(t *testing.T, srv *testServer) {
-		c := srv.arrive(t, webSocket)
-		s := c.socket()
+	siotest.SpecifyRecovery(t, "rooms joined and left again and again", socketio.Options{Recovery: &options{MaxEvents: 10}}, func(t *testing.T, srv *siotest.Server) {
+		c := srv.JoinRecovering(t, siotest.WebSocket)
+		s := c.Socket()
 		for range 10000 {
 			s.Join("room", "other")
 			s.Leave("room", "other")
 		}
-		wantEqual(t, "stays without an event", s.Stays(), 1)
+		siotest.WantEqual(t, "stays without an event", s.Stays(), 1)
 		for i := range 10000 {
 			s.Join("room", fmt.Sprint(i))
 			srv.To("nobody").Emit("event")
@@ -215,44 +217,44 @@ func TestRecoveryLimits(t *testing.T) {
 				t.Fatalf("%d stays are kept", n)
 			}
 		}
-		c.leave()
+		c.Disconnect()
 		srv.To("room").Emit("not for it")
-		c.wantMissed()
+		c.WantMissed()
 	})
 }
 
 func TestRecoveryAndSlowClients(t *testing.T) {
 	t.Parallel()
-	specifyRecovery(t, "who missed too much", socketio.Options{MaxPayload: 1000, MaxQueue: 4000}, func(t *testing.T, srv *testServer) {
-		c := srv.arrive(t, webSocket)
-		c.conn().In().SetCapacity(0)
-		c.conn().Freeze()
+	siotest.SpecifyRecovery(t, "who missed too much", socketio.Options{MaxPayload: 1000, MaxQueue: 4000}, func(t *testing.T, srv *siotest.Server) {
+		c := srv.JoinRecovering(t, siotest.WebSocket)
+		c.MemConn().In().SetCapacity(0)
+		c.MemConn().Freeze()
 		for range 10 {
 			srv.Emit("event", strings.Repeat("x", 900))
 		}
-		srv.wantLeft(t, c.id, socketio.ReasonSlow)
-		c.wantFresh()
+		srv.WantDisconnect(t, c.ID, socketio.ReasonSlow)
+		c.WantNotRecovered()
 	})
-	specifyRecovery(t, "who can catch up", socketio.Options{MaxPayload: 1000, MaxQueue: 4000}, func(t *testing.T, srv *testServer) {
-		c := srv.arrive(t, webSocket)
+	siotest.SpecifyRecovery(t, "who can catch up", socketio.Options{MaxPayload: 1000, MaxQueue: 4000}, func(t *testing.T, srv *siotest.Server) {
+		c := srv.JoinRecovering(t, siotest.WebSocket)
 		for i := range 10 { // what it has received, it does not miss
 			srv.Emit("event", i)
-			c.wantEvents(fmt.Sprint("event ", i))
+			c.WantEvents(fmt.Sprint("event ", i))
 		}
-		c.conn().In().SetCapacity(0)
-		c.conn().Freeze()
+		c.MemConn().In().SetCapacity(0)
+		c.MemConn().Freeze()
 		srv.Emit("event", strings.Repeat("x", 1700))
-		s, _ := srv.LocalSocket(c.id)
+		s, _ := srv.LocalSocket(c.ID)
 		_, err := s.EmitWithAck(t.Context(), "not kept", strings.Repeat("x", 2500))
-		wantEqual(t, "EmitWithAck", err, socketio.ErrSlow)
-		srv.wantLeft(t, c.id, socketio.ReasonSlow)
-		c.wantMissed(`event "` + strings.Repeat("x", 1700) + `"`)
+		siotest.WantEqual(t, "EmitWithAck", err, socketio.ErrSlow)
+		srv.WantDisconnect(t, c.ID, socketio.ReasonSlow)
+		c.WantMissed(`event "` + strings.Repeat("x", 1700) + `"`)
 	})
 }
 
 func TestRecoveryOfChildren(t *testing.T) {
 	t.Parallel()
-	specifyRecovery(t, "of a template", socketio.Options{Recovery: &socketio.Recovery{Window: time.Minute, MaxSessions: 1}}, func(t *testing.T, srv *testServer) {
+	siotest.SpecifyRecovery(t, "of a template", socketio.Options{Recovery: &socketio.Recovery{Window: time.Minute, MaxSessions: 1}}, func(t *testing.T, srv *siotest.Server) {
 		children := srv.OfMatch(regexp.MustCompile(`^/child-\d$`).MatchString)
 		wantChildren := func(want ...string) {
 			t.Helper()
@@ -263,36 +265,36 @@ func TestRecoveryOfChildren(t *testing.T) {
 					got = append(got, n.Name())
 				}
 			}
-			if got = sorted(got); !slices.Equal(got, want) {
+			if got = siotest.Sorted(got); !slices.Equal(got, want) {
 				t.Errorf("children %q, want %q", got, want)
 			}
 		}
-		arrive := func(name string) *returner {
-			c := &returner{srv: srv, transport: webSocket, namespace: name, client: srv.open(t, webSocket)}
-			c.joinAgain()
+		arrive := func(name string) *siotest.RecoveringClient {
+			c := &siotest.RecoveringClient{Srv: srv, Transport: siotest.WebSocket, Namespace: name, Client: srv.Open(t, siotest.WebSocket)}
+			c.Rejoin()
 			return c
 		}
 		c := arrive("/child-1")
-		c.conn().Cut()
+		c.MemConn().Cut()
 		wantChildren("/child-1")
 		children.Emit("to all children")
-		c.wantMissed("to all children")
-		c.conn().Cut()
+		c.WantMissed("to all children")
+		c.MemConn().Cut()
 		<-time.After(59 * time.Second)
 		wantChildren("/child-1")
 		<-time.After(2 * time.Second)
 		wantChildren()
-		c.wantFresh()
-		c.conn().Cut()
+		c.WantNotRecovered()
+		c.MemConn().Cut()
 		synctest.Wait()
 		d := arrive("/child-1") // while the other is kept
-		d.conn().Cut()          // now this one is
+		d.MemConn().Cut()       // now this one is
 		wantChildren("/child-1")
-		d.wantMissed()
+		d.WantMissed()
 		wantChildren("/child-1")
-		c.wantFresh()
-		for _, left := range []*returner{c, d} {
-			left.write("41/child-1,")
+		c.WantNotRecovered()
+		for _, left := range []*siotest.RecoveringClient{c, d} {
+			left.Write("41/child-1,")
 		}
 		wantChildren()
 	})
@@ -301,11 +303,11 @@ func TestRecoveryOfChildren(t *testing.T) {
 func TestShutdownOfRecovery(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"Shutdown", "Close"} {
-		specifyRecovery(t, how, socketio.Options{}, func(t *testing.T, srv *testServer) {
-			gone, here := srv.arrive(t, webSocket), srv.arrive(t, webSocket)
-			gone.leave()
+		siotest.SpecifyRecovery(t, how, socketio.Options{}, func(t *testing.T, srv *siotest.Server) {
+			gone, here := srv.JoinRecovering(t, siotest.WebSocket), srv.JoinRecovering(t, siotest.WebSocket)
+			gone.Disconnect()
 			srv.Emit("hello")
-			wantEqual(t, "before", socketio.KeptBy(srv.Of("/")).Timer, true)
+			siotest.WantEqual(t, "before", socketio.KeptBy(srv.Of("/")).Timer, true)
 			if how == "Close" {
 				if err := srv.Close(); err != nil {
 					t.Error(err)
@@ -313,12 +315,12 @@ func TestShutdownOfRecovery(t *testing.T) {
 			} else {
 				done := make(chan error)
 				go func() { done <- srv.Shutdown(t.Context()) }()
-				here.wantEvents("hello")
-				here.wantClosed()
-				wantEqual(t, "Shutdown", <-done, nil)
+				here.WantEvents("hello")
+				here.WantClosed()
+				siotest.WantEqual(t, "Shutdown", <-done, nil)
 			}
-			srv.wantLeft(t, here.id, socketio.ReasonShutdown)
-			wantEqual(t, "after", socketio.KeptBy(srv.Of("/")), socketio.Kept{})
+			srv.WantDisconnect(t, here.ID, socketio.ReasonShutdown)
+			siotest.WantEqual(t, "after", socketio.KeptBy(srv.Of("/")), socketio.Kept{})
 			srv.Emit("to nobody") // which must do no harm
 		})
 	}
@@ -329,8 +331,8 @@ func TestShutdownOfRecovery(t *testing.T) {
 func TestQuietLogIsForgotten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		srv := serveInMemory(t, &socketio.Options{Recovery: &socketio.Recovery{Window: time.Minute}, PingInterval: time.Hour})
-		srv.join(t, webSocket)
+		srv := siotest.ServeInMemory(t, &socketio.Options{Recovery: &socketio.Recovery{Window: time.Minute}, PingInterval: time.Hour})
+		srv.Join(t, siotest.WebSocket)
 		for range 2 {
 			srv.Emit("v")
 			<-time.After(30 * time.Second)
@@ -346,7 +348,7 @@ func TestQuietLogIsForgotten(t *testing.T) {
 			}
 			<-time.After(30 * time.Second)
 			synctest.Wait()
-			wantEqual(t, "kept when the second is, too", socketio.KeptBy(srv.Of("/")), socketio.Kept{})
+			siotest.WantEqual(t, "kept when the second is, too", socketio.KeptBy(srv.Of("/")), socketio.Kept{})
 		}
 		srv.Emit("v")
 	})

@@ -6,23 +6,17 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/socketio-go/socketio/internal/siotest"
+
 	"github.com/socketio-go/socketio"
 )
-
-// arriveIn joins a child of a template for the first time.
-func (srv *testServer) arriveIn(t *testing.T, namespace string) *returner {
-	t.Helper()
-	c := &returner{srv: srv, transport: webSocket, namespace: namespace, client: srv.open(t, webSocket)}
-	c.joinAgain()
-	return c
-}
 
 // The children of a template share one log: what is for all of them is in it once,
 // and each client is sent what was for its own child.
 func TestRecoverySharedByChildren(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		srv := serveInMemory(t, &socketio.Options{Recovery: &socketio.Recovery{Window: time.Minute}, PingInterval: time.Hour})
+		srv := siotest.ServeInMemory(t, &socketio.Options{Recovery: &socketio.Recovery{Window: time.Minute}, PingInterval: time.Hour})
 		all := srv.OfMatch(regexp.MustCompile(`^/child-\d$`).MatchString)
 		outgoing := 0
 		all.OnAnyOutgoing(func(*socketio.Socket, socketio.Message) { outgoing++ })
@@ -30,16 +24,16 @@ func TestRecoverySharedByChildren(t *testing.T) {
 		empty.Emit("nobody is there")
 		all.Emit("nobody is anywhere")
 		srv.Emit("nobody is in the default namespace")
-		wantEqual(t, "kept for nobody", socketio.KeptBy(empty), socketio.Kept{})
-		wantEqual(t, "kept for nobody", socketio.KeptBy(srv.Of("/")), socketio.Kept{})
+		siotest.WantEqual(t, "kept for nobody", socketio.KeptBy(empty), socketio.Kept{})
+		siotest.WantEqual(t, "kept for nobody", socketio.KeptBy(srv.Of("/")), socketio.Kept{})
 
-		one, two := srv.arriveIn(t, "/child-1"), srv.arriveIn(t, "/child-2")
+		one, two := srv.JoinRecoveringIn(t, "/child-1"), srv.JoinRecoveringIn(t, "/child-2")
 		all.Emit("zero", []byte{0})
-		one.wantEvents(`zero {"_placeholder":true,"num":0} 00`)
-		two.wantEvents(`zero {"_placeholder":true,"num":0} 00`)
-		wantEqual(t, "seen by OnAnyOutgoing", outgoing, 2)
-		wantEqual(t, "events kept", socketio.KeptBy(empty).Events, 1)
-		two.conn().Cut()
+		one.WantEvents(`zero {"_placeholder":true,"num":0} 00`)
+		two.WantEvents(`zero {"_placeholder":true,"num":0} 00`)
+		siotest.WantEqual(t, "seen by OnAnyOutgoing", outgoing, 2)
+		siotest.WantEqual(t, "events kept", socketio.KeptBy(empty).Events, 1)
+		two.MemConn().Cut()
 		synctest.Wait()
 		all.Emit("first", []byte{1})
 		srv.Of("/child-1").Emit("for one")
@@ -47,23 +41,23 @@ func TestRecoverySharedByChildren(t *testing.T) {
 		empty.Emit("for nobody")
 		all.To("room").Emit("for nobody's room")
 		all.Broadcast().Compress(true).Emit("last", 7)
-		wantEqual(t, "events kept", socketio.KeptBy(empty).Events, 6)
-		one.wantEvents(`first {"_placeholder":true,"num":0} 01`, "for one", "last 7")
+		siotest.WantEqual(t, "events kept", socketio.KeptBy(empty).Events, 6)
+		one.WantEvents(`first {"_placeholder":true,"num":0} 01`, "for one", "last 7")
 
-		thief := &returner{srv: srv, transport: webSocket, namespace: "/child-1", pid: two.pid, offset: two.offset}
-		thief.client = srv.open(t, webSocket)
-		thief.joinAgain()
-		wantEqual(t, "recovered in another child", thief.recovered, false)
-		two.wantMissed(`first {"_placeholder":true,"num":0} 01`, "for two", "last 7")
-		wantEqual(t, "recovered", two.recovered, true)
-		for _, c := range []*returner{one, two, thief} {
-			c.write("41" + c.namespace + ",")
+		thief := &siotest.RecoveringClient{Srv: srv, Transport: siotest.WebSocket, Namespace: "/child-1", PID: two.PID, Offset: two.Offset}
+		thief.Client = srv.Open(t, siotest.WebSocket)
+		thief.Rejoin()
+		siotest.WantEqual(t, "recovered in another child", thief.Recovered, false)
+		two.WantMissed(`first {"_placeholder":true,"num":0} 01`, "for two", "last 7")
+		siotest.WantEqual(t, "recovered", two.Recovered, true)
+		for _, c := range []*siotest.RecoveringClient{one, two, thief} {
+			c.Write("41" + c.Namespace + ",")
 		}
 		synctest.Wait()
-		wantEqual(t, "kept when all have left", socketio.KeptBy(empty), socketio.Kept{Timer: true})
+		siotest.WantEqual(t, "kept when all have left", socketio.KeptBy(empty), socketio.Kept{Timer: true})
 		<-time.After(2 * time.Minute)
 		synctest.Wait()
-		wantEqual(t, "kept later", socketio.KeptBy(empty), socketio.Kept{})
+		siotest.WantEqual(t, "kept later", socketio.KeptBy(empty), socketio.Kept{})
 	})
 }
 
@@ -71,24 +65,24 @@ func TestRecoverySharedByChildren(t *testing.T) {
 func TestRecoveryLimitsOfATemplate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		srv := serveInMemory(t, &socketio.Options{Recovery: &socketio.Recovery{MaxEvents: 3, MaxSessions: 2}, PingInterval: time.Hour})
+		srv := siotest.ServeInMemory(t, &socketio.Options{Recovery: &socketio.Recovery{MaxEvents: 3, MaxSessions: 2}, PingInterval: time.Hour})
 		all := srv.OfMatch(regexp.MustCompile(`^/child-\d$`).MatchString)
-		var clients []*returner
+		var clients []*siotest.RecoveringClient
 		for _, name := range []string{"/child-1", "/child-2", "/child-3"} {
-			c := srv.arriveIn(t, name)
+			c := srv.JoinRecoveringIn(t, name)
 			clients = append(clients, c)
-			c.conn().Cut()
+			c.MemConn().Cut()
 			synctest.Wait()
 		}
-		wantEqual(t, "namespaces kept", srv.names(), "/child-2 /child-3")
+		siotest.WantEqual(t, "namespaces kept", srv.NamespaceNames(), "/child-2 /child-3")
 		for range 2 {
 			srv.Of("/child-2").Emit("two")
 			srv.Of("/child-3").Emit("three")
 		}
-		wantEqual(t, "kept", socketio.KeptBy(all).Events, 3)
-		wantEqual(t, "sessions kept", socketio.KeptBy(all).Sessions, 2)
-		clients[0].wantFresh()
-		clients[1].wantFresh() // the first event for it is not kept any more
-		clients[2].wantFresh() // nor is it known that this one was not for it
+		siotest.WantEqual(t, "kept", socketio.KeptBy(all).Events, 3)
+		siotest.WantEqual(t, "sessions kept", socketio.KeptBy(all).Sessions, 2)
+		clients[0].WantNotRecovered()
+		clients[1].WantNotRecovered() // the first event for it is not kept any more
+		clients[2].WantNotRecovered() // nor is it known that this one was not for it
 	})
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/socketio-go/socketio/internal/siotest"
+
 	"github.com/socketio-go/socketio"
 )
 
@@ -77,7 +79,7 @@ func (m *model) names() string {
 	return text(slices.Collect(maps.Keys(names)))
 }
 
-func text(list []string) string { return strings.Join(sorted(list), " ") }
+func text(list []string) string { return strings.Join(siotest.Sorted(list), " ") }
 
 func ids(sockets []*socketio.Socket) string {
 	var list []string
@@ -116,13 +118,13 @@ func TestIndexIsWhatTheModelSays(t *testing.T) {
 				s := sockets[id]
 				switch op := random.IntN(20); {
 				case op < 2:
-					wantEqual(t, "added", x.Add(s), !m.gone[id])
+					siotest.WantEqual(t, "added", x.Add(s), !m.gone[id])
 					if !m.gone[id] {
 						m.sockets[id] = true
 					}
 				case op < 10:
 					_, ok := x.Join(s, rooms...)
-					wantEqual(t, "joined", ok, !m.gone[id])
+					siotest.WantEqual(t, "joined", ok, !m.gone[id])
 					m.join(id, rooms)
 				case op < 18:
 					x.Leave(s, rooms...)
@@ -138,15 +140,15 @@ func TestIndexIsWhatTheModelSays(t *testing.T) {
 				if random.IntN(2) == 0 {
 					sender = id
 				}
-				wantEqual(t, "receivers", ids(x.Collect(nil, rooms, except, sockets[sender])), m.collect(rooms, except, sender))
-				wantEqual(t, "rooms of a socket", text(x.RoomsOf(sockets[id])), text(slices.Collect(maps.Keys(m.rooms[id]))))
-				wantEqual(t, "rooms", text(x.RoomNames()), m.names())
+				siotest.WantEqual(t, "receivers", ids(x.Collect(nil, rooms, except, sockets[sender])), m.collect(rooms, except, sender))
+				siotest.WantEqual(t, "rooms of a socket", text(x.RoomsOf(sockets[id])), text(slices.Collect(maps.Keys(m.rooms[id]))))
+				siotest.WantEqual(t, "rooms", text(x.RoomNames()), m.names())
 				n, r := x.Count()
-				wantEqual(t, "counts", fmt.Sprint(n, r), fmt.Sprint(len(m.sockets), len(strings.Fields(m.names()))))
+				siotest.WantEqual(t, "counts", fmt.Sprint(n, r), fmt.Sprint(len(m.sockets), len(strings.Fields(m.names()))))
 				name := names[random.IntN(len(names))]
-				wantEqual(t, "sockets of a room", x.CountRoom(name), len(strings.Fields(m.collect([]string{name}, nil, ""))))
+				siotest.WantEqual(t, "sockets of a room", x.CountRoom(name), len(strings.Fields(m.collect([]string{name}, nil, ""))))
 				found, ok := x.Socket(id)
-				wantEqual(t, "found", ok && found == sockets[id], m.sockets[id])
+				siotest.WantEqual(t, "found", ok && found == sockets[id], m.sockets[id])
 				if t.Failed() {
 					t.Fatalf("in step %d", step)
 				}
@@ -178,7 +180,7 @@ func TestIndexForgets(t *testing.T) {
 	}
 	wg.Wait()
 	n, r := x.Count()
-	wantEqual(t, "what is left", fmt.Sprint(n, r), "0 0")
+	siotest.WantEqual(t, "what is left", fmt.Sprint(n, r), "0 0")
 }
 
 // What a socket costs that leaves depends on its own rooms, and a room's cost on
@@ -204,8 +206,8 @@ func TestIndexOfManyTakesLinearTime(t *testing.T) { // not parallel: it compares
 			c.Join(c.one, "everybody", fmt.Sprint("room ", i))
 			c.Join(c.busy, fmt.Sprint("room ", i))
 		}
-		wantEqual(t, "rooms of one socket", len(c.RoomsOf(c.busy)), n+1)
-		wantEqual(t, "sockets of one room", c.CountRoom("everybody"), n)
+		siotest.WantEqual(t, "rooms of one socket", len(c.RoomsOf(c.busy)), n+1)
+		siotest.WantEqual(t, "sockets of one room", c.CountRoom("everybody"), n)
 		return c
 	}
 	crowds := map[int]crowd{many: gather(many), few: gather(few)}
@@ -292,7 +294,7 @@ func TestCollectAllocations(t *testing.T) { // not parallel: it counts what is a
 		allocations := testing.AllocsPerRun(10, func() {
 			found = len(x.Collect(dst, tt.rooms, tt.except, tt.sender))
 		})
-		wantEqual(t, tt.name+", found", found, tt.found)
+		siotest.WantEqual(t, tt.name+", found", found, tt.found)
 		if allocations > tt.most {
 			t.Errorf("%s: %v allocations, want at most %v", tt.name, allocations, tt.most)
 		}

@@ -1,6 +1,0 @@
-//go:build !race
-
-package socketio_test
-
-// poolLoss is how many times the allocations of ordinary code are permitted.
-const poolLoss = 1
