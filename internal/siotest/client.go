@@ -164,18 +164,20 @@ func Show(packets ...any) string {
 	return strings.Join(list, " ")
 }
 
+// What ends the reading of a client: nothing within its limit, or the connection.
 var (
 	ErrTimeout = errors.New("nothing came")
 	ErrEnd     = errors.New("connection closed")
 )
 
-var QuestionID = regexp.MustCompile(`^4[25](?:\d+-)?(\d+)\[`)
+// AckID finds the id for the ack in an event.
+var AckID = regexp.MustCompile(`^4[25](?:\d+-)?(\d+)\[`)
 
 // WantAckRequest reads an event and returns the id for its answer.
 func (c *Client) WantAckRequest(event string) (id string) {
 	c.T.Helper()
 	text, _ := c.Read().(string)
-	m := QuestionID.FindStringSubmatch(text)
+	m := AckID.FindStringSubmatch(text)
 	if m == nil || !strings.Contains(text, event) {
 		c.T.Fatalf("got %s, want the question %s", text, event)
 	}

@@ -14,6 +14,7 @@ func ReadMemStats(m *runtime.MemStats) {
 	runtime.ReadMemStats(m)
 }
 
+// HeapBytes returns the size of the heap after garbage collection.
 func HeapBytes() int64 {
 	var m runtime.MemStats
 	ReadMemStats(&m)
@@ -23,4 +24,5 @@ func HeapBytes() int64 {
 // A NoCleanup test does not keep the clients that it has made.
 type NoCleanup struct{ testing.TB }
 
+// Cleanup forgets the function.
 func (NoCleanup) Cleanup(func()) {}

@@ -36,6 +36,7 @@ func (srv *Server) openPolling(t testing.TB, h http.Header) *PollingWire {
 	return w
 }
 
+// Do sends one request of the session and returns the body of the response.
 func (w *PollingWire) Do(method string, body []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(w.Ctx, w.Wait)
 	defer cancel()
@@ -59,6 +60,7 @@ func (w *PollingWire) Do(method string, body []byte) ([]byte, error) {
 	return got, err
 }
 
+// Separator separates the packets of a payload.
 const Separator = "\x1e"
 
 func (w *PollingWire) Write(packets ...any) error {

@@ -140,6 +140,7 @@ type Received struct {
 // have.
 var offsetLike = regexp.MustCompile(`^[0-9a-z]+-[0-9a-z]+$`)
 
+// Receive reads one packet with its attachments.
 func (r *RecoveringClient) Receive() (event Received, err error) {
 	packet, err := r.Next()
 	if err != nil {

@@ -69,6 +69,7 @@ func ServeInMemory(t *testing.T, opts *socketio.Options) *Server {
 	return srv
 }
 
+// ServeOn is Serve with a listener, and what dials it.
 func ServeOn(t *testing.T, opts *socketio.Options, l net.Listener, dial func(ctx context.Context, network, addr string) (net.Conn, error)) *Server {
 	t.Helper()
 	var o socketio.Options
@@ -146,7 +147,7 @@ func WantError[E error](t *testing.T, srv *Server) E {
 // Advance lets time pass in a bubble, while c answers heartbeats.
 func (srv *Server) Advance(c *Client, d time.Duration) {
 	c.T.Helper()
-	time.AfterFunc(d, func() { srv.Emit("time passed") })
+	time.AfterFunc(d, func() { _ = srv.Emit("time passed") })
 	c.Want(`42["time passed"]`)
 }
 

@@ -28,10 +28,11 @@ func newUpgradingWire(srv *Server, w *PollingWire) *UpgradingWire {
 func (w *UpgradingWire) Upgrade(giveUp bool) error {
 	url := "ws" + strings.TrimPrefix(strings.Replace(w.URL, Polling, WebSocket, 1), "http")
 	dialer := websocket.Dialer{NetDialContext: w.srv.Dial}
-	conn, _, err := dialer.DialContext(w.Ctx, url, nil)
+	conn, resp, err := dialer.DialContext(w.Ctx, url, nil)
 	if err != nil {
 		return err
 	}
+	resp.Body.Close()
 	ws := &WebSocketWire{conn, w.Wait, make(chan struct{}, 1)}
 	if err = ws.Write("2probe"); err == nil {
 		_, err = ws.Read()
@@ -91,10 +92,11 @@ func (w *UpgradingWire) HangUp() {
 	if w.ws != nil {
 		w.ws.Close()
 	} else {
-		w.PollingWire.Write("1")
+		_ = w.PollingWire.Write("1")
 	}
 }
 
+// Close closes the WebSockets.
 func (w *UpgradingWire) Close() {
 	select {
 	case ws := <-w.probed:

@@ -38,6 +38,7 @@ func Sorted(list []string) []string {
 	return list
 }
 
+// WantPanic checks that fn panics with a text that contains each of texts.
 func WantPanic(t *testing.T, fn func(), texts ...string) {
 	t.Helper()
 	defer func() {

@@ -19,6 +19,7 @@ type WebSocketWire struct {
 	mu   chan struct{} // held while writing; not a sync.Mutex, which stops the clock of a bubble
 }
 
+// OpenWebSocket dials a WebSocket and reads nothing from it.
 func (srv *Server) OpenWebSocket(t testing.TB, url string, h http.Header) *WebSocketWire {
 	t.Helper()
 	dialer := websocket.Dialer{NetDialContext: srv.Dial}
@@ -63,6 +64,7 @@ func (w *WebSocketWire) Read() (any, error) {
 	return string(data), nil
 }
 
+// Close closes the WebSocket without a close frame.
 func (w *WebSocketWire) Close() { w.WS.Close() }
 
 // OpenDeflating opens a session over a WebSocket whose client offers

@@ -391,7 +391,7 @@ func TestQuestionsWhileClientsLeave(t *testing.T) {
 			for n := range i {
 				packet, err := c.Next()
 				text, _ := packet.(string)
-				m := siotest.QuestionID.FindStringSubmatch(text)
+				m := siotest.AckID.FindStringSubmatch(text)
 				if err != nil || m == nil {
 					t.Errorf("question %d: %s, %v", n, text, err)
 					return

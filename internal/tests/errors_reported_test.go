@@ -145,14 +145,14 @@ func TestStuckHandlersAreNamed(t *testing.T) {
 		first          string
 		event, handler string
 	}{
-		{"a handler", func(n *socketio.Namespace) { n.On("block", stuckHandler) }, `42/x,["block"]`, "block", "socketio_test.stuckHandler"},
-		{"a handler without reflection", func(n *socketio.Namespace) { n.On("block", block) }, `42/x,["block"]`, "block", "socketio_test.TestStuckHandlersAreNamed.func1"},
+		{"a handler", func(n *socketio.Namespace) { n.On("block", stuckHandler) }, `42/x,["block"]`, "block", "tests_test.stuckHandler"},
+		{"a handler without reflection", func(n *socketio.Namespace) { n.On("block", block) }, `42/x,["block"]`, "block", "tests_test.TestStuckHandlersAreNamed.func1"},
 		{"a typed handler", func(n *socketio.Namespace) {
 			socketio.Event[int]("block").On(n, func(_ context.Context, s *socketio.Socket, _ int) error { block(s); return nil })
-		}, `42/x,["block",1]`, "block", "socketio_test.TestStuckHandlersAreNamed."},
+		}, `42/x,["block",1]`, "block", "tests_test.TestStuckHandlersAreNamed."},
 		{"a call", func(n *socketio.Namespace) {
 			socketio.Call[int, int]("block").On(n, func(_ context.Context, s *socketio.Socket, _ int) (int, error) { block(s); return 0, nil })
-		}, `42/x,["block",1]`, "block", "socketio_test.TestStuckHandlersAreNamed."},
+		}, `42/x,["block",1]`, "block", "tests_test.TestStuckHandlersAreNamed."},
 		{"an interceptor", func(n *socketio.Namespace) {
 			n.Intercept(func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Next) ([]any, error) {
 				if m.Event == "block" {
@@ -161,8 +161,8 @@ func TestStuckHandlersAreNamed(t *testing.T) {
 				return next(ctx, m)
 			})
 		}, `42/x,["block"]`, "block", ""},
-		{"OnConnect", func(n *socketio.Namespace) { n.OnConnect(block) }, `42/x,["any"]`, "connection", "socketio_test.TestStuckHandlersAreNamed.func1"},
-		{"middleware", func(n *socketio.Namespace) { n.Use(stuckMiddleware) }, `42/x,["any"]`, "middleware", "socketio_test.stuckMiddleware"},
+		{"OnConnect", func(n *socketio.Namespace) { n.OnConnect(block) }, `42/x,["any"]`, "connection", "tests_test.TestStuckHandlersAreNamed.func1"},
+		{"middleware", func(n *socketio.Namespace) { n.Use(stuckMiddleware) }, `42/x,["any"]`, "middleware", "tests_test.stuckMiddleware"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -74,7 +74,7 @@ func TestPositional(t *testing.T) {
 	}
 	siotest.WantPanic(t, func() {
 		socketio.Event[*move]("e").On(srv, func(context.Context, *socketio.Socket, *move) error { return nil })
-	}, `socketio: On("e"): a *socketio_test.move is a pointer`)
+	}, `socketio: On("e"): a *tests_test.move is a pointer`)
 	siotest.WantPanic(t, func() {
 		type bad struct {
 			socketio.Positional
