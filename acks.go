@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/socketio-go/socketio/internal/arguments"
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
@@ -49,7 +50,7 @@ func (a *response) send(args ...any) error {
 		return err
 	}
 	for i, arg := range args {
-		if err, ok := arg.(error); ok && !encodesItself(reflect.TypeOf(err)) {
+		if err, ok := arg.(error); ok && !arguments.EncodesItself(reflect.TypeOf(err)) {
 			return fmt.Errorf("socketio: ack, argument %d: a %T is an error, which must be the only argument", i, err)
 		}
 	}
@@ -71,7 +72,7 @@ func (a *response) send(args ...any) error {
 
 // sendToServer sends args to the server that emitted the event.
 func (a *response) sendToServer(respond func(Args), args []any) error {
-	encoded, err := argsOf(a.srv, args)
+	encoded, err := a.srv.argsOf(args)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+
+	"github.com/socketio-go/socketio/internal/arguments"
 )
 
 // Args are the arguments of an event or of an ack, not yet decoded.
@@ -14,7 +16,7 @@ import (
 // a handler, it stands for all of its arguments, attachments included, without
 // decoding or copying them.
 //
-// Args are immutable and may be clones and shared.
+// Args are immutable and may be kept and shared.
 type Args struct {
 	raw [][]byte // each argument as JSON, with placeholders for attachments
 	bin [][]byte // the attachments
@@ -24,65 +26,34 @@ type Args struct {
 // message. It copies binary data. The error says which argument can't be encoded,
 // such as an object whose "_placeholder" is true beside binary data; see
 // [Emitter.Emit].
-func EncodeArgs(args ...any) (Args, error) { return argsOf(nil, args) }
-
-// argsOf is EncodeArgs. A panic is counted unless srv is nil.
-func argsOf(srv *Server, args []any) (Args, error) {
-	e := encoders.Get().(*encoder)
-	e.srv = srv
-	e.escapePlaceholders, e.refusePlaceholders = false, false
-	return e.args(args)
+func EncodeArgs(args ...any) (Args, error) {
+	return encodeArgs(argsOptions, arguments.Keep, args)
 }
 
-// busArgs is EncodeArgs for other servers: it escapes data that looks like a
-// placeholder.
+// argsOf is EncodeArgs, and counts panics.
+func (srv *Server) argsOf(args []any) (Args, error) {
+	return encodeArgs(&srv.encoding, arguments.Keep, args)
+}
+
+// busArgs is argsOf for other servers: it escapes data that looks like a placeholder.
 func (srv *Server) busArgs(args ...any) (Args, error) {
-	e := encoders.Get().(*encoder)
-	e.srv = srv
-	e.escapePlaceholders, e.refusePlaceholders = true, false
-	return e.args(args)
+	return encodeArgs(&srv.encoding, arguments.Escape, args)
 }
 
-// args encodes arguments, and releases e.
-func (e *encoder) args(args []any) (a Args, err error) {
-	defer e.release()
+func encodeArgs(opts *arguments.Options, like arguments.Placeholders, args []any) (Args, error) {
 	if err := noCallback("EncodeArgs", args, "Emit takes one after the arguments"); err != nil {
 		return Args{}, err
 	}
-	ends := make([]int, 0, len(args))
-	for i, arg := range args {
-		if whole, ok := arg.(Args); ok {
-			numbers := e.numbersOf(whole.bin)
-			for _, raw := range whole.raw {
-				if err := e.appendArg(i, whole, raw, numbers); err != nil {
-					return Args{}, fmt.Errorf("socketio: argument %d: %w", i, err)
-				}
-				ends = append(ends, len(e.json))
-			}
-			continue
-		}
-		if err := e.append(i, arg); err != nil {
-			return Args{}, fmt.Errorf("socketio: argument %d: %w", i, err)
-		}
-		ends = append(ends, len(e.json))
-	}
-	if i, err := e.check(); err != nil {
-		return Args{}, fmt.Errorf("socketio: argument %d: %w", i, err)
-	}
-	if len(ends) == 0 {
-		return Args{}, nil
-	}
-	json := bytes.Clone(e.json)
-	from := 0
-	for _, to := range ends {
-		a.raw = append(a.raw, json[from:to:to])
-		from = to
-	}
-	for _, b := range e.bin {
-		a.bin = append(a.bin, append(make([]byte, 0, len(b)), b...))
-	}
-	return a, nil
+	e := arguments.NewEncoder(opts, like)
+	defer e.Release()
+	list, err := e.List(args)
+	return Args{list.Raw, list.Bin}, err
 }
+
+// ArgsFromWire returns arguments as they were received: raw is the JSON of each, bin
+// the attachments that placeholders in them refer to by number. It is for codecs,
+// clients and their tests. It keeps both, so they must not be modified.
+func ArgsFromWire(raw, bin [][]byte) Args { return Args{raw, bin} }
 
 // Len counts the arguments.
 func (a Args) Len() int { return len(a.raw) }
@@ -143,42 +114,29 @@ func (a Args) Binary() [][]byte { return a.bin }
 type AckFunc func(args ...any) error
 
 // cloneArgs returns a copy of arguments that alias a buffer in use.
-func cloneArgs(raw, bin [][]byte) Args {
-	size := 0
-	for _, r := range raw {
-		size += len(r)
-	}
-	buf := make([]byte, 0, size)
-	clones := make([][]byte, len(raw))
-	for i, r := range raw {
-		buf = append(buf, r...)
-		clones[i] = buf[len(buf)-len(r) : len(buf) : len(buf)]
-	}
-	return Args{clones, bin}
-}
+func cloneArgs(raw, bin [][]byte) Args { return Args{arguments.Clone(raw), bin} }
 
 // size returns the memory that the arguments take, in bytes; at least one.
-func (a Args) size() int64 {
-	const sliceHeader = 24
-	json := 1
-	for _, b := range a.raw {
-		json += len(b)
+func (a Args) size() int64 { return arguments.Size(a.raw, a.bin) }
+
+// decodeArg decodes one argument into what dst points to. What is stored never
+// aliases raw.
+func decodeArg(raw []byte, bin [][]byte, dst any) error {
+	if a, ok := dst.(*Args); ok {
+		*a = cloneArgs([][]byte{raw}, bin)
+		return nil
 	}
-	n := allocated(json) + sliceHeader*len(a.raw)
-	for _, b := range a.bin {
-		n += allocated(len(b)) + 2*sliceHeader // the list of them has grown
-	}
-	return int64(n)
+	return arguments.Decode(raw, bin, dst)
 }
 
-// allocated returns the number of bytes that the runtime may take for n bytes, which
-// it rounds up to a size class or to pages.
-func allocated(n int) int {
-	const page = 8 << 10
-	if n <= 4*page {
-		return n + n/8 + 16
+// decodePlain is decodeArg for plain values, without allocations: dst does not escape.
+// It reports whether the value is plain.
+func decodePlain(raw []byte, bin [][]byte, dst any) bool {
+	if a, ok := dst.(*Args); ok {
+		*a = cloneArgs([][]byte{raw}, bin)
+		return true
 	}
-	return (n + page - 1) / page * page
+	return arguments.DecodePlain(raw, bin, dst)
 }
 
 // String shows the arguments as JSON, for logs.

@@ -3,6 +3,8 @@ package socketio
 import (
 	"fmt"
 	"reflect"
+
+	"github.com/socketio-go/socketio/internal/arguments"
 )
 
 // callback removes a callback from the end of an event's arguments. A named type of
@@ -16,7 +18,7 @@ func callback[F any](event string, args []any) (rest []any, fn F, found bool, er
 	fn, found = args[last].(F)
 	v := reflect.ValueOf(args[last])
 	switch {
-	case v.Kind() != reflect.Func || !found && encodesItself(v.Type()):
+	case v.Kind() != reflect.Func || !found && arguments.EncodesItself(v.Type()):
 		return args, fn, false, nil
 	case v.IsNil():
 		return args, fn, false, fmt.Errorf("socketio: event %q: the callback is a nil %T", event, args[last])
@@ -37,7 +39,7 @@ func noCallback(what string, args []any, instead string) error {
 		return nil
 	}
 	t := reflect.TypeOf(args[last])
-	if t == nil || t.Kind() != reflect.Func || encodesItself(t) {
+	if t == nil || t.Kind() != reflect.Func || arguments.EncodesItself(t) {
 		return nil
 	}
 	return fmt.Errorf("socketio: %s: a %s as the last argument: no callback is taken here, %s", what, t, instead)

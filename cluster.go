@@ -166,7 +166,7 @@ func (e Emitter) publishAll(m adapter.Message) error {
 
 // broadcast publishes the event that enc holds.
 func (cn *clusterNamespace) broadcast(e Emitter, enc *encoder) error {
-	return cn.publish(e.busMessage(adapter.Message{Kind: adapter.Broadcast, Data: enc.payload(), Binary: enc.bin}))
+	return cn.publish(e.busMessage(adapter.Message{Kind: adapter.Broadcast, Data: enc.Payload(), Binary: enc.Attachments()}))
 }
 
 // roomsChanged notifies the member that sockets have joined or left these rooms.
@@ -315,7 +315,7 @@ func (cn *clusterNamespace) deliver(e Emitter, m *adapter.Message) error {
 	if err != nil {
 		return err
 	}
-	defer enc.release()
+	defer enc.Release()
 	if m.ID != "" {
 		return cn.serveBroadcastRequest(e, m, event, enc)
 	}
@@ -333,28 +333,14 @@ func beginReceived(n *Namespace, m *adapter.Message) (_ *encoder, event string, 
 	p := packets.Get().(*sio.Packet)
 	defer packets.Put(p)
 	enc := n.srv.newEncoder()
-	kind := sio.Event
-	if len(m.Binary) > 0 {
-		kind = sio.BinaryEvent
-	}
-	enc.text = append(sio.AppendHeader(enc.text, kind, n.name, len(m.Binary), noAck), m.Data...)
-	if err = p.Decode(enc.text, noLimits); err == nil && (p.Name == nil || !utf8.Valid(p.Data)) {
-		err = sio.ErrPayload
-	}
-	if err == nil && enc.refusePlaceholders && len(m.Binary) > 0 && sio.HasPlain(p.Data) {
-		err = errPlaceholder
-	}
-	if err == nil {
+	if err = enc.Load(p, m.Data, m.Binary, noLimits); err == nil {
 		err = n.srv.checkNumber(len(m.Binary))
 	}
 	if err != nil {
-		enc.release()
+		enc.Release()
 		return nil, "", err
 	}
 	event = string(p.Name)
-	enc.json = append(enc.json, p.Data[:len(p.Data)-1]...) // without the bracket
-	enc.bin = append(enc.bin, m.Binary...)
-	enc.text = enc.text[:0]
 	return enc, event, nil
 }
 

@@ -30,8 +30,8 @@ func (n *Namespace) ServerSideEmit(event string, args ...any) error {
 	if err != nil {
 		return err
 	}
-	defer enc.release()
-	m := adapter.Message{Kind: adapter.Emit, Data: enc.payload(), Binary: enc.bin}
+	defer enc.Release()
+	m := adapter.Message{Kind: adapter.Emit, Data: enc.Payload(), Binary: enc.Attachments()}
 	return n.Broadcast().publishAll(m)
 }
 
@@ -61,9 +61,9 @@ func (n *Namespace) ServerSideEmitWithAck(ctx context.Context, event string, arg
 	if err != nil {
 		return nil, err
 	}
-	defer enc.release()
+	defer enc.Release()
 	var replies []Reply
-	m := adapter.Message{Kind: adapter.Emit, Data: enc.payload(), Binary: enc.bin}
+	m := adapter.Message{Kind: adapter.Emit, Data: enc.Payload(), Binary: enc.Attachments()}
 	err = n.Broadcast().requestAll(ctx, m, func(m *adapter.Message) error {
 		if m.Kind != adapter.Emitted {
 			return errResponseKind

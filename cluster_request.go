@@ -238,7 +238,7 @@ func (cn *clusterNamespace) respond(req *adapter.Message, m adapter.Message) {
 func (cn *clusterNamespace) serveBroadcastRequest(e Emitter, m *adapter.Message, event string, enc *encoder) error {
 	req := &adapter.Message{From: m.From, ID: m.ID} // m is only valid until Deliver returns
 	id := firstBroadcastAck + cn.ns.acks.Add(1)
-	msg, err := enc.event(cn.ns, id)
+	msg, err := eventMessage(cn.ns, id, enc)
 	if err != nil {
 		return err
 	}

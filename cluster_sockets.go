@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/socketio-go/socketio/adapter"
+	"github.com/socketio-go/socketio/internal/arguments"
 )
 
 // A RemoteSocket describes a socket that may be on another server, at the time of the
@@ -24,7 +25,7 @@ type RemoteSocket struct {
 
 // A remoteValue is a value attached to a socket of another server, as one argument
 // that is not decoded yet.
-type remoteValue Args
+type remoteValue = arguments.List
 
 // socketDetails is how servers describe a socket to each other.
 type socketDetails struct {
@@ -170,7 +171,7 @@ func (d *socketDetails) socket(data map[string]json.RawMessage, bin [][]byte) Re
 		r.Rooms = append(r.Rooms, string(name))
 	}
 	for name, raw := range data {
-		r.values[name] = remoteValue{[][]byte{raw}, bin}
+		r.values[name] = remoteValue{Raw: [][]byte{raw}, Bin: bin}
 	}
 	return r
 }

@@ -4,8 +4,7 @@ import (
 	"bytes"
 	"net/url"
 
-	"github.com/go-json-experiment/json"
-
+	"github.com/socketio-go/socketio/internal/arguments"
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
@@ -57,7 +56,7 @@ func cutQuery(p *sio.Packet) {
 	for name, list := range values {
 		auth[name] = list[len(list)-1]
 	}
-	p.Data, _ = json.Marshal(auth, jsonOptions) // strings can't fail
+	p.Data, _ = arguments.MarshalJSON(auth) // strings can't fail
 }
 
 // connectPayload returns the payload of the CONNECT that tells a client that s is
@@ -83,9 +82,9 @@ func (c *conn) refusalPayload(e *Error) []byte {
 			whole = e.Message
 		}
 	}
-	payload, err := json.Marshal(whole, jsonOptions)
+	payload, err := arguments.MarshalJSON(whole)
 	if err != nil { // its Data is not JSON
-		payload, _ = json.Marshal(message, jsonOptions)
+		payload, _ = arguments.MarshalJSON(message)
 	}
 	return payload
 }

@@ -133,12 +133,12 @@ func (e Emitter) emitAll(event string, args []any) error {
 	if err != nil {
 		return err
 	}
-	defer enc.release()
+	defer enc.Release()
 	if e.ns.template == nil && !e.empty() {
 		return e.emit(e.ns, event, enc)
 	}
 	if e.empty() || e.ns.srv.opts.Codec != nil { // which may refuse it, though there is no receiver
-		if _, err := enc.event(e.ns, noAck); err != nil || e.empty() {
+		if _, err := eventMessage(e.ns, noAck, enc); err != nil || e.empty() {
 			return err
 		}
 	}
@@ -201,7 +201,7 @@ func (e Emitter) deliver(n *Namespace, event string, enc *encoder) error {
 	if len(out.sockets) == 0 {
 		return nil
 	}
-	m, err := enc.event(n, noAck)
+	m, err := eventMessage(n, noAck, enc)
 	if err != nil {
 		return err
 	}
@@ -332,7 +332,7 @@ func (r *recovery) emitEncoded(e Emitter, n *Namespace, position int64, enc *enc
 			return nil
 		}
 		encoded := &encodedEvent{offset: offset}
-		if encoded.m, err = enc.eventWithOffset(n, offset); err == nil {
+		if encoded.m, err = eventWithOffset(n, offset, enc); err == nil {
 			err = r.appendAndQueue(e, n, position, enc, encoded, out)
 		}
 	}
@@ -359,7 +359,7 @@ func (r *recovery) offsetLocked(e Emitter, position int64, enc *encoder) string 
 		return r.offset(position)
 	case r.bus == nil && !e.volatile:
 		return r.offset(r.last + 1)
-	case enc.endsInString(): // which clients would take for an offset
+	case enc.EndsInString(): // which clients would take for an offset
 		return r.offset(r.last)
 	}
 	return ""
@@ -426,7 +426,7 @@ func (e Emitter) address(n *Namespace, position int64, enc *encoder, offset stri
 	var m *engine.Message
 	if encoded != nil {
 		m = encoded.m
-	} else if m, err = enc.eventWithOffset(n, offset); err != nil {
+	} else if m, err = eventWithOffset(n, offset, enc); err != nil {
 		return err
 	}
 	m.SetCompression(e.compress)

@@ -73,10 +73,10 @@ func (e Emitter) emitForReplies(ctx context.Context, event string, args []any) (
 	if err != nil {
 		return nil, err
 	}
-	defer enc.release()
+	defer enc.Release()
 	members := e.ns.expand()
 	if len(members) == 0 || e.empty() {
-		_, err := enc.event(e.ns, noAck)
+		_, err := eventMessage(e.ns, noAck, enc)
 		return c, err
 	}
 	for _, n := range members {
@@ -98,7 +98,7 @@ func (e Emitter) emitForRepliesIn(ctx context.Context, n *Namespace, c *replyCol
 		return nil
 	}
 	id := firstBroadcastAck + n.acks.Add(1)
-	m, err := enc.event(n, id)
+	m, err := eventMessage(n, id, enc)
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func (c *replyCollector) keepLocked(args Args, err error) (Args, error) {
 // other servers' clients.
 func (c *replyCollector) requestReplies(ctx context.Context, cn *clusterNamespace, e Emitter, enc *encoder) {
 	deadline, _ := ctx.Deadline()
-	m := e.busMessage(adapter.Message{Kind: adapter.Broadcast, Timeout: untilDeadline(deadline), Data: enc.payload(), Binary: enc.bin})
+	m := e.busMessage(adapter.Message{Kind: adapter.Broadcast, Timeout: untilDeadline(deadline), Data: enc.Payload(), Binary: enc.Attachments()})
 	req, err := cn.sendRequest(m, c.response)
 	if err != nil {
 		c.mu.Lock()

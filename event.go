@@ -131,7 +131,7 @@ func (k Key[T]) Get(of ValueHolder) (v T, ok bool) {
 		return v, ok
 	}
 	// It comes from another server. No lock is held while T decodes itself.
-	if err := Args(remote).Decode(&v); err != nil {
+	if err := (Args{remote.Raw, remote.Bin}).Decode(&v); err != nil {
 		return v, false
 	}
 	if _, is := of.(RemoteSocket); is {

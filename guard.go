@@ -111,22 +111,6 @@ func (srv *Server) panicked(event string, value any) *PanicError {
 	return newPanicError(event, value)
 }
 
-// encodeGuarded calls a function that encodes a value of the application. A panic is
-// counted unless srv is nil.
-func encodeGuarded(srv *Server, fn func() error) (err error) {
-	protect(func() { err = fn() }, func(value any) {
-		if value == errGoexit {
-			return
-		}
-		p := newPanicError("", value)
-		if srv != nil {
-			srv.panics.Add(1)
-		}
-		err = fmt.Errorf("panic while encoding: %w", p)
-	})
-	return err
-}
-
 // A failure is an error of the application that was looked at once: the methods
 // of an error, such as Unwrap, are code of the application too.
 type failure struct {

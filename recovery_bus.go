@@ -26,7 +26,7 @@ func (e Emitter) publishToLog(n *Namespace, event string, enc *encoder) error {
 	if e.only != nil && !e.only.Connected() {
 		return ErrClosed
 	}
-	m := e.busMessage(adapter.Message{Kind: adapter.Broadcast, Data: enc.payload(), Binary: enc.bin})
+	m := e.busMessage(adapter.Message{Kind: adapter.Broadcast, Data: enc.Payload(), Binary: enc.Attachments()})
 	if e.only != nil {
 		m.Rooms, m.Except, m.Only = []string{e.only.id}, nil, true
 	}
@@ -220,12 +220,12 @@ func (r *recovery) eventsAfter(ctx context.Context, n *Namespace, position int64
 			continue
 		}
 		if m.Volatile {
-			enc.release()
+			enc.Release()
 			continue
 		}
 		l := positionedEntry{logEntry{only: onlyOf(m), rooms: m.Rooms, except: m.Except}, m.Position}
-		l.m, err = enc.eventWithOffset(n, r.offset(m.Position))
-		enc.release()
+		l.m, err = eventWithOffset(n, r.offset(m.Position), enc)
+		enc.Release()
 		if err != nil {
 			return nil, err
 		}
@@ -410,7 +410,7 @@ func (r *recovery) decode(session *adapter.Session) (*savedSession, error) {
 		}
 	}
 	for name, raw := range values {
-		saved.values[name] = remoteValue{[][]byte{raw}, session.Binary}
+		saved.values[name] = remoteValue{Raw: [][]byte{raw}, Bin: session.Binary}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/socketio-go/socketio/internal/arguments"
 	"github.com/socketio-go/socketio/internal/engine"
 	"github.com/socketio-go/socketio/internal/sio"
 )
@@ -39,9 +40,9 @@ func (l *logEntry) size() int64 {
 	if l.shared == nil {
 		return place + l.m.Size()
 	}
-	n := allocated(len(l.shared.payload)) + int(unsafe.Sizeof(sharedEvent{}))
+	n := arguments.Allocated(len(l.shared.payload)) + int(unsafe.Sizeof(sharedEvent{}))
 	for _, b := range l.shared.bin {
-		n += allocated(len(b)) + 48 // the list of them has grown
+		n += arguments.Allocated(len(b)) + 48 // the list of them has grown
 	}
 	return place + int64(n)
 }
@@ -115,8 +116,8 @@ func (r *recovery) append(e Emitter, n *Namespace, enc *encoder, offset string, 
 		l.ns, l.m = n, out.parts[0].m
 	} else {
 		l.shared = &sharedEvent{compress: e.compress}
-		l.shared.payload = append(sio.AppendString(append(bytes.Clone(enc.json), ','), offset), ']')
-		for _, b := range enc.bin {
+		l.shared.payload = enc.PayloadWith(offset)
+		for _, b := range enc.Attachments() {
 			l.shared.bin = append(l.shared.bin, bytes.Clone(b))
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/socketio-go/socketio/internal/arguments"
 	"github.com/socketio-go/socketio/internal/engine"
 	"github.com/socketio-go/socketio/internal/origin"
 )
@@ -24,15 +25,16 @@ import (
 //
 // All methods may be called concurrently, and after the server is closed.
 type Server struct {
-	root    *Namespace // "/"
-	opts    Options
-	hooks   Hooks
-	origins *origin.Policy
-	engine  *engine.Server
-	files   clientFiles
-	log     errorLog
-	cluster clusterCounters
-	calls   callCounts
+	root     *Namespace // "/"
+	opts     Options
+	hooks    Hooks
+	origins  *origin.Policy
+	engine   *engine.Server
+	files    clientFiles
+	encoding arguments.Options
+	log      errorLog
+	cluster  clusterCounters
+	calls    callCounts
 	counters
 
 	mu          sync.RWMutex // guards the following
@@ -51,6 +53,7 @@ func NewServer(opts *Options) *Server {
 		opts:       opts.withDefaults(),
 		namespaces: make(map[string]*Namespace),
 	}
+	srv.encoding = srv.newEncoding()
 	srv.log.to = srv.opts.Logger
 	if srv.opts.Hooks != nil {
 		srv.hooks = *srv.opts.Hooks

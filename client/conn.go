@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/arguments"
 	"github.com/socketio-go/socketio/internal/eioclient"
 	"github.com/socketio-go/socketio/internal/sio"
 )
@@ -101,7 +102,7 @@ func (k *conn) decode(turn *eioclient.Turn, text []byte, bin [][]byte) {
 	case p.Attachments > len(bin):
 		kept := *p
 		kept.Namespace, kept.Name, kept.Data = bytes.Clone(p.Namespace), bytes.Clone(p.Name), nil
-		kept.Args = keep(p.Args)
+		kept.Args = arguments.Clone(p.Args)
 		for i, raw := range kept.Args {
 			kept.Args[i] = sio.Literal(raw)
 		}
@@ -360,7 +361,7 @@ func (k *conn) observeIn(hook func(Packet), p *sio.Packet, bin [][]byte) {
 	case sio.Connect, sio.ConnectError:
 		packet.Data = string(p.Data)
 	default:
-		packet.Args = argsOf(keep(p.Args), bin)
+		packet.Args = socketio.ArgsFromWire(arguments.Clone(p.Args), bin)
 	}
 	k.c.guard(nil, "", func() { hook(packet) })
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/arguments"
 	"github.com/socketio-go/socketio/internal/eioclient"
 	"github.com/socketio-go/socketio/internal/sio"
 )
@@ -154,9 +155,9 @@ func (c *call) args(from int) socketio.Args {
 		return socketio.Args{}
 	}
 	if c.keeps {
-		return argsOf(c.raw[from:], c.bin)
+		return socketio.ArgsFromWire(c.raw[from:], c.bin)
 	}
-	return argsOf(keep(c.raw[from:]), c.bin)
+	return socketio.ArgsFromWire(arguments.Clone(c.raw[from:]), c.bin)
 }
 
 // event has an event handled: at once on the reader's goroutine if no handler
@@ -221,9 +222,9 @@ func (s *Socket) holdLocked(t task) error {
 
 // keepCall is a task whose call outlives the reader's buffer.
 func keepCall(l *life, p *sio.Packet, bin [][]byte, offset string) task {
-	raw := keep(p.Args)
+	raw := arguments.Clone(p.Args)
 	t := task{call: &call{s: l.s, life: l, event: string(p.Name), raw: raw, bin: bin, keeps: true, id: p.ID}, offset: offset}
-	t.size = int64(len(p.Name)) + sizeOf(raw, bin)
+	t.size = int64(len(p.Name)) + arguments.Size(raw, bin)
 	return t
 }
 
@@ -268,7 +269,7 @@ func (k *conn) answered(turn *eioclient.Turn, p *sio.Packet, bin [][]byte) {
 	pending := s.acks[p.ID]
 	if pending == nil { // it comes too late, or twice
 		var after []func()
-		if s.deliveredLocked(p.ID, argsOf(keep(p.Args), bin)) {
+		if s.deliveredLocked(p.ID, socketio.ArgsFromWire(arguments.Clone(p.Args), bin)) {
 			after = s.deliverLocked()
 		} else {
 			c.dropped.LateAnswers++
@@ -277,14 +278,14 @@ func (k *conn) answered(turn *eioclient.Turn, p *sio.Packet, bin [][]byte) {
 		runAll(after)
 		return
 	}
-	args := argsOf(keep(p.Args), bin)
+	args := socketio.ArgsFromWire(arguments.Clone(p.Args), bin)
 	if pending.blocks {
 		s.settleLocked(p.ID, pending, args, nil)
 		c.mu.Unlock()
 		return
 	}
 	c.mu.Unlock()
-	if k.waitForSpace(turn, sizeOf(p.Args, bin)) { // else Closed settles it
+	if k.waitForSpace(turn, arguments.Size(p.Args, bin)) { // else Closed settles it
 		s.settle(p.ID, args, nil)
 	}
 }

@@ -91,7 +91,7 @@ func (c *call) decode(i int, dst any) error {
 	if i >= len(c.raw) {
 		return nil
 	}
-	if err := argsOf(c.raw[i:i+1], c.bin).Decode(dst); err != nil {
+	if err := socketio.ArgsFromWire(c.raw[i:i+1], c.bin).Decode(dst); err != nil {
 		var decode *socketio.DecodeError
 		if errors.As(err, &decode) {
 			err = decode.Err

@@ -26,36 +26,6 @@ func appendPacket(dst []byte, t sio.Type, namespace string, id int64, event []by
 
 func quoted(s string) []byte { return sio.AppendString(nil, s) }
 
-// argsOf returns arguments that alias nothing that will change.
-func argsOf(raw, bin [][]byte) socketio.Args { return socketio.ArgsFromWire(raw, bin) }
-
-// keep copies arguments that alias a buffer in use.
-func keep(raw [][]byte) [][]byte {
-	size := 0
-	for _, r := range raw {
-		size += len(r)
-	}
-	buf := make([]byte, 0, size)
-	kept := make([][]byte, len(raw))
-	for i, r := range raw {
-		buf = append(buf, r...)
-		kept[i] = buf[len(buf)-len(r) : len(buf) : len(buf)]
-	}
-	return kept
-}
-
-// sizeOf returns what keeping arguments costs in bytes, one at least.
-func sizeOf(raw, bin [][]byte) int64 {
-	const sliceHeader = 24
-	n := 1
-	for _, list := range [][][]byte{raw, bin} {
-		for _, b := range list {
-			n += len(b) + sliceHeader
-		}
-	}
-	return int64(n)
-}
-
 // stringOf decodes a JSON string.
 func stringOf(raw []byte) (s string, ok bool) {
 	if len(raw) < 2 || raw[0] != '"' {

@@ -1,52 +1,24 @@
-package socketio
+package arguments
 
 import (
-	"encoding"
-	stdjson "encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
-
-	"github.com/go-json-experiment/json"
 )
 
-// This file checks, at registration, the types into which arguments are decoded.
-// JSON has no channels or functions, and no client can send a value of a type of
-// this library, such as a *Socket.
+// Types checks, at registration, the types into which arguments are decoded. JSON has
+// no channels or functions, and no peer can send a value of a type of this library, such
+// as a *Socket.
+type Types struct {
+	Args reflect.Type          // the type that takes several arguments; it can't be in another value
+	Own  map[reflect.Type]bool // types of this library that can't be decoded
+}
 
-var (
-	unmarshalers = []reflect.Type{
-		reflect.TypeFor[json.UnmarshalerFrom](),
-		reflect.TypeFor[stdjson.Unmarshaler](),
-		reflect.TypeFor[encoding.TextUnmarshaler](),
-	}
-	marshalers = []reflect.Type{
-		reflect.TypeFor[json.MarshalerTo](),
-		reflect.TypeFor[stdjson.Marshaler](),
-		reflect.TypeFor[encoding.TextMarshaler](),
-	}
-	ownTypes = map[reflect.Type]bool{
-		reflect.TypeFor[Server]():          true,
-		reflect.TypeFor[Namespace]():       true,
-		reflect.TypeFor[Room]():            true,
-		reflect.TypeFor[Socket]():          true,
-		reflect.TypeFor[RemoteSocket]():    true,
-		reflect.TypeFor[Handshake]():       true,
-		reflect.TypeFor[Emitter]():         true,
-		reflect.TypeFor[Message]():         true,
-		reflect.TypeFor[Options]():         true,
-		reflect.TypeFor[PanicError]():      true,
-		reflect.TypeFor[DecodeError]():     true,
-		reflect.TypeFor[DisconnectError](): true,
-		reflect.TypeFor[NoResponseError](): true,
-	}
-)
-
-// undecodable returns why no argument can be decoded into a t, or "" if its type does
+// Undecodable returns why no argument can be decoded into a t, or "" if its type does
 // not exclude it.
-func undecodable(t reflect.Type) string {
-	path, part := misfit(t, make(map[reflect.Type]bool))
+func (o *Types) Undecodable(t reflect.Type) string {
+	path, part := o.misfit(t, make(map[reflect.Type]bool))
 	switch {
 	case part == nil:
 		return ""
@@ -59,8 +31,8 @@ func undecodable(t reflect.Type) string {
 }
 
 // misfit finds a part of t that can't be decoded, and the path of fields to it.
-func misfit(t reflect.Type, seen map[reflect.Type]bool) (path string, part reflect.Type) {
-	if ownTypes[t] || t == argsType && len(seen) > 0 {
+func (o *Types) misfit(t reflect.Type, seen map[reflect.Type]bool) (path string, part reflect.Type) {
+	if o.Own[t] || t == o.Args && len(seen) > 0 {
 		return "", t
 	}
 	if seen[t] {
@@ -78,40 +50,42 @@ func misfit(t reflect.Type, seen map[reflect.Type]bool) (path string, part refle
 			return "", t
 		}
 	case reflect.Pointer, reflect.Slice, reflect.Array:
-		return misfit(t.Elem(), seen)
+		return o.misfit(t.Elem(), seen)
 	case reflect.Map:
 		if !keyOfObjects(t.Key()) {
 			return "", t.Key()
 		}
-		return misfit(t.Elem(), seen)
+		return o.misfit(t.Elem(), seen)
 	case reflect.Struct:
-		return misfitField(t, seen)
+		return o.misfitField(t, seen)
 	}
 	return "", nil
 }
 
 // misfitField is misfit for the fields of a struct. It ignores interfaces: the
 // application may use such a field for its own values.
-func misfitField(t reflect.Type, seen map[reflect.Type]bool) (path string, part reflect.Type) {
+func (o *Types) misfitField(t reflect.Type, seen map[reflect.Type]bool) (path string, part reflect.Type) {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		embedded := f.Anonymous && (f.Type.Kind() == reflect.Struct || f.Type.Kind() == reflect.Pointer && f.Type.Elem().Kind() == reflect.Struct)
 		if !f.IsExported() && !embedded || f.Tag.Get("json") == "-" || f.Type.Kind() == reflect.Interface {
 			continue
 		}
-		if path, part = misfit(f.Type, seen); part != nil {
+		if path, part = o.misfit(f.Type, seen); part != nil {
 			return strings.TrimSuffix(f.Name+"."+path, "."), part
 		}
 	}
 	return "", nil
 }
 
-func encodesItself(t reflect.Type) bool {
-	return slices.ContainsFunc(marshalers, t.Implements)
+// EncodesItself reports whether values of type t have a method for encoding.
+func EncodesItself(t reflect.Type) bool {
+	return slices.ContainsFunc(marshals, t.Implements)
 }
 
+// decodesItself reports whether values of type t have a method for decoding.
 func decodesItself(t reflect.Type) bool {
-	for _, u := range unmarshalers {
+	for _, u := range unmarshals {
 		if t.Implements(u) && t.Kind() != reflect.Interface || reflect.PointerTo(t).Implements(u) {
 			return true
 		}

@@ -1,4 +1,4 @@
-package socketio
+package arguments
 
 import (
 	"encoding"

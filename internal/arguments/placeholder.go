@@ -1,8 +1,7 @@
-package socketio
+package arguments
 
 import (
 	"bytes"
-	"fmt"
 
 	"github.com/socketio-go/socketio/internal/sio"
 )
@@ -20,7 +19,7 @@ type jsonSegment struct{ from, to, placeholders, arg int }
 // check returns an error, and the argument, if clients would take data of the
 // application for a placeholder. Clients look for placeholders only in packets with
 // attachments.
-func (e *encoder) check() (arg int, err error) {
+func (e *Encoder) check() (arg int, err error) {
 	if len(e.bin) == 0 {
 		return 0, nil
 	}
@@ -30,32 +29,23 @@ func (e *encoder) check() (arg int, err error) {
 			continue // every placeholder stands for an attachment
 		}
 		if sio.Marked(raw) != s.placeholders {
-			return s.arg, errPlaceholder
+			return s.arg, ErrPlaceholder
 		}
 	}
 	return 0, nil
 }
 
-// checkNumber checks the number of attachments of one packet.
-func (srv *Server) checkNumber(attachments int) error {
-	most := max(srv.opts.MaxAttachments, sio.DefaultAttachments)
-	if attachments > most && srv.opts.Codec == nil {
-		return fmt.Errorf("%d attachments, where clients accept %d: see Options.MaxAttachments", attachments, most)
-	}
-	return nil
-}
-
 // checkRepeated checks the size of the packet in a format that can't refer to the
-// same data twice, which a codec or an adapter may use.
-func (e *encoder) checkRepeated(srv *Server) error {
-	if len(e.bin) == 0 || srv.opts.Codec == nil && srv.opts.Adapter == nil {
+// same attachment twice, if such a format may be used.
+func (e *Encoder) checkRepeated() error {
+	if len(e.bin) == 0 || !e.opts.NoRepeats {
 		return nil
 	}
 	repeated := 0
 	for _, b := range e.bin {
 		repeated -= len(b)
 	}
-	for _, m := range e.finder.Find(e.payload()) {
+	for _, m := range e.finder.Find(e.Payload()) {
 		if m.Num < len(e.bin) {
 			repeated += len(e.bin[m.Num])
 		}

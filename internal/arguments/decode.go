@@ -1,4 +1,4 @@
-package socketio
+package arguments
 
 import (
 	"bytes"
@@ -27,10 +27,13 @@ var decodeNumber = json.UnmarshalFromFunc(func(dec *jsontext.Decoder, n *stdjson
 	return stdjson.Unmarshal(raw, n)
 })
 
-// decodeArg decodes one argument into what dst points to. What is stored never
-// aliases raw.
-func decodeArg(raw []byte, bin [][]byte, dst any) error {
-	if decodePlain(raw, bin, dst) {
+// MarshalJSON encodes a value without attachments, with the options of arguments.
+func MarshalJSON(v any) ([]byte, error) { return json.Marshal(v, jsonOptions) }
+
+// Decode decodes one argument into what dst points to. What is stored never aliases
+// raw. A []byte receives an attachment itself, without copying.
+func Decode(raw []byte, bin [][]byte, dst any) error {
+	if DecodePlain(raw, bin, dst) {
 		return nil
 	}
 	if len(bin) == 0 {
@@ -51,9 +54,9 @@ func decodeArg(raw []byte, bin [][]byte, dst any) error {
 	return err
 }
 
-// decodePlain decodes plain values into common types, without allocations: dst does
+// DecodePlain decodes plain values into common types, without allocations: dst does
 // not escape. It reports whether it could.
-func decodePlain(raw []byte, bin [][]byte, dst any) (ok bool) {
+func DecodePlain(raw []byte, bin [][]byte, dst any) (ok bool) {
 	switch dst := dst.(type) {
 	case *string:
 		*dst, ok = plainString(raw)
@@ -62,8 +65,6 @@ func decodePlain(raw []byte, bin [][]byte, dst any) (ok bool) {
 		if ok = found && num < len(bin); ok {
 			*dst = bin[num]
 		}
-	case *Args:
-		*dst, ok = cloneArgs([][]byte{raw}, bin), true
 	case *stdjson.RawMessage:
 		*dst, ok = append((*dst)[:0], raw...), true
 	case *int:
