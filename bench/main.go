@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/socketio-go/socketio/bench/clients"
 	"github.com/socketio-go/socketio/bench/loadgen"
 	"github.com/socketio-go/socketio/bench/suite"
 )
@@ -26,6 +27,7 @@ const usage = `usage: go run ./bench <command> [flags]
 
   run      measure everything, print the tables, write results and plots
   gate     measure the main cases for a minute; fail if a ratio is far off
+  client   measure this library's client beside plain gorilla: two minutes
   report   print the tables of a results file again, and redraw its plots
   drive    run one scenario on a server that runs already:
            go run ./bench drive echo '{"Addr":"127.0.0.1:4000","Window":16}'
@@ -34,6 +36,7 @@ const usage = `usage: go run ./bench <command> [flags]
 
 func main() {
 	suite.Drive(os.Args)
+	clients.Process(os.Args)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := command(ctx, os.Args[1:]); err != nil {
@@ -51,6 +54,8 @@ func command(ctx context.Context, args []string) error {
 		return run(ctx, args[1:])
 	case "gate":
 		return gate(ctx)
+	case "client":
+		return measureClients(ctx, args[1:])
 	case "report":
 		return report(args[1:])
 	}
@@ -181,6 +186,24 @@ func gate(ctx context.Context) error {
 	}
 	defer remove()
 	return suite.Gate(ctx, runner, os.Stdout)
+}
+
+func measureClients(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("client", flag.ExitOnError)
+	reps := flags.Int("reps", 5, "repetitions")
+	_ = flags.Parse(args) // exits
+
+	bench, err := moduleDir(ctx)
+	if err != nil {
+		return err
+	}
+	runner, remove, err := prepare(ctx, bench, []string{suite.Ours})
+	if err != nil {
+		return err
+	}
+	defer remove()
+	runner.Reps = *reps
+	return suite.Clients(ctx, runner, os.Stdout)
 }
 
 func report(args []string) error {

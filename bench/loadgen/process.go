@@ -43,6 +43,9 @@ func ownCPU() cpu {
 	return cpu{seconds(usage.Utime), seconds(usage.Stime)}
 }
 
+// RSS returns this process's resident set in KiB.
+func RSS() float64 { return rssOf(os.Getpid()) }
+
 // rssOf returns the resident set of a process in KiB.
 func rssOf(pid int) float64 {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

@@ -115,24 +115,29 @@ func (r *Runner) measure(ctx context.Context, run planned) (result loadgen.Resul
 
 // drive runs a scenario in a process of its own; see [Drive].
 func drive(ctx context.Context, cpu, scenario string, cfg loadgen.Config, result *loadgen.Result) error {
-	self, err := os.Executable()
+	config, err := json.Marshal(cfg)
 	if err != nil {
 		return err
 	}
-	config, err := json.Marshal(cfg)
+	return self(ctx, cpu, result, []string{"GOGC=400"}, driveCommand, scenario, string(config))
+}
+
+// self runs this program again and decodes what it writes.
+func self(ctx context.Context, cpu string, result any, env []string, args ...string) error {
+	program, err := os.Executable()
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, runTimeout)
 	defer cancel()
-	argv := onCPU(cpu, []string{self, driveCommand, scenario, string(config)})
+	argv := onCPU(cpu, append([]string{program}, args...))
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env = append(os.Environ(), "GOGC=400")
+	cmd.Env = append(os.Environ(), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("generator: %w: %.500s", err, stderr.String())
+		return fmt.Errorf("%s: %w: %.500s", args[0], err, stderr.String())
 	}
 	return json.Unmarshal(stdout.Bytes(), result)
 }
