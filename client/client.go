@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
 
-	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/internal/eioclient"
 )
 
@@ -22,8 +20,8 @@ type Client struct {
 	main *Socket
 	opts Options
 	base *url.URL
-	own  *http.Transport  // that no other client uses; nil if there is none
-	cfg  eioclient.Config // without URL and Header
+	cfg  eioclient.Config
+	own  atomic.Pointer[http.Transport] // of polling, if no other client uses it
 
 	ctx    context.Context // of attempts and callbacks; ends with Close
 	cancel context.CancelFunc
@@ -35,8 +33,8 @@ type Client struct {
 
 	mu         sync.Mutex // guards the following, and the sockets
 	state      State
-	sockets    map[string]*Socket
-	order      []*Socket // in the order of Of
+	others     map[string]*Socket // those of other namespaces than "/"
+	order      []*Socket          // in the order of Of
 	closed     bool
 	conn       *conn
 	conns      []*conn            // those that have not ended, which may be one that closes beside a new one
@@ -70,11 +68,11 @@ func New(rawURL string, opts *Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{opts: d, base: base, sockets: make(map[string]*Socket)}
+	c := &Client{opts: d, base: base}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	c.cfg, c.own = engineConfig(&d)
-	c.cfg.Tasks = &c.tasks
-	c.main = c.Of("/")
+	c.cfg = c.engineConfig()
+	c.main = &Socket{client: c, namespace: "/"}
+	c.order = []*Socket{c.main}
 	return c, nil
 }
 
@@ -101,79 +99,6 @@ func parseURL(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-// engineConfig returns the settings for the engine, and the transport that must be
-// closed with the client.
-func engineConfig(o *Options) (eioclient.Config, *http.Transport) {
-	poller := &http.Client{}
-	if o.HTTPClient != nil {
-		*poller = *o.HTTPClient
-		poller.Timeout = 0
-	}
-	if poller.Jar == nil {
-		poller.Jar, _ = cookiejar.New(nil) // never fails without options
-	}
-	base := http.DefaultTransport.(*http.Transport)
-	own := false // the transport is a copy of ours
-	switch t := poller.Transport.(type) {
-	case nil:
-		base, own = base.Clone(), true
-	case *http.Transport:
-		base = t
-		if o.Dial != nil || o.TLS != nil {
-			base, own = t.Clone(), true
-		}
-	default: // it decides for itself how to connect
-	}
-	if own {
-		if o.Dial != nil {
-			base.DialContext = o.Dial
-		}
-		if o.TLS != nil {
-			base.TLSClientConfig = o.TLS
-		}
-		poller.Transport = base
-	}
-	cfg := eioclient.Config{
-		Upgrade:        !o.DisableUpgrade && o.Transports[0] == socketio.Polling,
-		Poller:         poller,
-		Jar:            poller.Jar,
-		Dial:           base.DialContext,
-		Proxy:          base.Proxy,
-		TLS:            base.TLSClientConfig,
-		Compression:    o.Compression,
-		WriteTimeout:   o.WriteTimeout,
-		UpgradeTimeout: o.UpgradeTimeout,
-		MaxMessage:     o.MaxPayload,
-		MaxQueue:       o.MaxQueue,
-		Now:            o.Now,
-	}
-	if cfg.TLS != nil { // net/http adds HTTP/2 to its own, which has no WebSocket
-		cfg.TLS = cfg.TLS.Clone()
-		cfg.TLS.NextProtos = nil
-	}
-	if cfg.Dial == nil {
-		cfg.Dial = http.DefaultTransport.(*http.Transport).DialContext
-	}
-	for _, t := range o.Transports {
-		if t == socketio.Polling {
-			cfg.Transports = append(cfg.Transports, eioclient.Polling)
-		} else {
-			cfg.Transports = append(cfg.Transports, eioclient.WebSocket)
-		}
-	}
-	if !own {
-		return cfg, nil
-	}
-	return cfg, base
-}
-
-// closeIdle closes the connections of polling that are kept for later requests.
-func (c *Client) closeIdle() {
-	if c.own != nil {
-		c.own.CloseIdleConnections()
-	}
-}
-
 // Of returns the socket of a namespace, the same one for the same name. It is
 // not joined before [Socket.Connect] is called.
 func (c *Client) Of(namespace string) *Socket {
@@ -182,17 +107,29 @@ func (c *Client) Of(namespace string) *Socket {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.sockets[namespace]
+	s := c.socketLocked([]byte(namespace))
 	if s == nil {
 		s = &Socket{client: c, namespace: namespace}
-		c.sockets[namespace] = s
+		if c.others == nil {
+			c.others = make(map[string]*Socket)
+		}
+		c.others[namespace] = s
 		c.order = append(c.order, s)
 	}
 	return s
 }
 
-// spawn runs fn on a goroutine that Shutdown waits for. The caller holds mu, or
-// is such a goroutine.
+// socketLocked returns the socket of a namespace, or nil.
+func (c *Client) socketLocked(namespace []byte) *Socket {
+	if string(namespace) == "/" {
+		return c.main
+	}
+	return c.others[string(namespace)]
+}
+
+// spawn runs fn on a goroutine that Shutdown waits for. The caller is such a
+// goroutine, or holds mu and has seen that the client is not closed, or closes it:
+// Shutdown begins to wait later.
 func (c *Client) spawn(fn func()) {
 	c.tasks.Add(1)
 	go func() {

@@ -139,7 +139,7 @@ func (k *conn) handle(turn *eioclient.Turn, p *sio.Packet, bin [][]byte, size in
 	}
 	switch p.Type {
 	case sio.Connect:
-		k.connected(p)
+		aside(func() { k.connected(p) })
 	case sio.ConnectError:
 		k.refused(p)
 	case sio.Disconnect:
@@ -151,9 +151,20 @@ func (k *conn) handle(turn *eioclient.Turn, p *sio.Packet, bin [][]byte, size in
 	}
 }
 
+// aside runs fn on another goroutine. The stack of the reader keeps the size that
+// it has had once, which is a good part of what an idle client costs.
+func aside(fn func()) {
+	done := make(chan struct{})
+	go func() { // it has ended when aside returns
+		defer close(done)
+		fn()
+	}()
+	<-done
+}
+
 // memberLocked returns the socket of a namespace that is in a state by k.
 func (k *conn) memberLocked(namespace []byte, state membership) *Socket {
-	s := k.c.sockets[string(namespace)]
+	s := k.c.socketLocked(namespace)
 	if s == nil || s.life == nil || s.life.k != k || s.state != state {
 		return nil
 	}
@@ -323,9 +334,10 @@ func (k *conn) takeBackLocked(unsent []*eioclient.Message) {
 
 // control encodes a packet without arguments.
 func (c *Client) control(t sio.Type, namespace string, payload []byte) (*eioclient.Message, error) {
-	var m *eioclient.Message
+	m := new(eioclient.Message)
 	encode := func() (err error) {
-		m, err = c.newMessage(append(sio.AppendHeader(nil, t, namespace, 0, -1), payload...), nil)
+		text := sio.AppendHeader(eioclient.AppendType(nil), t, namespace, 0, -1)
+		*m, err = c.newMessage(append(text, payload...), nil)
 		return err
 	}
 	isolate := func(_ string, fn func() error) error { return fn() }

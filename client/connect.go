@@ -100,7 +100,7 @@ func (c *Client) notify() {
 	for {
 		c.mu.Lock()
 		if len(c.changes) == 0 {
-			c.notifying = false
+			c.changes, c.notifying = nil, false
 			c.mu.Unlock()
 			returned = true
 			return
@@ -186,9 +186,9 @@ func (c *Client) connectUntil() {
 			}
 			c.lost = false
 		}
-		ctx, cancel := context.WithTimeout(c.ctx, c.opts.ConnectTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), c.opts.ConnectTimeout)
 		c.attempts++
-		c.cancelDial = cancel
+		c.cancelDial = cancel // which Close calls
 		c.setStateLocked(Change{To: Connecting, Attempt: attempt})
 		c.mu.Unlock()
 
@@ -286,32 +286,12 @@ func (c *Client) waitLocked(attempt int, last error) bool {
 
 // attempt tries once to open a connection.
 func (c *Client) attempt(ctx context.Context, attempt int) error {
-	cfg := c.cfg
-	cfg.URL = c.base
-	if fn := c.opts.URL; fn != nil {
-		var raw string
-		err := c.call("URL", func() (err error) { raw, err = fn(ctx, attempt); return err })
-		if err == nil {
-			cfg.URL, err = parseURL(raw)
-		}
-		if err != nil {
-			return fmt.Errorf("client: Options.URL: %w", err)
-		}
-	}
-	if fn := c.opts.Header; fn != nil {
-		err := c.call("Header", func() (err error) { cfg.Header, err = fn(ctx); return err })
-		if err != nil {
-			return fmt.Errorf("client: Options.Header: %w", err)
-		}
-	}
-	if user := cfg.URL.User; user != nil {
-		u := *cfg.URL
-		u.User = nil
-		cfg.URL = &u
-		cfg.Header = withBasicAuth(cfg.Header, user.Username(), password(user))
+	cfg, err := c.attemptConfig(ctx, attempt)
+	if err != nil {
+		return err
 	}
 	k := &conn{c: c}
-	session, err := eioclient.Dial(ctx, &cfg, k, k.opened)
+	session, err := eioclient.Dial(ctx, cfg, k, k.opened)
 	if err != nil {
 		if cause := ctx.Err(); cause != nil {
 			err = errors.Join(err, cause)
@@ -322,6 +302,38 @@ func (c *Client) attempt(ctx context.Context, attempt int) error {
 		session.Discard(eioclient.ForcedClose, nil)
 	}
 	return nil
+}
+
+// attemptConfig returns the settings for one attempt. They are those of the client
+// where no attempt differs from others.
+func (c *Client) attemptConfig(ctx context.Context, attempt int) (*eioclient.Config, error) {
+	if c.opts.URL == nil && c.opts.Header == nil && c.base.User == nil {
+		return &c.cfg, nil
+	}
+	cfg := c.cfg
+	if fn := c.opts.URL; fn != nil {
+		var raw string
+		err := c.call("URL", func() (err error) { raw, err = fn(ctx, attempt); return err })
+		if err == nil {
+			cfg.URL, err = parseURL(raw)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("client: Options.URL: %w", err)
+		}
+	}
+	if fn := c.opts.Header; fn != nil {
+		err := c.call("Header", func() (err error) { cfg.Header, err = fn(ctx); return err })
+		if err != nil {
+			return nil, fmt.Errorf("client: Options.Header: %w", err)
+		}
+	}
+	if user := cfg.URL.User; user != nil {
+		u := *cfg.URL
+		u.User = nil
+		cfg.URL = &u
+		cfg.Header = withBasicAuth(cfg.Header, user.Username(), password(user))
+	}
+	return &cfg, nil
 }
 
 func (c *Client) unwanted() bool {

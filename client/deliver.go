@@ -46,12 +46,12 @@ func (s *Socket) Deliver(ctx context.Context, event string, args ...any) (socket
 	id := s.nextAck
 	s.nextAck++
 	c.mu.Unlock()
-	m, err := s.encodeEvent(event, args, id)
+	o, err := s.encodeEvent(event, args, id)
 	if err != nil {
 		return socketio.Args{}, err
 	}
-	d := &delivery{s: s, id: id, message: m, result: make(chan delivered, 1)}
-	m.Tag = &outgoing{s: s, message: m, ack: noAck, delivery: true}
+	o.Tag, o.ack, o.delivery = o, noAck, true
+	d := &delivery{s: s, id: id, message: &o.Message, result: make(chan delivered, 1)}
 	c.mu.Lock()
 	if c.refusing.Load() {
 		c.mu.Unlock()

@@ -168,7 +168,7 @@ func (k *conn) event(turn *eioclient.Turn, p *sio.Packet, bin [][]byte, size int
 	}
 	c := k.c
 	c.mu.Lock()
-	s := c.sockets[string(p.Namespace)]
+	s := c.socketLocked(p.Namespace)
 	if s == nil || s.life == nil || s.life.k != k {
 		c.mu.Unlock()
 		return // in flight when we left, or none of ours
@@ -320,8 +320,7 @@ func (a *answer) send(args ...any) error {
 	if err != nil {
 		return err
 	}
-	text, bin := appendPacket(nil, sio.Ack, a.s.namespace, a.id, nil, encoded)
-	m, err := a.s.client.newMessage(text, bin)
+	o, err := a.s.encode(sio.Ack, a.id, "", encoded)
 	if err != nil {
 		return err
 	}
@@ -329,10 +328,9 @@ func (a *answer) send(args ...any) error {
 		return socketio.ErrAnswered
 	}
 	a.s.client.observeOut(a.s.namespace, sio.Ack, "", a.id, encoded)
-	m.Tag = &outgoing{s: a.s, message: m, ack: noAck, answer: true}
+	o.Tag, o.Gate, o.answer = o, &a.life.over, true
 	a.s.client.emitted.Add(1)
-	m.Gate = &a.life.over
-	err = a.life.k.session.Send(m, false)
+	err = a.life.k.session.Send(&o.Message, false)
 	if err == eioclient.ErrClosed {
 		c := a.s.client
 		c.mu.Lock()
@@ -403,10 +401,12 @@ func (s *Socket) run(c *call) {
 			}
 		case h.result:
 			answered = true
-			s.check(c, c.answer().send(results...))
+			if c.id != noAck {
+				s.check(c, c.answer().send(results...))
+			}
 		}
 	}
-	if handled && !answered && !deferred {
+	if c.id != noAck && handled && !answered && !deferred {
 		s.check(c, c.answer().send())
 	}
 	returned = true
@@ -447,7 +447,7 @@ func (c *Client) guard(s *Socket, what string, fn func()) {
 func (c *Client) call(what string, fn func() error) (err error) {
 	err = fmt.Errorf("client: %s: %w", what, errGoexit)
 	done := make(chan struct{})
-	c.spawn(func() {
+	go func() { // it has ended when call returns
 		defer close(done)
 		defer func() {
 			if p := recover(); p != nil {
@@ -455,7 +455,7 @@ func (c *Client) call(what string, fn func() error) (err error) {
 			}
 		}()
 		err = fn()
-	})
+	}()
 	<-done
 	var p *socketio.PanicError
 	if errors.As(err, &p) {

@@ -34,15 +34,16 @@ func (s *Socket) Emit(event string, args ...any) error {
 }
 
 func (s *Socket) emit(event string, args []any, volatile bool) error {
-	m, err := s.encodeEvent(event, args, noAck)
+	o, err := s.encodeEvent(event, args, noAck)
 	if err != nil {
 		return err
 	}
-	return s.send(&outgoing{s: s, message: m, ack: noAck, volatile: volatile})
+	o.volatile = volatile
+	return s.send(o)
 }
 
-// encodeEvent builds an EVENT.
-func (s *Socket) encodeEvent(event string, args []any, id int64) (*eioclient.Message, error) {
+// encodeEvent encodes an EVENT.
+func (s *Socket) encodeEvent(event string, args []any, id int64) (*outgoing, error) {
 	if sio.Reserved(event) {
 		return nil, fmt.Errorf("%w %q", socketio.ErrReserved, event)
 	}
@@ -50,13 +51,13 @@ func (s *Socket) encodeEvent(event string, args []any, id int64) (*eioclient.Mes
 	if err != nil {
 		return nil, fmt.Errorf("client: event %q: %w", event, err)
 	}
-	text, bin := appendPacket(nil, sio.Event, s.namespace, id, quoted(event), encoded)
-	m, err := s.client.newMessage(text, bin)
+	o, err := s.encode(sio.Event, id, event, encoded)
 	if err != nil {
 		return nil, fmt.Errorf("client: event %q: %w", event, err)
 	}
+	o.ack = id
 	s.client.observeOut(s.namespace, sio.Event, event, id, encoded)
-	return m, nil
+	return o, nil
 }
 
 // Volatile returns a target whose events are dropped unless they can be written
@@ -70,14 +71,14 @@ func (v volatile) Emit(event string, args ...any) error { return v.s.emit(event,
 // send sends or buffers an event.
 func (s *Socket) send(o *outgoing) error {
 	c := s.client
-	o.message.Tag = o
+	o.Tag = o
 	c.emitted.Add(1)
 	if c.refusing.Load() {
 		return s.refusedBy(ErrClosed)
 	}
 	if l := s.live.Load(); l != nil {
-		o.message.Gate = &l.over
-		err := l.k.session.Send(o.message, o.volatile)
+		o.Gate = &l.over
+		err := l.k.session.Send(&o.Message, o.volatile)
 		if err != eioclient.ErrClosed {
 			return s.refusedBy(err)
 		}
@@ -87,8 +88,8 @@ func (s *Socket) send(o *outgoing) error {
 	var err error
 	l := s.live.Load()
 	if l != nil { // it has been joined meanwhile, or the connection is about to be lost
-		o.message.Gate = &l.over
-		flush, err = l.k.session.Queue(o.message, o.volatile)
+		o.Gate = &l.over
+		flush, err = l.k.session.Queue(&o.Message, o.volatile)
 	}
 	if l == nil || err == eioclient.ErrClosed {
 		err = s.sendLocked(o)
@@ -143,13 +144,13 @@ func (s *Socket) sendLocked(o *outgoing) error {
 	case c.opts.Offline == Refuse:
 		c.dropped.Refused++
 		return ErrOffline
-	case c.buffered+o.message.Size() > c.opts.MaxBuffer:
+	case c.buffered+o.Size() > c.opts.MaxBuffer:
 		c.dropped.Refused++
 		return ErrBufferFull
 	}
 	o.at = time.Now()
 	s.buffer = append(s.buffer, o)
-	c.buffered += o.message.Size()
+	c.buffered += o.Size()
 	return nil
 }
 
@@ -278,14 +279,14 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (so
 // ask emits an event whose answer is pending.
 func (s *Socket) ask(event string, args []any, p *pendingAck, timeout time.Duration) (int64, error) {
 	id := s.ackID()
-	m, err := s.encodeEvent(event, args, id)
+	o, err := s.encodeEvent(event, args, id)
 	if err != nil {
 		return 0, err
 	}
 	if err := s.awaitAck(id, p, timeout); err != nil {
 		return 0, err
 	}
-	err = s.send(&outgoing{s: s, message: m, ack: id})
+	err = s.send(o)
 	if err != nil {
 		c := s.client
 		c.mu.Lock()
@@ -332,24 +333,44 @@ func (c *Client) yield() {
 	}
 }
 
-// newMessage builds what the server is sent for a packet.
-func (c *Client) newMessage(text []byte, bin [][]byte) (*eioclient.Message, error) {
+// encode encodes an EVENT or an ACK. event is not used for an ACK.
+func (s *Socket) encode(t sio.Type, id int64, event string, args socketio.Args) (*outgoing, error) {
+	o := &outgoing{s: s, ack: noAck}
+	size := len(s.namespace) + len(event) + 40 // of what is not an argument
+	for i := range args.Len() {
+		size += 1 + len(args.Raw(i))
+	}
+	text := eioclient.AppendType(make([]byte, 0, size))
+	var name []byte
+	if t == sio.Event {
+		var buf [64]byte
+		name = sio.AppendString(buf[:0], event)
+	}
+	text, bin := appendPacket(text, t, s.namespace, id, name, args)
+	var err error
+	o.Message, err = s.client.newMessage(text, bin)
+	return o, err
+}
+
+// newMessage returns the message that a packet is sent as. text begins with the
+// type of the Engine.IO packet.
+func (c *Client) newMessage(text []byte, bin [][]byte) (m eioclient.Message, err error) {
 	if c.opts.Codec == nil {
 		return eioclient.NewMessage(text, bin), nil
 	}
-	var message []byte
+	var encoded []byte
 	var binary bool
-	err := attempt("Codec", func() (err error) {
-		message, binary, err = c.opts.Codec.Encode(text, bin)
+	err = attempt("Codec", func() (err error) {
+		encoded, binary, err = c.opts.Codec.Encode(text[1:], bin)
 		return err
 	})
 	switch {
 	case err != nil:
-		return nil, err
+		return m, err
 	case binary:
-		return eioclient.NewBinaryMessage(message), nil
+		return eioclient.NewBinaryMessage(encoded), nil
 	}
-	return eioclient.NewMessage(message, nil), nil
+	return eioclient.NewMessage(append(eioclient.AppendType(nil), encoded...), nil), nil
 }
 
 // observeOut tells the hook of a packet that is about to be sent.

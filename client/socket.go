@@ -80,10 +80,11 @@ const (
 	joined
 )
 
-// An outgoing is what is known of an event besides its message.
+// An outgoing is an event or an answer, encoded.
 type outgoing struct {
+	eioclient.Message
+
 	s        *Socket
-	message  *eioclient.Message
 	at       time.Time // when it was emitted
 	ack      int64     // -1 if it asks for no answer
 	volatile bool
@@ -347,8 +348,8 @@ func (s *Socket) flushLocked() (after []func()) {
 			rest = rest[1:]
 			continue
 		}
-		o.message.Gate, o.message.Admitted = &l.over, true
-		start, err := l.k.session.Queue(o.message, false)
+		o.Gate, o.Admitted = &l.over, true
+		start, err := l.k.session.Queue(&o.Message, false)
 		flush = flush || start
 		if err == eioclient.ErrClosed { // the next connection gets the rest
 			break
@@ -360,7 +361,7 @@ func (s *Socket) flushLocked() (after []func()) {
 			after = append(after, func() { c.report(s, ErrTooBig) })
 			continue
 		}
-		c.buffered -= o.message.Size()
+		c.buffered -= o.Size()
 	}
 	if s.buffer = rest; len(rest) == 0 {
 		s.buffer = nil
@@ -389,7 +390,7 @@ func (s *Socket) dropHeldLocked() { s.held, s.heldBytes = nil, 0 }
 
 // dropBufferedLocked counts an event that leaves the buffer without being sent.
 func (c *Client) dropBufferedLocked(o *outgoing, count *uint64) {
-	c.buffered -= o.message.Size()
+	c.buffered -= o.Size()
 	*count++
 	if c.refusing.Load() {
 		c.unsent++

@@ -58,11 +58,11 @@ type Config struct {
 	Transports []Transport // tried in this order, at least one
 	Upgrade    bool        // from polling to WebSocket
 
-	Poller      *http.Client // for polling; its Timeout must be 0
+	Poller      func() *http.Client // for polling; its Timeout must be 0
 	Jar         http.CookieJar
 	Dial        func(ctx context.Context, network, addr string) (net.Conn, error)
 	Proxy       func(*http.Request) (*url.URL, error)
-	TLS         *tls.Config
+	TLS         func() *tls.Config
 	Compression bool // offer permessage-deflate; the client itself sends uncompressed
 
 	WriteTimeout   time.Duration // for each 64 KiB of a write

@@ -11,8 +11,9 @@ func (s *Session) patience() time.Duration { return s.open.pingInterval + s.open
 
 // hear notes that something has been read.
 func (s *Session) hear() {
-	s.heard.Store(int64(time.Since(s.began)))
-	s.heardWall.Store(s.cfg.Now().UnixNano())
+	now := s.cfg.Now()
+	s.heard.Store(int64(now.Sub(s.began)))
+	s.heardWall.Store(now.UnixNano())
 }
 
 // beat ends the session if the server has been silent for too long. While the
@@ -30,8 +31,9 @@ func (s *Session) beat() {
 		s.pong()
 		return
 	}
-	silent := time.Since(s.began) - time.Duration(s.heard.Load())
-	if s.expiredLocked(s.cfg.Now().UnixNano()) { // the machine was suspended
+	now := s.cfg.Now()
+	silent := now.Sub(s.began) - time.Duration(s.heard.Load())
+	if s.expiredLocked(now.UnixNano()) { // the machine was suspended
 		silent = s.patience()
 	}
 	if rest := s.patience() - silent; rest > 0 {

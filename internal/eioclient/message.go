@@ -30,9 +30,13 @@ type Message struct {
 // messageOverhead is what a queued message holds beside its bytes.
 const messageOverhead = 96
 
-// NewMessage returns a message. It keeps its arguments.
-func NewMessage(text []byte, attachments [][]byte) *Message {
-	m := &Message{text: append([]byte{byte(eio.Message)}, text...), bin: attachments}
+// AppendType appends the packet type, with which the text of a message begins.
+func AppendType(dst []byte) []byte { return append(dst, byte(eio.Message)) }
+
+// NewMessage returns a message whose text begins with what [AppendType] appends.
+// It keeps its arguments.
+func NewMessage(text []byte, attachments [][]byte) Message {
+	m := Message{text: text, bin: attachments}
 	m.size = messageOverhead + int64(len(m.text))
 	for _, b := range attachments {
 		m.size += int64(len(b)) + 32
@@ -41,8 +45,8 @@ func NewMessage(text []byte, attachments [][]byte) *Message {
 }
 
 // NewBinaryMessage returns a message that is one binary packet.
-func NewBinaryMessage(data []byte) *Message {
-	return &Message{bin: [][]byte{data}, size: messageOverhead + int64(len(data))}
+func NewBinaryMessage(data []byte) Message {
+	return Message{bin: [][]byte{data}, size: messageOverhead + int64(len(data))}
 }
 
 // Size returns what m is counted as in a queue.

@@ -61,7 +61,7 @@ func (c *Config) do(req *http.Request) (*http.Response, error) {
 		}
 		req.Header[name] = values
 	}
-	resp, err := c.Poller.Do(req)
+	resp, err := c.Poller().Do(req)
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) { // its text has the session id
 		err = fmt.Errorf("%s: %w", req.Method, wrapped.Err)

@@ -18,12 +18,12 @@ type Session struct {
 	open handshake
 	recv Receiver
 
-	ctx       context.Context // of polling requests; ends with the session
-	cancel    context.CancelFunc
+	ctx       context.Context    // of polling requests; ends with the session
+	cancel    context.CancelFunc // nil unless the session began with polling
 	done      chan struct{} // closed when Closed has been called
 	heard     atomic.Int64  // when something was read last; nanoseconds since began
 	heardWall atomic.Int64  // the same on the wall clock
-	began     time.Time
+	began     time.Time     // by cfg.Now
 
 	mu        sync.Mutex // guards the following
 	state     state
@@ -37,6 +37,7 @@ type Session struct {
 	turn      *Turn
 	watched   uint32
 	watchdog  *time.Timer
+	timely    int // turns in a row that have ended in time, proven at most
 	heart     *time.Timer
 	bound     *time.Timer // of closing
 	saidClose bool        // a close frame was written, or is about to
@@ -109,17 +110,19 @@ func share(ctx context.Context, n int) (context.Context, context.CancelFunc) {
 }
 
 func (c *Config) dial(ctx context.Context, t Transport, recv Receiver, opened func(*Session)) (*Session, error) {
-	s := &Session{cfg: c, recv: recv, began: time.Now(), done: make(chan struct{})}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s := &Session{cfg: c, recv: recv, began: c.Now(), done: make(chan struct{})}
 	var rest []byte
 	var err error
 	if t == WebSocket {
 		s.ws, s.open, err = c.dialWebSocket(ctx, "")
 	} else {
 		s.open, rest, err = c.dialPolling(ctx)
+		s.ctx, s.cancel = context.WithCancel(context.Background())
 	}
 	if err != nil {
-		s.cancel()
+		if s.cancel != nil {
+			s.cancel()
+		}
 		var refusal *HandshakeError
 		if !errors.As(err, &refusal) {
 			err = &HandshakeError{Transport: t, Code: -1, Err: err}
@@ -146,7 +149,8 @@ func (c *Config) dial(ctx context.Context, t Transport, recv Receiver, opened fu
 	return s, nil
 }
 
-// spawn runs fn on a goroutine.
+// spawn runs fn on a goroutine that cfg.Tasks counts. The caller is counted
+// itself, or holds mu while the session is not closed: then the reader is.
 func (s *Session) spawn(fn func()) {
 	s.cfg.Tasks.Add(1)
 	go func() {
@@ -224,7 +228,7 @@ func (s *Session) enqueueLocked(m *Message) (flush bool) {
 }
 
 // startFlushLocked reports whether the caller must flush, and reserves that for
-// it.
+// it. The caller is counted as a task until Flush returns.
 func (s *Session) startFlushLocked() bool {
 	switch {
 	case s.state == closed, s.flushing, s.corked, s.upgrading, s.saidClose:
@@ -233,12 +237,14 @@ func (s *Session) startFlushLocked() bool {
 		return false
 	}
 	s.flushing = true
+	s.cfg.Tasks.Add(1)
 	return true
 }
 
 // Flush writes until nothing is queued. The caller has reserved it. It does not
 // block: what the network does not take at once is left to a goroutine.
 func (s *Session) Flush() {
+	defer s.cfg.Tasks.Done()
 	s.mu.Lock()
 	ws := s.ws // it does not change while flushing is set
 	s.mu.Unlock()
@@ -266,7 +272,7 @@ func (s *Session) take(batch []*Message) []*Message {
 		if s.state == closing && !s.upgrading {
 			s.finishClosingLocked()
 		}
-		return nil
+		return batch[:0]
 	}
 	n, size := 0, int64(0)
 	for n < len(s.queue) && (n == 0 || size+s.queue[n].size <= batchSize) {
@@ -377,7 +383,9 @@ func (s *Session) finishLocked(reason Reason, err error) {
 	s.counts.Lost += s.counts.Pending - uint64(len(unsent)) // what is being written
 	s.counts.Pending = uint64(len(unsent))                  // until the receiver has been told
 	s.queue, s.queued = nil, 0
-	s.cancel()
+	if s.cancel != nil {
+		s.cancel()
+	}
 	for _, ws := range []*wsConn{s.ws, s.candidate} {
 		if ws != nil {
 			ws.close()

@@ -49,7 +49,7 @@ func TestEcho(t *testing.T) {
 			net := memnet.Serve(&http.Server{Handler: srv})
 			defer net.Close()
 			u, _ := url.Parse("http://server/socket.io/")
-			cfg := &Config{URL: u, Poller: net.Client, Dial: net.DialContext, WriteTimeout: 10 * time.Second,
+			cfg := &Config{URL: u, Poller: func() *http.Client { return net.Client }, Dial: net.DialContext, WriteTimeout: 10 * time.Second,
 				UpgradeTimeout: 10 * time.Second, MaxMessage: 1 << 20, MaxQueue: 1 << 20, Now: time.Now, Tasks: new(sync.WaitGroup)}
 			how(cfg)
 			r := &sink{make(chan string, 1000), make(chan Reason, 1)}
@@ -59,7 +59,8 @@ func TestEcho(t *testing.T) {
 			}
 			for i := range 100 {
 				text := strings.Repeat("x", i*100) + "end"
-				if err := s.Send(NewMessage([]byte(text), nil), false); err != nil {
+				m := NewMessage([]byte("4"+text), nil)
+				if err := s.Send(&m, false); err != nil {
 					t.Fatal(err)
 				}
 				if got := <-r.got; got != text {

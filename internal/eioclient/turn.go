@@ -31,6 +31,11 @@ const (
 	// patience is how long application code may run before another goroutine
 	// reads on; twice as long at most.
 	patience = time.Millisecond
+	// longPatience is the same where the last [proven] turns have ended in time: a
+	// stopped timer still wakes an idle processor when it would have fired. The first
+	// handler that blocks then delays the reading for longer.
+	longPatience = 8 * time.Millisecond
+	proven       = 64
 	// maxCorked is how many messages are handled before what they sent is written
 	// although there is more to read.
 	maxCorked = 64
@@ -70,8 +75,15 @@ func (s *Session) cork(t *Turn) {
 	if s.watchdog == nil {
 		s.watchdog = time.AfterFunc(patience, s.watch)
 	} else {
-		s.watchdog.Reset(patience)
+		s.watchdog.Reset(s.patienceLocked())
 	}
+}
+
+func (s *Session) patienceLocked() time.Duration {
+	if s.timely == proven {
+		return longPatience
+	}
+	return patience
 }
 
 func (s *Session) uncork() {
@@ -80,6 +92,7 @@ func (s *Session) uncork() {
 	if s.watchdog != nil {
 		s.watchdog.Stop()
 	}
+	s.timely = min(s.timely+1, proven)
 	start := s.startFlushLocked()
 	s.mu.Unlock()
 	if start {
@@ -98,10 +111,12 @@ func (s *Session) watch() {
 	}
 	if n := t.count.Load(); n != s.watched || t.state.Load() != running {
 		s.watched = n
-		s.watchdog.Reset(patience)
+		s.watchdog.Reset(s.patienceLocked())
 		s.mu.Unlock()
 		return
 	}
+	s.timely = 0
+	s.cfg.Tasks.Add(1)
 	s.mu.Unlock()
 	s.takeOver(t)
 }
@@ -111,13 +126,19 @@ func (s *Session) watch() {
 func (s *Session) Yield() {
 	s.mu.Lock()
 	t := s.turn
-	s.mu.Unlock()
-	if t != nil {
-		s.takeOver(t)
+	if t == nil || s.state == closed {
+		s.mu.Unlock()
+		return
 	}
+	s.cfg.Tasks.Add(1)
+	s.mu.Unlock()
+	s.takeOver(t)
 }
 
+// takeOver ends a turn and has another goroutine read on. The caller is counted as
+// a task, which ends here.
 func (s *Session) takeOver(t *Turn) {
+	defer s.cfg.Tasks.Done()
 	if !t.state.CompareAndSwap(running, over) {
 		return
 	}

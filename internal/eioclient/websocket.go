@@ -33,9 +33,16 @@ type wsConn struct {
 // A link is the network connection as gorilla reads it.
 type link struct {
 	net.Conn
-	raw *rawconn.Conn
-	ws  *wsConn
+	raw   *rawconn.Conn
+	ws    *wsConn
+	early int // bytes read before there was a session
 }
+
+// maxEarly bounds what a server may send before its session is open: the headers
+// of its response and the OPEN packet.
+const maxEarly = 256 << 10
+
+var errEarly = errors.New("engine.io: the handshake is too long")
 
 // Read reads from the network. What the reader's turn has sent is written
 // before it waits.
@@ -44,6 +51,8 @@ func (l *link) Read(p []byte) (int, error) {
 	if n > 0 {
 		if s := l.ws.session; s != nil {
 			s.hear()
+		} else if l.early += n; l.early > maxEarly {
+			return 0, errEarly
 		}
 	}
 	return n, err
@@ -64,10 +73,9 @@ func (w *wsConn) beforeWait() bool {
 	return true
 }
 
-const (
-	smallBuffer = 128 // gorilla's, where a rawconn holds what was read
-	readBuffer  = 1 << 10
-)
+// smallBuffer is the size of gorilla's buffers: what was read waits in a rawconn,
+// and longer messages pass the buffer by.
+const smallBuffer = 128
 
 // writeBuffers holds gorilla's write buffers, which only its close frames use.
 var writeBuffers sync.Pool
@@ -99,12 +107,14 @@ func (c *Config) dialWebSocket(ctx context.Context, sid string) (w *wsConn, h ha
 			proxied = p != nil
 			return p, err
 		},
-		TLSClientConfig:   c.TLS,
 		Jar:               c.Jar,
 		EnableCompression: c.Compression,
-		ReadBufferSize:    readBuffer,
+		ReadBufferSize:    smallBuffer,
 		WriteBufferSize:   smallBuffer,
 		WriteBufferPool:   &writeBuffers,
+	}
+	if secure {
+		dialer.TLSClientConfig = c.TLS()
 	}
 	u.Scheme = "ws" + strings.TrimPrefix(u.Scheme, "http")
 	ws, resp, err := dialer.DialContext(ctx, u.String(), c.Header.Clone()) //nolint:bodyclose // gorilla has read a refusal to its end
