@@ -24,8 +24,6 @@ func appendPacket(dst []byte, t sio.Type, namespace string, id int64, event []by
 	return append(dst, ']'), bin
 }
 
-func quoted(s string) []byte { return sio.AppendString(nil, s) }
-
 // stringOf decodes a JSON string.
 func stringOf(raw []byte) (s string, ok bool) {
 	if len(raw) < 2 || raw[0] != '"' {

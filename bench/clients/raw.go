@@ -33,8 +33,11 @@ func openRaw(ctx context.Context, addr string, window int, received func() bool)
 			err = text(`42["echo","` + payload + `"]`)
 		}
 	}
+	if err != nil {
+		return ws.Close, err
+	}
 	go func() { // ends with the connection
-		for err == nil {
+		for err := error(nil); err == nil; {
 			var p []byte
 			switch _, p, err = ws.ReadMessage(); {
 			case err != nil:
@@ -47,5 +50,5 @@ func openRaw(ctx context.Context, addr string, window int, received func() bool)
 			}
 		}
 	}()
-	return ws.Close, err
+	return ws.Close, nil
 }

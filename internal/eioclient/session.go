@@ -20,10 +20,10 @@ type Session struct {
 
 	ctx       context.Context    // of polling requests; ends with the session
 	cancel    context.CancelFunc // nil unless the session began with polling
-	done      chan struct{} // closed when Closed has been called
-	heard     atomic.Int64  // when something was read last; nanoseconds since began
-	heardWall atomic.Int64  // the same on the wall clock
-	began     time.Time     // by cfg.Now
+	done      chan struct{}      // closed when Closed has been called
+	heard     atomic.Int64       // when something was read last; nanoseconds since began
+	heardWall atomic.Int64       // the same on the wall clock
+	began     time.Time          // by cfg.Now
 
 	mu        sync.Mutex // guards the following
 	state     state
