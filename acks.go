@@ -65,7 +65,7 @@ func (a *response) send(args ...any) error {
 		return ErrAnswered
 	}
 	if a.counted {
-		a.socket.owed.Add(-1)
+		a.socket.unsentAcks.Add(-1)
 	}
 	return a.socket.send(m, sio.Ack, "", false)
 }

@@ -144,7 +144,7 @@ func (e Emitter) busMessage(m adapter.Message) *adapter.Message {
 
 // clusterNamespaces returns the cluster namespaces in which e publishes messages.
 func (e Emitter) clusterNamespaces() (list []*clusterNamespace) {
-	if e.localOnly || e.only != nil || e.empty() || e.ns.srv.opts.Adapter == nil {
+	if e.localOnly || e.only != nil || e.hasNoReceivers() || e.ns.srv.opts.Adapter == nil {
 		return nil
 	}
 	for _, n := range e.ns.expand() {
@@ -259,7 +259,7 @@ func (cn *clusterNamespace) execute(m *adapter.Message) {
 	case adapter.Leave:
 		e.eachLocal(func(socket *Socket) { socket.Leave(m.Targets...) })
 	case adapter.Disconnect:
-		e.eachLocal(func(socket *Socket) { _ = socket.end(m.Close) })
+		e.eachLocal(func(socket *Socket) { _ = socket.disconnectOrClose(m.Close) })
 	case adapter.Reconnect:
 		e.eachLocal(func(socket *Socket) { _ = socket.Reconnect() })
 	case adapter.Fetch:

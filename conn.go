@@ -258,7 +258,7 @@ func (c *conn) runOnTurn(turn *engine.Turn, s *Socket, p *sio.Packet, bin [][]by
 	}, func(value any) {
 		defer c.srv.engine.Go(s.drain)
 		c.session.Yield() // Goexit ends this goroutine: another one must read
-		s.lost(on, value)
+		s.reportLost(on, value)
 	})
 	if !returned {
 		return

@@ -26,7 +26,7 @@ func (c *conn) handleConnect(p *sio.Packet) {
 	if ns.recovery != nil {
 		s.rec = &recoveryState{sessionRecord: sessionRecord{pid: newSocketID()}, done: make(chan struct{})}
 		if p.Data != nil && !c.v2() { // v2 clients have no private id
-			s.state.Store(resuming)
+			s.state.Store(stateResuming)
 		}
 	}
 	c.mu.Lock()
@@ -146,7 +146,7 @@ func (s *Socket) runConnect() {
 // admit resumes the session if there is one, runs the middleware, joins the
 // namespace and runs OnConnect. It sets entered when the socket has joined.
 func (s *Socket) admit(began time.Time, entered *bool) {
-	if s.state.Load() == resuming {
+	if s.state.Load() == stateResuming {
 		s.resume()
 	}
 	middleware, onConnect, _ := s.ns.lifecycle()
@@ -157,7 +157,7 @@ func (s *Socket) admit(began time.Time, entered *bool) {
 		middleware = nil
 	}
 	var failed failure
-	s.running.Store(runsMiddleware)
+	s.runningHandler.Store(middlewareStage)
 	for _, mw := range middleware {
 		failed = s.ns.srv.examine("", s.ns.srv.attempt("", func() error { return (*mw)(s.Context(), s) }))
 		if failed.err != nil || s.state.Load() != stateConnecting {
@@ -171,7 +171,7 @@ func (s *Socket) admit(began time.Time, entered *bool) {
 	}
 	s.notifyConnect(began, *entered, failed.err)
 	if *entered {
-		s.running.Store(runsConnect)
+		s.runningHandler.Store(connectStage)
 		for _, fn := range onConnect {
 			s.guard("connection", func() { (*fn)(s) })
 		}
@@ -254,7 +254,7 @@ func (s *Socket) refuse(failed failure) {
 	c.mu.Unlock()
 	c.notifyControl(log)
 	rooms := s.release(ReasonServer, false)
-	failed.event = runsMiddleware.event
+	failed.event = middlewareStage.event
 	c.srv.reportFailure(s, failed)
 	if last {
 		c.session.Close(engine.Reason(ReasonConnectTimeout))

@@ -94,7 +94,7 @@ func (s *Socket) disconnect(reason Reason, drop bool) bool {
 // encodeLast returns the packet that tells a client that the server disconnects s.
 func (s *Socket) encodeLast(state uint32) (sio.Type, *engine.Message) {
 	switch state {
-	case resuming, stateConnecting:
+	case stateResuming, stateConnecting:
 		return sio.ConnectError, s.conn.encodeRefusal(s.ns.name, &Error{Message: "Connection refused"})
 	case stateConnected:
 		return sio.Disconnect, s.conn.srv.encodeControl(sio.Disconnect, s.ns.name, nil)
@@ -171,7 +171,7 @@ func (s *Socket) release(reason Reason, keep bool) (rooms []string) {
 // runOnDisconnect runs the leave observers, the functions of OnDisconnect and the
 // hook. It is the last task of a socket.
 func (s *Socket) runOnDisconnect(rooms []string) {
-	s.running.Store(runsDisconnect)
+	s.runningHandler.Store(disconnectStage)
 	defer s.countUnanswered()
 	s.notifyRooms(rooms, leaveObservers)
 	s.conn.mu.Lock()

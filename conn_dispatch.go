@@ -32,7 +32,7 @@ func (s *Socket) runHandlers(c *call, name []byte) {
 		o = s.handle(c, name)
 	} else {
 		c.event = string(name)
-		s.running.Store(&handler{event: c.event}) // an interceptor, until a handler runs
+		s.runningHandler.Store(&handler{event: c.event}) // an interceptor, until a handler runs
 		o = s.intercept(c)
 	}
 	s.ns.srv.reportFailure(s, o.failed)
@@ -51,7 +51,7 @@ func (s *Socket) runHandlers(c *call, name []byte) {
 
 // lost reports a handler that ended its goroutine, as a panic is reported, and sends
 // the ack.
-func (s *Socket) lost(c *call, value any) {
+func (s *Socket) reportLost(c *call, value any) {
 	failed := failure{err: s.ns.srv.panicked(c.event, value)}
 	s.ns.srv.reportFailure(s, failed)
 	if c.id != noAck {
@@ -81,7 +81,7 @@ func (s *Socket) handle(c *call, name []byte) (o outcome) {
 // invoke runs one handler. A panic is returned as its error.
 func (srv *Server) invoke(h *handler, c *call) (results []any, failed failure) {
 	if c.s != nil { // else it is an event of another server
-		c.s.running.Store(h)
+		c.s.runningHandler.Store(h)
 	}
 	err := srv.attempt(c.event, func() (err error) {
 		results, err = h.run(c)
@@ -102,7 +102,7 @@ func (s *Socket) unhandled(c *call, name []byte) {
 
 // countUnanswered counts the events of s whose AckFunc was never called.
 func (s *Socket) countUnanswered() {
-	if n := s.owed.Load(); n > 0 {
+	if n := s.unsentAcks.Load(); n > 0 {
 		s.ns.srv.unansweredAcks.Add(uint64(n))
 		s.ns.srv.logLine(unansweredAck, s, slog.Int("unanswered", int(n)))
 	}
@@ -154,7 +154,7 @@ func (s *Socket) drain() {
 	}, func(value any) {
 		defer s.conn.srv.engine.Go(s.drain)
 		if t.call != nil {
-			s.lost(t.call, value)
+			s.reportLost(t.call, value)
 		} else {
 			s.ns.srv.reportError(s, s.ns.srv.panicked("", value))
 		}

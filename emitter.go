@@ -10,48 +10,47 @@ import (
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
-// An Emitter says whom an event is for and how it travels. It is an immutable
-// value: every method returns a new one, so an Emitter may be kept, shared and
-// extended by any number of goroutines. It comes from a server, namespace, room
-// or socket; the zero value can't be used.
+// An Emitter holds the receivers of an event and the modifiers with which it is sent.
+// It is an immutable value: every method returns a new one, so several goroutines may
+// keep and extend the same Emitter. It comes from a server, namespace, room or socket;
+// the zero value can't be used.
 //
 //	io.To("lobby").Except(s.ID()).Volatile().Emit("cursor", x, y)
 type Emitter struct {
 	ns        *Namespace
 	only      *Socket // the one receiver, if not nil
 	onlyID    string  // the id of the one receiver, which may not be on this server
-	sender    *Socket // who is left out
+	sender    *Socket // excluded, if not nil
 	rooms     []string
 	except    []string
-	limited   bool // To was called: only rooms are meant, even if there are none
+	roomsOnly bool // To was called: without rooms there is no receiver
 	volatile  bool
-	localOnly bool // no other server is told
+	localOnly bool // not published to other servers
 	compress  engine.Compression
 }
 
-// To limits the receivers to the sockets in any of the rooms, besides those of
-// rooms named by an earlier To. A socket in several of them receives the event
-// once. An emitter whose To was given no room at all, such as To(list...) with an
-// empty list, has no receiver.
+// To limits the receivers to the sockets in any of the rooms, or in those of an earlier
+// To. A socket in several of the rooms receives the event once. If no call of To names a
+// room, as in To(list...) with an empty list, there is no receiver.
 func (e Emitter) To(rooms ...string) Emitter {
 	e = e.toOthers()
-	e.limited = true
+	e.roomsOnly = true
 	e.rooms = append(slices.Clip(e.rooms), rooms...)
 	return e
 }
 
-// Except removes the sockets in any of the rooms. Without a room it removes none.
+// Except excludes the sockets in any of the rooms. Without a room it excludes none.
 func (e Emitter) Except(rooms ...string) Emitter {
 	e = e.toOthers()
 	e.except = append(slices.Clip(e.except), rooms...)
 	return e
 }
 
-// empty reports whether e cannot have a receiver, on this server or another one.
-func (e Emitter) empty() bool { return e.limited && len(e.rooms) == 0 }
+// hasNoReceivers reports whether e cannot have a receiver, on any server.
+func (e Emitter) hasNoReceivers() bool { return e.roomsOnly && len(e.rooms) == 0 }
 
-// toOthers makes of an emitter to one socket what [Socket.Broadcast] returns:
-// s.Volatile().To("lobby") is s.To("lobby").Volatile().
+// toOthers turns an emitter to one socket into one to the other sockets, like
+// [Socket.Broadcast]: s.Volatile().To("lobby") is s.To("lobby").Volatile().
 func (e Emitter) toOthers() Emitter {
 	if e.only != nil {
 		e.sender, e.only = e.only, nil
@@ -59,23 +58,22 @@ func (e Emitter) toOthers() Emitter {
 	return e
 }
 
-// Local keeps to the sockets of this server, which has no effect as long as the
-// server is not part of a cluster.
+// Local limits the receivers to the sockets on this server. It has no effect on a
+// server that is not part of a cluster.
 func (e Emitter) Local() Emitter {
 	e.localOnly = true
 	return e
 }
 
-// Volatile lets the event be dropped for clients that cannot take it at once:
-// when something is on its way to them already, or when they are between two
-// polls or two transports.
+// Volatile drops the event for clients that are not ready: other messages are queued or
+// being written for them, or they are between two polls or two transports.
 func (e Emitter) Volatile() Emitter {
 	e.volatile = true
 	return e
 }
 
-// Compress overrides whether the event is compressed, whatever its size, for
-// clients with which compression was negotiated; see [Options.CompressMinBytes].
+// Compress says whether the event is compressed, whatever its size. It affects clients
+// with which compression was negotiated; see [Options.CompressMinBytes].
 func (e Emitter) Compress(on bool) Emitter {
 	e.compress = engine.CompressNever
 	if on {
@@ -84,7 +82,7 @@ func (e Emitter) Compress(on bool) Emitter {
 	return e
 }
 
-// withCompression is what another server says of compression.
+// withCompression applies the compression of a message of another server.
 func (e Emitter) withCompression(c adapter.Compression) Emitter {
 	if c != 0 {
 		return e.Compress(c > 0)
@@ -92,26 +90,24 @@ func (e Emitter) withCompression(c adapter.Compression) Emitter {
 	return e
 }
 
-// Emit sends an event. It encodes the arguments once, whatever the number of
-// receivers, and does not wait for them. A nil error means that the event is
-// queued for every receiver that could take it, not that it arrived. The error
-// is [ErrReserved] for a reserved name, or says which argument can't be
-// encoded; then nothing is sent, logged or published. It wraps [ErrUnpublished] when the other servers
-// of a cluster will not hear of the event; the receivers here do.
+// Emit sends an event. It encodes the arguments once, whatever the number of receivers,
+// and does not block. A nil error means that the event is queued for the receivers, not
+// that it arrived. A receiver whose queue is full is disconnected with [ReasonSlow];
+// the others are not affected.
 //
-// Binary data, of type []byte or a type made from it that has no method for JSON
-// or text, is sent as such at any depth; the same slice in several places is sent
-// once. Beside binary data, an object whose "_placeholder" is true can't be
-// encoded: the protocol uses such objects for binary data and has no escape. With
-// [Options.Codec] it can. At most [Options.MaxAttachments] parts are sent, or 10 if
-// that is more.
+// The error is [ErrReserved] for a reserved name, or says which argument can't be
+// encoded; then the event is not sent. It wraps [ErrUnpublished] when the event was sent
+// to the receivers on this server but not to the other servers of the cluster.
 //
-// A receiver whose queue is full is disconnected with [ReasonSlow], which the
-// others do not notice.
+// Binary data is sent as binary at any depth: a []byte, or a value of a type made from
+// it without methods for JSON or text. The same slice in several places is sent once. An
+// event has at most [Options.MaxAttachments] binary parts, or 10 if that is more. An
+// event with binary data can't contain an object whose "_placeholder" is true, as the
+// protocol uses such objects for binary data; with [Options.Codec] it can.
 //
-// If the last argument is a func([]Reply, error), the receivers are asked for
-// answers and the function is called once, on a goroutine of its own, as
-// EmitWithAck returns after [Options.AckTimeout] at the latest.
+// If the last argument is a func([]Reply, error), the event requests acks. The function
+// is called once with the results of EmitWithAck, on a goroutine of its own, after
+// [Options.AckTimeout] at the latest.
 func (e Emitter) Emit(event string, args ...any) error {
 	if err := checkEvent(event); err != nil {
 		return err
@@ -126,19 +122,19 @@ func (e Emitter) Emit(event string, args ...any) error {
 	return e.emitAll(event, args)
 }
 
-// emitAll encodes the arguments and sends the event in every namespace that the
-// emitter stands for.
+// emitAll encodes the arguments and sends the event in the namespace of e, or in all
+// children of a template.
 func (e Emitter) emitAll(event string, args []any) error {
 	enc, err := beginEvent(e.ns, event, args)
 	if err != nil {
 		return err
 	}
 	defer enc.Release()
-	if e.ns.template == nil && !e.empty() {
+	if e.ns.template == nil && !e.hasNoReceivers() {
 		return e.emit(e.ns, event, enc)
 	}
-	if e.empty() || e.ns.srv.opts.Codec != nil { // which may refuse it, though there is no receiver
-		if _, err := eventMessage(e.ns, noAck, enc); err != nil || e.empty() {
+	if e.hasNoReceivers() || e.ns.srv.opts.Codec != nil { // which may refuse it, though there is no receiver
+		if _, err := eventMessage(e.ns, noAck, enc); err != nil || e.hasNoReceivers() {
 			return err
 		}
 	}
@@ -162,9 +158,9 @@ func (e Emitter) emitAll(event string, args []any) error {
 	return unpublished
 }
 
-// sharesLog reports whether e is of a template, and n has the log that the
-// template has for all of its children: they are delivered to together. A codec, which
-// is not called under the log's lock, makes a packet of its own for each of them.
+// sharesLog reports whether e emits to a template whose children, such as n, share its
+// event log: the event is delivered to all of them at once. With a codec it is delivered
+// to each child: a codec encodes each packet, and is not called under the log's lock.
 func (e Emitter) sharesLog(n *Namespace) bool {
 	return e.ns.template != nil && n.recovery != nil && n.recovery == e.ns.recovery && n.srv.opts.Codec == nil
 }
@@ -210,44 +206,44 @@ func (e Emitter) deliver(n *Namespace, event string, enc *encoder) error {
 	for _, s := range out.sockets {
 		err = s.queue(m, e.volatile)
 		if n.srv.hooks.observesSends() {
-			out.log = append(out.log, note{s: s, t: sio.Event, event: event, m: m, err: err})
+			out.notes = append(out.notes, note{s: s, t: sio.Event, event: event, m: m, err: err})
 		}
 	}
 	observers.notify(out.sockets...)
-	for _, one := range out.log {
+	for _, one := range out.notes {
 		one.s.conn.notifyPacketsOut(one)
 	}
 	if e.only == nil {
-		return nil // that a receiver has left or is slow is not the emitter's concern
+		return nil // a broadcast does not fail because of one receiver
 	}
 	return sendError(err)
 }
 
-// A fanout is an event on its way to its receivers, in one namespace or in several
-// children of a template.
+// A fanout holds the receivers of an event and its messages, in one namespace or in
+// several children of a template.
 type fanout struct {
 	sockets []*Socket
 	parts   []fanoutPart
-	offset  bool   // the messages have an offset behind their arguments
-	log     []note // what the hooks are to be told
+	offset  bool   // the last argument of the messages is an offset
+	notes   []note // for the hooks
 }
 
-// A fanoutPart is the message for one namespace. Its receivers are those behind the
-// receivers of the part before, up to end.
+// A fanoutPart is the message for one namespace. Its receivers begin after those of the
+// previous part, and end before index end.
 type fanoutPart struct {
 	n   *Namespace
 	m   *engine.Message
 	end int
 }
 
-// fanouts holds them for reuse.
+// fanouts holds unused fanouts for reuse.
 var fanouts = sync.Pool{New: func() any { return new(fanout) }}
 
 func (f *fanout) release() {
 	clear(f.sockets)
 	clear(f.parts)
-	clear(f.log)
-	f.sockets, f.parts, f.log = f.sockets[:0], f.parts[:0], f.log[:0]
+	clear(f.notes)
+	f.sockets, f.parts, f.notes = f.sockets[:0], f.parts[:0], f.notes[:0]
 	fanouts.Put(f)
 }
 
@@ -273,34 +269,32 @@ func (e Emitter) collect(dst []*Socket, n *Namespace) []*Socket {
 			dst = append(dst, s)
 		}
 		return dst
-	case e.empty():
+	case e.hasNoReceivers():
 		return dst
 	}
 	return n.index.collect(dst, e.rooms, e.except, e.sender)
 }
 
-// deliverLogged sends an event that receivers can be sent again: in one namespace, or
-// in all children of a template that share its log. It has a position already if it
-// comes from a recorder.
+// deliverLogged sends an event in a namespace with recovery, or in all children of a
+// template that share its log. position is not 0 if the event was read from a log bus.
 func (e Emitter) deliverLogged(n *Namespace, position int64, event string, enc *encoder) error {
 	out := fanouts.Get().(*fanout)
 	defer out.release()
 	err := n.recovery.emitEncoded(e, n, position, enc, out)
 	begin := 0
 	for _, p := range out.parts {
-		p.tell(event, out.offset, out.sockets[begin:p.end])
+		p.notify(event, out.offset, out.sockets[begin:p.end])
 		begin = p.end
 	}
-	for _, one := range out.log {
+	for _, one := range out.notes {
 		one.event = event
 		one.s.conn.notifyPacketsOut(one)
 	}
 	return err
 }
 
-// tell tells observers of an event that was sent, which they see without its
-// offset.
-func (p *fanoutPart) tell(event string, offset bool, to []*Socket) {
+// notify calls the observers of outgoing events, without the offset.
+func (p *fanoutPart) notify(event string, offset bool, to []*Socket) {
 	out := p.n.outgoing(event, p.m, false)
 	if out == nil {
 		return
@@ -317,16 +311,17 @@ type encodedEvent struct {
 	offset string
 }
 
-// errMoved says that the log has gone on since an event was encoded.
-var errMoved = errors.New("socketio: an event for another position")
+// errPositionTaken says that another event took the position for which an event was
+// encoded.
+var errPositionTaken = errors.New("socketio: an event for another position")
 
-// emitEncoded is emit, with the event encoded by the codec before the lock is
-// taken, for the offset that comes next: again, if another event is faster.
+// emitEncoded calls appendAndQueue. With a codec it first encodes the event, without the
+// lock, for the next offset, and starts again if another event took that offset.
 func (r *recovery) emitEncoded(e Emitter, n *Namespace, position int64, enc *encoder, out *fanout) (err error) {
 	if n.srv.opts.Codec == nil {
 		return r.appendAndQueue(e, n, position, enc, nil, out)
 	}
-	for err = errMoved; err == errMoved; {
+	for err = errPositionTaken; err == errPositionTaken; {
 		offset, wanted := r.nextOffset(e, n, position, enc)
 		if !wanted {
 			return nil
@@ -339,20 +334,18 @@ func (r *recovery) emitEncoded(e Emitter, n *Namespace, position int64, enc *enc
 	return err
 }
 
-// nextOffset returns the offset that the next event of n goes out with, and whether
-// n needs it at all.
+// nextOffset returns the offset of the next event of n, and whether the event is needed.
 func (r *recovery) nextOffset(e Emitter, n *Namespace, position int64, enc *encoder) (offset string, wanted bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.offsetLocked(e, position, enc), e.only != nil || r.wants(n)
 }
 
-// wants reports whether an event of n has a receiver here, or may get one. The caller
-// holds mu.
+// wants reports whether an event of n has a receiver, or may be replayed later. The
+// caller holds mu.
 func (r *recovery) wants(n *Namespace) bool { return r.bus != nil || r.tracked(n) > 0 }
 
-// offsetLocked returns the offset that the next event goes out with; empty if it
-// needs none.
+// offsetLocked returns the offset of the next event, or "" if it gets none.
 func (r *recovery) offsetLocked(e Emitter, position int64, enc *encoder) string {
 	switch {
 	case position > 0:
@@ -365,9 +358,9 @@ func (r *recovery) offsetLocked(e Emitter, position int64, enc *encoder) string 
 	return ""
 }
 
-// appendAndQueue logs an event, unless that is not wanted or has happened, and queues it for its
-// receivers. What it has done is left in out. The event of one namespace may be
-// encoded already.
+// appendAndQueue appends an event to the log, unless it is volatile or in a log bus, and
+// queues it for its receivers. It sets the fields of out. encoded is the event if it is
+// encoded already, else nil.
 func (r *recovery) appendAndQueue(e Emitter, n *Namespace, position int64, enc *encoder, encoded *encodedEvent, out *fanout) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -379,7 +372,7 @@ func (r *recovery) appendAndQueue(e Emitter, n *Namespace, position int64, enc *
 	}
 	offset := r.offsetLocked(e, position, enc)
 	if encoded != nil && encoded.offset != offset {
-		return errMoved
+		return errPositionTaken
 	}
 	out.offset = offset != ""
 	if position > 0 {
@@ -395,8 +388,8 @@ func (r *recovery) appendAndQueue(e Emitter, n *Namespace, position int64, enc *
 	return r.queue(e, position, out)
 }
 
-// addressAll is address for a namespace, or for all children of a template that have
-// a socket.
+// addressAll calls address for a namespace, or for all children of a template that have
+// a connected socket.
 func (e Emitter) addressAll(n *Namespace, position int64, enc *encoder, offset string, encoded *encodedEvent, out *fanout) error {
 	if n.template == nil {
 		return e.address(n, position, enc, offset, encoded, false, out)
@@ -409,9 +402,9 @@ func (e Emitter) addressAll(n *Namespace, position int64, enc *encoder, offset s
 	return nil
 }
 
-// address finds the receivers in one namespace and makes their message, which is not
-// needed where the event is shared and nobody receives it. The caller holds the
-// recovery's mu.
+// address adds the receivers in one namespace and their message to out. A namespace that
+// shares the event with others and has no receivers gets no message. The caller holds
+// the recovery's mu.
 func (e Emitter) address(n *Namespace, position int64, enc *encoder, offset string, encoded *encodedEvent, shared bool, out *fanout) (err error) {
 	end := len(out.sockets)
 	out.sockets = e.collect(out.sockets, n)
@@ -443,15 +436,15 @@ func (r *recovery) queue(e Emitter, position int64, out *fanout) (err error) {
 			if position > 0 {
 				s.rec.lastSent = position
 			} else if r.bus != nil && !e.volatile && !e.localOnly {
-				s.rec.lastSent = r.last + 1 // its client's offset will not say that it has this
+				s.rec.lastSent = r.last + 1 // the event has no offset, so the client's offset can't confirm it
 			}
 			fail := s.queue(p.m, e.volatile)
 			if p.n.srv.hooks.observesSends() {
-				out.log = append(out.log, note{s: s, t: sio.Event, m: p.m, err: fail})
+				out.notes = append(out.notes, note{s: s, t: sio.Event, m: p.m, err: fail})
 			}
 			if e.only != nil {
 				err = sendError(fail)
-			} // else that a receiver has left or is slow is not the emitter's concern
+			} // else a broadcast does not fail because of one receiver
 		}
 		begin = p.end
 	}

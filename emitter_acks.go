@@ -75,7 +75,7 @@ func (e Emitter) emitForReplies(ctx context.Context, event string, args []any) (
 	}
 	defer enc.Release()
 	members := e.ns.expand()
-	if len(members) == 0 || e.empty() {
+	if len(members) == 0 || e.hasNoReceivers() {
 		_, err := eventMessage(e.ns, noAck, enc)
 		return c, err
 	}

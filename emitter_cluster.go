@@ -44,7 +44,7 @@ func (e Emitter) Count(ctx context.Context) (int, error) {
 		switch m.Kind {
 		case adapter.Clients:
 			n += max(m.Count, 0)
-		case adapter.Fetched: // this bus has no message to count
+		case adapter.Fetched: // this bus has no message for Count
 			args, err := receivedArgs(m)
 			n += args.Len()
 			return err
@@ -121,7 +121,7 @@ func (e Emitter) command(ctx context.Context, m adapter.Message, fn func(*Socket
 // before. It sends them a request, and messages are handled in order. The request
 // counts the sockets of a room that does not exist.
 func (e Emitter) awaitOthers(ctx context.Context) error {
-	if e.empty() {
+	if e.hasNoReceivers() {
 		return nil
 	}
 	e.rooms, e.except, e.sender = []string{noRoom}, nil, nil

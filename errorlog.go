@@ -11,35 +11,33 @@ import (
 	"unicode/utf8"
 )
 
-// An errorLog writes what people should know. Clients can cause errors as fast as
-// they can send, so each kind of them has a rate of its own: none of them fills
-// the log, nor hides another.
+// An errorLog writes errors to a [slog.Logger]. Clients can cause errors as fast as
+// they can send, so each kind of error has a rate limit of its own.
 //
-// Its messages are constants, and all that varies is an attribute: the handler of
-// [slog.Default] quotes attributes only, and what clients send may have line breaks.
-// Attributes are plain values, so that no method of the application's is called
-// by the handler.
+// The messages are constants, and everything else is an attribute: clients may send
+// line breaks, and the handler of [slog.Default] quotes attributes only. Attributes
+// are plain values, so the handler does not call methods of the application's values.
 type errorLog struct {
-	to *slog.Logger // nil means slog.Default, when something is logged
+	to *slog.Logger // nil means slog.Default at the time of logging
 
 	mu    sync.Mutex // guards the following
 	kinds [errorKinds]logRate
 }
 
-// A logRate counts the lines of one kind of errors.
+// A logRate counts the lines of one kind of error.
 type logRate struct {
-	since    time.Time // when the second began for which lines are counted
+	since    time.Time // the beginning of the second in which lines are counted
 	lines    int
-	withheld int // since the last line
+	withheld int // lines withheld since the last one
 }
 
 const (
 	maxLogLines = 20  // of one kind, per second
-	maxLogText  = 500 // bytes of a text, which may be a client's
-	maxFrames   = 32  // of a panic's stack
+	maxLogText  = 500 // bytes of a text, which a client may have sent
+	maxFrames   = 32  // of the stack of a panic
 )
 
-// logKinds is how each kind is logged.
+// logKinds holds the level and message of each kind.
 var logKinds = [errorKinds]struct {
 	level   slog.Level
 	message string
@@ -63,7 +61,8 @@ func (l *errorLog) logger() *slog.Logger {
 	return slog.Default()
 }
 
-// write logs an error that concerns s, or nobody, and an event, if one is named.
+// write logs an error. s is nil if it concerns no socket, event is empty if it
+// concerns no event.
 func (l *errorLog) write(kind errorKind, s *Socket, event string, err error) {
 	if !l.logger().Enabled(context.Background(), logKinds[kind].level) {
 		return
@@ -73,9 +72,9 @@ func (l *errorLog) write(kind errorKind, s *Socket, event string, err error) {
 	}
 }
 
-// line logs a line that allow has allowed.
+// line logs a line that allow has permitted.
 func (l *errorLog) line(kind errorKind, s *Socket, withheld int, more ...slog.Attr) {
-	how := &logKinds[kind]
+	style := &logKinds[kind]
 	var attrs []slog.Attr
 	if s != nil {
 		attrs = append(attrs, slog.String("socket", s.logID()), slog.String("namespace", shorten(s.ns.name, maxLogText)))
@@ -84,13 +83,13 @@ func (l *errorLog) line(kind errorKind, s *Socket, withheld int, more ...slog.At
 	if withheld > 0 {
 		attrs = append(attrs, slog.Int("withheld", withheld))
 	}
-	l.logger().LogAttrs(context.Background(), how.level, how.message, attrs...)
+	l.logger().LogAttrs(context.Background(), style.level, style.message, attrs...)
 }
 
-// describe returns what a line says of an error.
+// describe returns the attributes for an error.
 func describe(event string, err error) (attrs []slog.Attr) {
 	add := func(key string, value any) {
-		if text := shorten(fmt.Sprint(value), maxLogText); text != "" { // Sprint survives a method that panics
+		if text := shorten(fmt.Sprint(value), maxLogText); text != "" { // Sprint recovers panics of methods
 			attrs = append(attrs, slog.String(key, text))
 		}
 	}
@@ -123,18 +122,18 @@ func describe(event string, err error) (attrs []slog.Attr) {
 	return attrs
 }
 
-// frames returns the functions of a stack as debug.Stack writes it, from the
-// one that has panicked to the engine, each with its file and line.
+// frames returns the functions of a stack in the format of debug.Stack, each with its
+// file and line: from the function that panicked to the engine.
 func frames(stack []byte) []string {
 	lines := strings.Split(strings.TrimSpace(string(stack)), "\n")
 	var list []string
 	for i := 1; i+1 < len(lines); i += 2 { // the first line names the goroutine
 		if strings.HasPrefix(lines[i], "panic(") || strings.HasPrefix(lines[i], "runtime.Goexit") {
-			list = list[:0] // what came before handles the panic
+			list = list[:0] // the frames above handle the panic
 			continue
 		}
 		if strings.HasPrefix(lines[i], "github.com/socketio-go/socketio/internal/engine.") {
-			break // what is below is never the application's
+			break // no application code below
 		}
 		name := lines[i]
 		if end := strings.LastIndexByte(name, '('); end > 0 && !strings.HasPrefix(name, "created by ") {
@@ -146,14 +145,14 @@ func frames(stack []byte) []string {
 	return list[:min(len(list), maxFrames)]
 }
 
-// info logs good news.
+// info logs at level Info, without a rate limit, if Options.Logger is set.
 func (l *errorLog) info(text string, attrs ...any) {
 	if l.to != nil {
 		l.to.Info(text, attrs...)
 	}
 }
 
-// allow reports whether one line more may be written, and how many have not been
+// allow reports whether another line may be written, and how many lines were withheld
 // since the last one.
 func (l *errorLog) allow(kind errorKind, now time.Time) (withheld int, ok bool) {
 	l.mu.Lock()
@@ -171,7 +170,7 @@ func (l *errorLog) allow(kind errorKind, now time.Time) (withheld int, ok bool) 
 	return withheld, true
 }
 
-// shorten returns at most n bytes of text, and says so if that is not all.
+// shorten cuts text to n bytes, and marks the cut with "…".
 func shorten(text string, n int) string {
 	if len(text) <= n {
 		return text

@@ -9,7 +9,7 @@ import (
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
-// The errors callers branch on.
+// The errors to compare with, by errors.Is.
 var (
 	// ErrClosed is returned when the socket or the server is closed.
 	ErrClosed = errors.New("socketio: closed")
@@ -19,22 +19,21 @@ var (
 	// ErrTooManyAcks is returned when a socket waits for 1024 acks already. The event
 	// is not sent, and the socket stays connected.
 	ErrTooManyAcks = errors.New("socketio: too many pending acks")
-	// ErrDropped is the [Reply.Err] of a client that could not take a volatile
-	// event at once, so that it was dropped.
+	// ErrDropped is the [Reply.Err] of a client for which a volatile event was dropped.
 	ErrDropped = errors.New("socketio: volatile event dropped")
-	// ErrReplies is the [Reply.Err] of a client whose answer did not fit into
-	// [Options.MaxReplies] together with those that had come before.
-	ErrReplies = errors.New("socketio: answers exceed MaxReplies")
-	// ErrAnswered is returned by the second call of an AckFunc.
-	ErrAnswered = errors.New("socketio: already answered")
+	// ErrReplies is the [Reply.Err] of a client whose ack exceeded [Options.MaxReplies]
+	// together with the earlier ones.
+	ErrReplies = errors.New("socketio: replies exceed MaxReplies")
+	// ErrAnswered is returned by the second call of an [AckFunc].
+	ErrAnswered = errors.New("socketio: ack already sent")
 	// ErrReserved is returned when a reserved event name is emitted.
 	ErrReserved = errors.New("socketio: reserved event name")
-	// ErrUnpublished is wrapped by the errors that say why the other servers of
-	// the cluster will not hear of something. This server has done its part.
+	// ErrUnpublished is wrapped by errors that say why a message was not published to
+	// the other servers of the cluster. On this server the operation succeeded.
 	ErrUnpublished = errors.New("socketio: not published to the cluster")
 )
 
-// checkEvent refuses to emit a reserved name.
+// checkEvent returns an error if the name is reserved.
 func checkEvent(event string) error {
 	if sio.Reserved(event) {
 		return fmt.Errorf("%w %q", ErrReserved, event)
@@ -42,17 +41,16 @@ func checkEvent(event string) error {
 	return nil
 }
 
-// An Error is meant for the other side: its message and data cross the wire,
-// those of other errors never do. Middleware and handlers return it to refuse,
-// clients receive it.
+// An Error is an error for the other side. Middleware and handlers return it to refuse;
+// the client receives its message and data. Other errors are never sent to clients.
 type Error struct {
 	Message string          `json:"message"`
-	Data    json.RawMessage `json:"data,omitempty"` // valid JSON, or nothing
+	Data    json.RawMessage `json:"data,omitempty"` // valid JSON, or empty
 
-	wrapped error // of Errorf with %w, else nil; it stays on this side
+	wrapped error // set by Errorf with %w; it is not sent
 }
 
-// Error returns the message alone.
+// Error returns the message, without the data.
 func (e *Error) Error() string { return e.Message }
 
 // Unwrap returns an error that wraps the operands of %w in the format of [Errorf], or
@@ -60,7 +58,7 @@ func (e *Error) Error() string { return e.Message }
 func (e *Error) Unwrap() error { return e.wrapped }
 
 // WithData returns a copy of e whose data is v, encoded as JSON. It panics if v can't be
-// encoded, or holds binary data.
+// encoded, or contains binary data.
 func (e *Error) WithData(v any) *Error {
 	args, err := EncodeArgs(v)
 	switch {
@@ -80,17 +78,18 @@ func (e *Error) WithData(v any) *Error {
 func Errorf(format string, a ...any) *Error {
 	err := fmt.Errorf(format, a...)
 	e := &Error{Message: err.Error()}
-	switch err.(type) { //nolint:errorlint // what kind this very error is
+	switch err.(type) { //nolint:errorlint // the type of this error itself
 	case interface{ Unwrap() error }, interface{ Unwrap() []error }:
 		e.wrapped = err
 	}
 	return e
 }
 
-// A DecodeError says that an argument did not fit its handler.
+// A DecodeError says that an argument could not be decoded into the type that a handler
+// or caller expects.
 type DecodeError struct {
-	Event string
-	Arg   int // counted from 0
+	Event string // may be empty
+	Arg   int    // counted from 0
 	Err   error
 }
 
@@ -107,8 +106,8 @@ func (e *DecodeError) Unwrap() error { return e.Err }
 // A PanicError is a recovered panic of a handler, a middleware, or another
 // function of the application.
 type PanicError struct {
-	Event string // empty if the panic was in a function that handles no event
-	Value any    // what panic was called with
+	Event string // empty if the function does not handle an event
+	Value any    // the argument of panic
 	Stack []byte
 }
 
@@ -120,10 +119,10 @@ func (e *PanicError) Error() string {
 	return fmt.Sprintf("socketio: event %q: panic: %v", e.Event, e.Value)
 }
 
-// Reason says why a socket disconnected, in Socket.IO's own words.
+// Reason says why a socket disconnected. The texts are those of Socket.IO.
 type Reason string
 
-// The reasons the server gives.
+// The reasons for which the server disconnects a socket.
 const (
 	ReasonClient         Reason = "client namespace disconnect"
 	ReasonServer         Reason = "server namespace disconnect"
@@ -135,10 +134,10 @@ const (
 	ReasonParse          Reason = "parse error"
 	ReasonSlow           Reason = "slow client"
 	ReasonShutdown       Reason = "server shutting down"
-	ReasonReconnect      Reason = "reconnect" // Socket.Reconnect: the client comes back by itself
+	ReasonReconnect      Reason = "reconnect" // Socket.Reconnect was called
 )
 
-// A DisconnectError is the cause of a socket's ended context.
+// A DisconnectError is the cause with which the context of a socket ends.
 type DisconnectError struct{ Reason Reason }
 
 func (e *DisconnectError) Error() string { return "socketio: disconnected: " + string(e.Reason) }

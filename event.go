@@ -6,39 +6,37 @@ import (
 	"maps"
 )
 
-// A Registrar is where handlers are registered: a *[Server], *[Namespace] or
-// *[Socket].
+// A Registrar registers handlers of events: a *[Server], *[Namespace] or *[Socket].
 type Registrar interface {
 	On(event string, handler any) (off func())
 	register(event string, h *handler) (off func())
 }
 
-// A Target is anything an event can be emitted to: a server, namespace, room,
-// socket or emitter.
+// A Target emits events: a *[Server], *[Namespace], [Room], *[Socket] or [Emitter].
 type Target interface {
 	Emit(event string, args ...any) error
 }
 
-// A Caller is a Target with one receiver that can answer.
+// A Caller is a [Target] with one receiver, which can acknowledge events: a *[Socket].
 type Caller interface {
 	Target
 	EmitWithAck(ctx context.Context, event string, args ...any) (Args, error)
 }
 
-// An Event is the name of an event together with the type of its one
-// argument, or of several: see [Positional]. Declare it once, beside the type, and use it on both sides of the
-// wire; the compiler then checks both.
+// An Event is the name of an event with the type of its one argument, or of several: see
+// [Positional]. Declare it once and use it to emit and to handle, so that the compiler
+// checks both.
 //
 //	const Said socketio.Event[Message] = "said"
 type Event[T any] string
 
-// Emit sends v to a target. The error is that of the target's Emit.
+// Emit sends v to a target. It returns the error of the target's Emit.
 func (e Event[T]) Emit(to Target, v T) error { return to.Emit(string(e), spread(v)...) }
 
-// On registers fn for the event and returns a function that removes it. It
-// needs no reflection to be called. ctx ends with s, and an error of fn is
-// treated like that of any handler. On panics if the name is reserved, if fn is
-// nil, or if no argument can be decoded into a T.
+// On registers fn for the event and returns a function that removes it. fn is called
+// without reflection. ctx ends when s is disconnected, and an error of fn is treated as
+// that of any handler. On panics if the name is reserved, if fn is nil, or if no
+// argument can be decoded into a T.
 func (e Event[T]) On(r Registrar, fn func(ctx context.Context, s *Socket, v T) error) (off func()) {
 	checkHandlerName(string(e))
 	checkNotNil(fmt.Sprintf("On(%q)", string(e)), fn == nil)
@@ -53,15 +51,15 @@ func (e Event[T]) On(r Registrar, fn func(ctx context.Context, s *Socket, v T) e
 	}})
 }
 
-// A Call is the name of an event that is answered, together with the types of
-// the question and the answer.
+// A Call is the name of an event with an ack, with the types of its argument and of the
+// ack. Both may be [Positional].
 //
 //	const Login socketio.Call[Credentials, Profile] = "login"
 type Call[Req, Res any] string
 
-// Do sends req and waits for the answer until ctx ends; see
-// [Socket.EmitWithAck]. The error is an *[Error] when the other side refused,
-// and a *[DecodeError] when the answer has another type.
+// Do sends req and waits for the ack until ctx ends; see [Socket.EmitWithAck]. The
+// error is an *[Error] if the other side refused, a *[DecodeError] if the ack does not
+// fit Res, or one of EmitWithAck.
 func (c Call[Req, Res]) Do(ctx context.Context, to Caller, req Req) (res Res, err error) {
 	args, err := to.EmitWithAck(ctx, string(c), spread(req)...)
 	if err != nil {
@@ -70,8 +68,8 @@ func (c Call[Req, Res]) Do(ctx context.Context, to Caller, req Req) (res Res, er
 	return answerOf[Res](args)
 }
 
-// On registers fn for the call; what it returns is the answer. It returns a
-// function that removes fn, and panics as that of [Event] does.
+// On registers fn for the call. The result of fn is the ack. On returns a function that
+// removes fn, and panics as that of [Event] does.
 func (c Call[Req, Res]) On(r Registrar, fn func(ctx context.Context, s *Socket, req Req) (Res, error)) (off func()) {
 	checkHandlerName(string(c))
 	checkNotNil(fmt.Sprintf("On(%q)", string(c)), fn == nil)
@@ -91,13 +89,14 @@ func (c Call[Req, Res]) On(r Registrar, fn func(ctx context.Context, s *Socket, 
 	}})
 }
 
-// A Key is the name of a value attached to sockets, together with its type.
-// What is attached travels with [RemoteSocket].
+// A Key is the name of a value that is attached to sockets, with its type. Other servers
+// of a cluster find the values in a [RemoteSocket]. With [Options.Recovery] a socket that
+// resumes a session has the values of that session.
 //
 //	const User socketio.Key[Profile] = "user"
 type Key[T any] string
 
-// Set attaches v to s, in place of what was attached before.
+// Set attaches v to s. It replaces an earlier value of that name.
 func (k Key[T]) Set(s *Socket, v T) {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
@@ -107,22 +106,22 @@ func (k Key[T]) Set(s *Socket, v T) {
 	s.values[string(k)] = v
 }
 
-// Delete removes what is attached to s.
+// Delete removes the value from s.
 func (k Key[T]) Delete(s *Socket) {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
 	delete(s.values, string(k))
 }
 
-// A ValueHolder is what values are attached to: a *[Socket], or a [RemoteSocket] that
-// [Emitter.Sockets] has described.
+// A ValueHolder has attached values: a *[Socket], or a [RemoteSocket] of
+// [Emitter.Sockets].
 type ValueHolder interface {
 	attached(name string) any
 	decoded(name string, v any) any
 }
 
-// Get returns what is attached to a socket, also after it has disconnected. ok is false
-// if nothing is, or something of another type.
+// Get returns the value that is attached to a socket, also after the socket is
+// disconnected. ok is false if there is none, or if it has another type.
 func (k Key[T]) Get(of ValueHolder) (v T, ok bool) {
 	value := of.attached(string(k))
 	remote, is := value.(remoteValue)
@@ -130,7 +129,7 @@ func (k Key[T]) Get(of ValueHolder) (v T, ok bool) {
 		v, ok = value.(T)
 		return v, ok
 	}
-	// It comes from another server. No lock is held while T decodes itself.
+	// The value is from another server. No lock is held while methods of T decode it.
 	if err := (Args{remote.Raw, remote.Bin}).Decode(&v); err != nil {
 		return v, false
 	}
@@ -147,8 +146,8 @@ func (s *Socket) attached(name string) any {
 	return s.values[name]
 }
 
-// decoded puts v in the place of a value that came from another server, unless that was
-// set meanwhile, and returns what is attached now.
+// decoded replaces a value from another server by v, unless it was set meanwhile, and
+// returns the value that is attached now.
 func (s *Socket) decoded(name string, v any) any {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
@@ -162,7 +161,7 @@ func (s RemoteSocket) attached(name string) any { return s.values[name] }
 
 func (s RemoteSocket) decoded(_ string, v any) any { return v }
 
-// copyValues returns what is attached to s.
+// copyValues returns a copy of the values of s.
 func (s *Socket) copyValues() map[string]any {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()

@@ -6,15 +6,15 @@ import (
 	"reflect"
 )
 
-// A BroadcastCaller is a [Target] with any number of receivers that can answer: a
-// *[Server], *[Namespace], [Room] or [Emitter].
+// A BroadcastCaller is a [Target] with any number of receivers, which can acknowledge
+// events: a *[Server], *[Namespace], [Room] or [Emitter].
 type BroadcastCaller interface {
 	Target
 	EmitWithAck(ctx context.Context, event string, args ...any) ([]Reply, error)
 }
 
-// A ServerSide is where events between the servers of a cluster are sent and handled: a
-// *[Server] or *[Namespace].
+// A ServerSide sends and handles events between the servers of a cluster: a *[Server] or
+// *[Namespace].
 type ServerSide interface {
 	ServerSideEmit(event string, args ...any) error
 	ServerSideEmitWithAck(ctx context.Context, event string, args ...any) ([]Reply, error)
@@ -22,31 +22,30 @@ type ServerSide interface {
 	registerServerSide(event string, h *handler) (off func())
 }
 
-// A CallReply is one receiver's answer to a [Call].
+// A CallReply is one receiver's ack of a [Call].
 type CallReply[Res any] struct {
 	From string // a socket id, or a server id
 	Res  Res    // the zero value if Err is set
-	// Err is an *[Error] when the receiver refused, a *[DecodeError] when the answer has
-	// another type, or that of the [Reply].
+	// Err is an *[Error] if the receiver refused, a *[DecodeError] if its ack does not
+	// fit Res, or the error of the [Reply].
 	Err error
 }
 
-// DoAll sends req to all receivers and collects one answer from each; see
-// [Emitter.EmitWithAck], whose error it returns beside the replies.
+// DoAll sends req to all receivers and collects one reply from each. It waits, and fails,
+// as [Emitter.EmitWithAck] does.
 func (c Call[Req, Res]) DoAll(ctx context.Context, to BroadcastCaller, req Req) ([]CallReply[Res], error) {
 	replies, err := to.EmitWithAck(ctx, string(c), spread(req)...)
 	return callReplies[Res](replies), err
 }
 
-// DoServerSide sends req to the other servers of the cluster and collects one answer
-// from each; see [Namespace.ServerSideEmitWithAck], whose error it returns beside the
-// replies.
+// DoServerSide sends req to the other servers of the cluster and collects one reply from
+// each. It waits, and fails, as [Namespace.ServerSideEmitWithAck] does.
 func (c Call[Req, Res]) DoServerSide(ctx context.Context, n ServerSide, req Req) ([]CallReply[Res], error) {
 	replies, err := n.ServerSideEmitWithAck(ctx, string(c), spread(req)...)
 	return callReplies[Res](replies), err
 }
 
-// callReplies decodes the answers.
+// callReplies decodes the acks in replies.
 func callReplies[Res any](replies []Reply) []CallReply[Res] {
 	if replies == nil {
 		return nil
@@ -61,7 +60,7 @@ func callReplies[Res any](replies []Reply) []CallReply[Res] {
 	return list
 }
 
-// answerOf decodes one answer.
+// answerOf decodes one ack.
 func answerOf[Res any](args Args) (res Res, err error) {
 	if e := errorIn(args); e != nil {
 		return res, e
@@ -78,9 +77,9 @@ func (e Event[T]) EmitServerSide(n ServerSide, v T) error {
 	return n.ServerSideEmit(string(e), spread(v)...)
 }
 
-// OnServerSide registers fn for the event of another server, and returns a function that
-// removes it; see [Namespace.OnServerSide]. ctx ends with the server. It panics if the
-// name is reserved, if fn is nil, or if no argument can be decoded into a T.
+// OnServerSide registers fn for an event of another server, and returns a function that
+// removes it; see [Namespace.OnServerSide]. ctx ends when this server shuts down. It
+// panics if the name is reserved, if fn is nil, or if no argument can be decoded into a T.
 func (e Event[T]) OnServerSide(n ServerSide, fn func(ctx context.Context, v T) error) (off func()) {
 	checkServerSideEvent[T](string(e), fn == nil)
 	decode := decoderOf[T]()
@@ -93,8 +92,8 @@ func (e Event[T]) OnServerSide(n ServerSide, fn func(ctx context.Context, v T) e
 	}})
 }
 
-// OnServerSide registers fn for the call of another server; what it returns is the
-// answer. It returns a function that removes fn, and panics as that of [Event] does.
+// OnServerSide registers fn for a call of another server. The result of fn is the reply.
+// OnServerSide returns a function that removes fn, and panics as that of [Event] does.
 func (c Call[Req, Res]) OnServerSide(n ServerSide, fn func(ctx context.Context, req Req) (Res, error)) (off func()) {
 	checkServerSideEvent[Req](string(c), fn == nil)
 	checkResult[Res](fmt.Sprintf("OnServerSide(%q)", string(c)))

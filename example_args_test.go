@@ -56,6 +56,6 @@ func ExampleAckFunc() {
 	// Output:
 	// queued: page 1
 	// <nil>
-	// socketio: already answered
+	// socketio: ack already sent
 	// answer: "printed" 2
 }

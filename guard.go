@@ -6,19 +6,18 @@ import (
 	"sync/atomic"
 )
 
-// Functions and values of the application are called through the functions of
-// this file. A panic ends here. runtime.Goexit can't be stopped: it ends the
-// goroutine, whatever deferred functions do. So each goroutine of the server that
-// runs code of the application is started again by the one that ends, or the code
-// runs on a goroutine of its own.
+// Functions and values of the application are called through the functions of this
+// file, which recover panics. runtime.Goexit can't be recovered: it ends the
+// goroutine. So code of the application runs on a goroutine of its own, or a deferred
+// function starts a goroutine that continues the work.
 
-// errGoexit is the Value of the PanicError for code that has ended its goroutine,
-// as the Fatal methods of tests do.
+// errGoexit is the Value of the PanicError for code that called runtime.Goexit, as the
+// Fatal methods of tests do.
 var errGoexit = errors.New("socketio: runtime.Goexit in a function of the application")
 
-// protect calls fn. If fn does not return, it calls lost: with what fn has panicked
-// with, and the panic ends; or with errGoexit, and the goroutine ends when lost has
-// returned.
+// protect calls fn. If fn panics, protect recovers and calls lost with the value of
+// the panic. If fn calls runtime.Goexit, protect calls lost with errGoexit, and the
+// goroutine ends when lost returns.
 func protect(fn func(), lost func(value any)) {
 	returned := false
 	defer func() {
@@ -35,8 +34,8 @@ func protect(fn func(), lost func(value any)) {
 	returned = true
 }
 
-// attempt calls fn, whose panic is an error like those that it returns. If fn
-// ends its goroutine, that is left to the function that has started the goroutine.
+// attempt calls fn and returns its error, or its panic as a *PanicError. It does not
+// handle runtime.Goexit: the caller further up does.
 func (srv *Server) attempt(event string, fn func() error) (err error) {
 	protect(func() { err = fn() }, func(value any) {
 		if value != errGoexit {
@@ -46,8 +45,8 @@ func (srv *Server) attempt(event string, fn func() error) (err error) {
 	return err
 }
 
-// guard calls fn, whose panic is reported. It is attempt for functions without
-// a result.
+// guard calls fn and reports its panic. Like attempt, it does not handle
+// runtime.Goexit.
 func (srv *Server) guard(s *Socket, event string, fn func()) {
 	protect(fn, func(value any) {
 		if value != errGoexit {
@@ -56,15 +55,15 @@ func (srv *Server) guard(s *Socket, event string, fn func()) {
 	})
 }
 
-// isolate is guard on a goroutine of its own, for which it waits: for where the
-// caller must go on even if fn ends its goroutine.
+// isolate calls fn on a goroutine of its own, waits for it, and reports its panic. It
+// returns even if fn calls runtime.Goexit.
 func (srv *Server) isolate(s *Socket, event string, fn func()) {
 	if p := srv.isolated(event, fn); p != nil {
 		srv.reportError(s, p)
 	}
 }
 
-// isolated is isolate, but returns the panic.
+// isolated is isolate, but returns the panic instead of reporting it.
 func (srv *Server) isolated(event string, fn func()) (p *PanicError) {
 	done := make(chan struct{})
 	srv.engine.Go(func() {
@@ -75,18 +74,18 @@ func (srv *Server) isolated(event string, fn func()) (p *PanicError) {
 	return p
 }
 
-// maxRunning bounds the calls of an observer or a hook, of OnError and of the Logger
-// that run at a time. A function that emits what it is called for would otherwise end
-// the process with its stack, and one that blocks would collect goroutines.
+// maxRunning bounds the concurrent calls of observers, of hooks, of OnError and of the
+// Logger. It ends the recursion of a function that causes its own call, and bounds the
+// goroutines that wait for a function that blocks.
 const maxRunning = 1000
 
-// callCounts counts the calls of each kind that have not returned.
+// callCounts counts the calls that have not returned, by kind.
 type callCounts struct{ observers, hooks, onError, logger atomic.Int32 }
 
 var errTooManyCalls = fmt.Errorf("socketio: %d calls at a time: the function causes its own call, or blocks", maxRunning)
 
-// limit calls fn, unless maxRunning calls of its kind have not returned. Then it
-// returns errTooManyCalls.
+// limit calls fn. It returns errTooManyCalls instead if maxRunning calls of its kind
+// have not returned.
 func limit(calls *atomic.Int32, fn func()) error {
 	defer calls.Add(-1)
 	if calls.Add(1) > maxRunning {
@@ -96,7 +95,7 @@ func limit(calls *atomic.Int32, fn func()) error {
 	return nil
 }
 
-// callObserver calls an observer or a hook.
+// callObserver calls an observer or a hook on the caller's goroutine.
 func (srv *Server) callObserver(calls *atomic.Int32, s *Socket, event string, fn func()) {
 	srv.guard(s, event, func() {
 		if limit(calls, fn) != nil {
@@ -105,23 +104,23 @@ func (srv *Server) callObserver(calls *atomic.Int32, s *Socket, event string, fn
 	})
 }
 
-// panicked counts a panic, or a Goexit.
+// panicked counts a panic, or a Goexit, and returns it as an error.
 func (srv *Server) panicked(event string, value any) *PanicError {
 	srv.panics.Add(1)
 	return newPanicError(event, value)
 }
 
-// A failure is an error of the application that was looked at once: the methods
+// A failure is an error of the application after examine has inspected it. The methods
 // of an error, such as Unwrap, are code of the application too.
 type failure struct {
 	err    error
-	event  string // that was handled, if one was
-	public *Error // the error as an *Error, if it is one
-	decode bool   // it is a DecodeError
+	event  string // the event that was handled; may be empty
+	public *Error // the error as an *Error, or nil
+	decode bool   // the error is a DecodeError
 }
 
-// examine looks at an error of the application, which may be nil. If that panics,
-// the panic takes the place of the error.
+// examine inspects an error of the application, which may be nil. If a method of the
+// error panics, the failure holds the panic instead.
 func (srv *Server) examine(event string, err error) failure {
 	if err == nil {
 		return failure{}
@@ -133,7 +132,7 @@ func (srv *Server) examine(event string, err error) failure {
 			return nil
 		}
 		f.decode = errors.As(err, &decode)
-		_ = err.Error() // which will be called
+		_ = err.Error() // later code calls it without a guard
 		return nil
 	})
 	if panicked != nil {
@@ -142,7 +141,7 @@ func (srv *Server) examine(event string, err error) failure {
 	return f
 }
 
-// shown returns what the other side may know of an event's failure.
+// shown returns the error that the client is sent.
 func (f *failure) shown() *Error {
 	switch {
 	case f.public != nil:
@@ -153,14 +152,15 @@ func (f *failure) shown() *Error {
 	return &Error{Message: "internal error"}
 }
 
-// reportFailure reports a failure, unless it is an answer to the other side.
+// reportFailure reports a failure, unless it is an *Error, which is meant for the
+// client.
 func (srv *Server) reportFailure(s *Socket, f failure) {
 	if f.err != nil && f.public == nil {
 		srv.reportEvent(s, f.event, f.err)
 	}
 }
 
-// checkNotNil panics if a function that is registered is nil.
+// checkNotNil panics if isNil is set: a registered function must not be nil.
 func checkNotNil(what string, isNil bool) {
 	if isNil {
 		panic("socketio: " + what + ": the function is nil")

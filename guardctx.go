@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// ownContexts are the types of package context whose Done and Err call no other
-// context.
+// ownContexts holds the types of package context whose methods call no other context.
 var ownContexts = func() map[reflect.Type]bool {
 	withCancel, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -21,8 +20,8 @@ var ownContexts = func() map[reflect.Type]bool {
 	return types
 }()
 
-// guardContext returns a context of the application that may be used on any
-// goroutine: one that panics has ended with the panic as its error.
+// guardContext returns ctx in a form that may be used on any goroutine: when a method
+// of ctx panics, the result has ended with the panic as its error.
 func (srv *Server) guardContext(ctx context.Context) context.Context {
 	if ctx == nil || ownContexts[reflect.TypeOf(ctx)] {
 		return ctx
@@ -38,10 +37,11 @@ type guardedContext struct {
 	srv *Server
 
 	mu     sync.Mutex // guards the following
-	failed error      // what it has panicked with
+	failed error      // the panic of ctx, if any
 }
 
-var ended = func() <-chan struct{} {
+// closedChan is a closed channel.
+var closedChan = func() <-chan struct{} {
 	c := make(chan struct{})
 	close(c)
 	return c
@@ -74,13 +74,13 @@ func (g *guardedContext) Done() (done <-chan struct{}) {
 		g.try(func() { done = g.ctx.Done() })
 	}
 	if g.failure() != nil {
-		return ended
+		return closedChan
 	}
 	return done
 }
 
-// Err implements [context.Context]. It is not nil once Done is closed, as package
-// context panics otherwise.
+// Err implements [context.Context]. It is not nil once Done is closed: package context
+// panics otherwise.
 func (g *guardedContext) Err() (err error) {
 	if g.failure() == nil {
 		g.try(func() { err = g.ctx.Err() })

@@ -101,7 +101,7 @@ func (c *call) ackFuncResponse() *response {
 	a := c.response()
 	if c.s != nil && c.id != noAck && !a.counted {
 		a.counted = true
-		c.s.owed.Add(1)
+		c.s.unsentAcks.Add(1)
 	}
 	return a
 }

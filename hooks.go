@@ -7,43 +7,41 @@ import (
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
-// Hooks are functions that are told what happens in a server, for metrics and
-// traces. Any of them may be nil, which costs nothing.
+// Hooks are functions that a server calls, for metrics and traces. A nil hook costs
+// nothing.
 //
-// A hook is called on the goroutine that does what it is told of, by many
-// goroutines at a time, and never under a lock. What it is told of goes on when it
-// returns, so it must not block. A panic in one is reported like that of a handler.
-// PacketOut and Drop must not emit: they would be told of that, too.
+// Hooks are called concurrently and never under a lock. The work that a hook observes
+// waits for the hook, so a hook must not block. A panic in a hook is reported like a
+// panic in a handler. PacketOut and Drop must not emit, as that calls them again.
 //
-// A Socket that is passed may have left by then. Event names that come from
-// clients are theirs to choose, and so unbounded in number.
+// The socket that a hook receives may be disconnected already. Clients choose the names
+// of the events that they send, so these names are unbounded in number.
 type Hooks struct {
-	// Connect is told when the middleware of a socket has returned, before
-	// OnConnect: after how long, and with which error if the client was refused,
-	// which is [ErrClosed] if it has left meanwhile or ran out of time.
+	// Connect is called when the middleware of a socket has returned, before
+	// OnConnect. took is the time since CONNECT arrived. err says why the client was
+	// refused; it is [ErrClosed] if the client disconnected or ConnectTimeout expired.
 	Connect func(s *Socket, took time.Duration, err error)
-	// Disconnect is told that a socket has left, once for each for which Connect
-	// was told of no error, after OnDisconnect.
+	// Disconnect is called after OnDisconnect, once for each socket for which Connect
+	// was called without an error.
 	Disconnect func(s *Socket, reason Reason)
-	// Upgrade is told that a connection, with these sockets, has moved from
-	// polling to WebSocket, and how long after the WebSocket was opened.
+	// Upgrade is called when a connection has moved from polling to WebSocket. sockets
+	// are those of the connection; took is the time since the WebSocket was opened.
 	Upgrade func(sockets []*Socket, took time.Duration)
 
-	// PacketIn is told of each packet that a client has sent, when it is complete
-	// and before it is handled. s is nil if it is for a namespace that the client
-	// is not in.
+	// PacketIn is called for each complete packet from a client, before it is handled.
+	// s is nil if the client has not joined the packet's namespace.
 	PacketIn func(s *Socket, p Packet)
-	// PacketOut is told of each packet that was queued for a client, and how many
-	// bytes its connection has waiting then. s is nil if it tells that the client
-	// can't join a namespace. Packets of one socket may be told of in another
-	// order than they are sent.
+	// PacketOut is called for each packet that was queued for a client. queued is the
+	// number of bytes in the connection's queue at that time. s is nil for a
+	// CONNECT_ERROR. The calls for one socket may be in another order than its packets.
 	PacketOut func(s *Socket, p Packet, queued int64)
-	// Drop is told of messages that were dropped, see [MessageStats]. s is nil for
-	// those that were lost with their connection, told of when all is settled.
+	// Drop is called when messages were dropped, see [MessageStats]. s is nil for
+	// messages that were dropped when their connection ended; the call comes after it
+	// has ended.
 	Drop func(s *Socket, reason DropReason, messages int)
-	// Ack is told how long the answer to an event took, one by one for those of a
-	// broadcast, or after how long it is not awaited any more, with the error that
-	// who waited gets.
+	// Ack is called once for each ack that was requested, also for each receiver of a
+	// broadcast. took is the time since the event was emitted. err is nil if the ack
+	// arrived, else it is the error that the caller gets, such as a timeout.
 	Ack func(s *Socket, event string, took time.Duration, err error)
 }
 
@@ -64,59 +62,59 @@ const (
 	DropClosed   DropReason = "closed"
 )
 
-// engineHooks has the engine tell what it alone knows, if somebody asks.
+// engineHooks sets the engine's callbacks for the hooks Drop and Upgrade.
 func (srv *Server) engineHooks(cfg *engine.Config) {
-	if tell := srv.hooks.Drop; tell != nil {
+	if hook := srv.hooks.Drop; hook != nil {
 		cfg.Lost = func(_ engine.Receiver, messages int, reason engine.Reason) {
 			why := DropClosed
 			if reason == engine.SlowClient {
 				why = DropSlow
 			}
-			srv.callHook(nil, func() { tell(nil, why, messages) })
+			srv.callHook(nil, func() { hook(nil, why, messages) })
 		}
 	}
-	if tell := srv.hooks.Upgrade; tell != nil {
+	if hook := srv.hooks.Upgrade; hook != nil {
 		cfg.Upgraded = func(recv engine.Receiver, took time.Duration) {
 			sockets := recv.(*conn).list()
-			srv.callHook(nil, func() { tell(sockets, took) })
+			srv.callHook(nil, func() { hook(sockets, took) })
 		}
 	}
 }
 
-// callHook calls a hook.
+// callHook calls a hook on a goroutine of its own and waits for it.
 func (srv *Server) callHook(s *Socket, hook func()) {
 	if limit(&srv.calls.hooks, func() { srv.isolate(s, "", hook) }) != nil {
 		srv.reportError(s, srv.panicked("", errTooManyCalls))
 	}
 }
 
-// notifyConnect tells how connecting has ended.
+// notifyConnect calls Hooks.Connect.
 func (s *Socket) notifyConnect(began time.Time, entered bool, err error) {
-	if tell := s.ns.srv.hooks.Connect; tell != nil {
+	if hook := s.ns.srv.hooks.Connect; hook != nil {
 		if !entered && err == nil {
 			err = ErrClosed
 		}
-		s.ns.srv.callHook(s, func() { tell(s, time.Since(began), err) })
+		s.ns.srv.callHook(s, func() { hook(s, time.Since(began), err) })
 	}
 }
 
-// notifyDisconnect tells that s has left.
+// notifyDisconnect calls Hooks.Disconnect.
 func (s *Socket) notifyDisconnect(reason Reason) {
-	if tell := s.ns.srv.hooks.Disconnect; tell != nil {
-		s.ns.srv.callHook(s, func() { tell(s, reason) })
+	if hook := s.ns.srv.hooks.Disconnect; hook != nil {
+		s.ns.srv.callHook(s, func() { hook(s, reason) })
 	}
 }
 
-// notifyPacketIn tells of a packet that has come. Somebody wants to know.
+// notifyPacketIn calls Hooks.PacketIn, which is set.
 func (c *conn) notifyPacketIn(p *sio.Packet, size int64) {
 	s := c.socket(p.Namespace)
-	if s != nil && s.state.Load() == resuming {
-		s = nil // its id and values are not known yet
+	if s != nil && s.state.Load() == stateResuming {
+		s = nil // its id and values are not final yet
 	}
 	packet := Packet{Type: packetTypes[p.Type], Event: string(p.Name), Bytes: size}
 	protect(func() { c.srv.hooks.PacketIn(s, packet) }, func(value any) {
 		c.srv.reportError(s, c.srv.panicked("", value))
-		if value == errGoexit { // the goroutine is the reader's
+		if value == errGoexit { // it ends the reader's goroutine
 			c.session.Discard(engine.TransportError)
 		}
 	})
@@ -132,28 +130,29 @@ var packetTypes = [...]string{
 	sio.BinaryAck:    "ack",
 }
 
-// A note is what became of a message when it was sent, kept for the hooks until
-// no lock is held.
+// A note says that a message was sent, or why not. Hooks are called with it when no
+// lock is held.
 type note struct {
-	s     *Socket // nil if there is none
+	s     *Socket // nil for a CONNECT_ERROR
 	t     sio.Type
 	event string
 	m     *engine.Message
-	err   error // the engine's
+	err   error // of the engine
 
-	replayed bool // event is not known yet
+	replayed bool // event is not set: m holds the name
 }
 
-// tellControl tells of messages that were sent for the server, on whatever
-// goroutine. The caller holds no lock.
+// notifyControl calls the hooks for packets of the server, such as CONNECT, on a
+// goroutine of its own, as the caller's must survive a Goexit. The caller holds no
+// lock.
 func (c *conn) notifyControl(all []note) {
 	for _, one := range all {
 		c.srv.isolate(one.s, "", func() { c.notifyPacketsOut(one) })
 	}
 }
 
-// notifyPacketsOut tells of messages that were sent, on the goroutine that sends. The caller
-// holds no lock.
+// notifyPacketsOut calls PacketOut and Drop on the caller's goroutine. The caller holds
+// no lock.
 func (c *conn) notifyPacketsOut(all ...note) {
 	h := &c.srv.hooks
 	for _, one := range all {
@@ -174,18 +173,18 @@ func (c *conn) notifyPacketsOut(all ...note) {
 	}
 }
 
-// observesSends reports whether somebody wants to know what is sent.
+// observesSends reports whether a hook needs notes about sent messages.
 func (h *Hooks) observesSends() bool { return h.PacketOut != nil || h.Drop != nil }
 
-// ackTimer returns what is to be called when the answer to an event that is being
-// sent has come, or is not awaited any more; nil if nobody wants to know.
+// ackTimer returns a function that calls Hooks.Ack with the time since this call, for
+// an event that is being emitted. It returns nil if the hook is not set.
 func (s *Socket) ackTimer(event string) func(error) {
-	tell := s.ns.srv.hooks.Ack
-	if tell == nil {
+	hook := s.ns.srv.hooks.Ack
+	if hook == nil {
 		return nil
 	}
 	began := time.Now()
 	return func(err error) {
-		s.ns.srv.callHook(s, func() { tell(s, event, time.Since(began), err) })
+		s.ns.srv.callHook(s, func() { hook(s, event, time.Since(began), err) })
 	}
 }

@@ -9,27 +9,28 @@ import (
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
-// A Message is an event as interceptors and catch-all functions see it.
+// A Message is an event, for interceptors and for the functions of OnAny and
+// OnAnyOutgoing.
 type Message struct {
 	Event string
 	Args  Args
-	Ack   bool // the other side is asked for an answer
+	Ack   bool // the event requests an ack
 }
 
-// Next calls the interceptor behind, or the handlers if there is none. The handlers run
-// with ctx. Its results are those of the handlers; they are nil if there is none, or if
-// an [AckFunc] will answer.
+// Next calls the next interceptor, or the handlers if there is none. ctx is the context
+// of the handlers. The results are those of the handlers. They are nil if there is no
+// handler, or if an [AckFunc] sends the ack.
 type Next func(ctx context.Context, m *Message) ([]any, error)
 
-// An Interceptor wraps the handling of every event of a namespace. It may
-// change the message, with [EncodeArgs], answer in place of the handlers, refuse
-// with an error, or look at what next returns. What it returns answers the client. It
-// may block: later events of s wait.
+// An Interceptor wraps the handlers of every event of a namespace. It may change the
+// message, with [EncodeArgs], return results without calling next, refuse the event with
+// an error, or inspect the results of next. Its results are the ack. It may block: later
+// events of s wait.
 type Interceptor func(ctx context.Context, s *Socket, m *Message, next Next) ([]any, error)
 
-// Intercept appends interceptors, and returns a function that removes them; the first
-// is the outermost. They run for events that have no handler, too. It panics if one of
-// them is nil.
+// Intercept appends interceptors, and returns a function that removes them. The first
+// interceptor is the outermost. They also run for events without a handler. Intercept
+// panics if one of them is nil.
 func (n *Namespace) Intercept(in ...Interceptor) (off func()) {
 	for _, one := range in {
 		checkNotNil("Intercept", one == nil)
@@ -37,42 +38,43 @@ func (n *Namespace) Intercept(in ...Interceptor) (off func()) {
 	return addObservers(n, func(o *observers) *[]*Interceptor { return &o.interceptors }, in...)
 }
 
-// OnAny adds a function that is called with every incoming event before its
-// handlers, even if it has none, and returns a function that removes it. m is a
-// copy: fn can't change what the handlers receive, as an [Interceptor] can.
+// OnAny adds a function that is called with every incoming event before its handlers,
+// also without a handler, and returns a function that removes it. m is a copy: an
+// [Interceptor] can change the event, fn can't. OnAny panics if fn is nil.
 func (n *Namespace) OnAny(fn func(s *Socket, m Message)) (off func()) {
 	checkNotNil("OnAny", fn == nil)
 	return addObservers(n, func(o *observers) *[]*func(*Socket, Message) { return &o.incoming }, fn)
 }
 
-// OnAnyOutgoing adds a function that is called with every event sent to a socket,
-// by whatever emitter, and returns a function that removes it. It runs on the
-// goroutine that emits, once for each receiver, when the event is queued for all
-// of them. m is a copy: fn can't change what is sent.
+// OnAnyOutgoing adds a function that is called with every event that is sent to a
+// socket, and returns a function that removes it. It is called once for each receiver,
+// on the goroutine that emits, after the event was queued for all of them. m is a copy:
+// fn can't change the event. OnAnyOutgoing panics if fn is nil.
 func (n *Namespace) OnAnyOutgoing(fn func(s *Socket, m Message)) (off func()) {
 	checkNotNil("OnAnyOutgoing", fn == nil)
 	return addObservers(n, func(o *observers) *[]*func(*Socket, Message) { return &o.outgoing }, fn)
 }
 
-// OnJoin adds a function told when a socket has entered a room, and returns a
-// function that removes it. It runs on the goroutine that calls Join, or on the
-// one that hears the other servers of a cluster, which should not wait; when the
-// socket leaves at the same time on another one, the two may be told of in
-// either order. The room that every socket has by its id is not told of.
+// OnJoin adds a function that is called when a socket has joined a room, and returns a
+// function that removes it. It is not called for the own room of a socket. It runs on
+// the goroutine that calls Join, or on the one that receives from the other servers of a
+// cluster, so it must not block. If a socket joins and leaves on two goroutines, OnJoin
+// and OnLeave may be called in either order. OnJoin panics if fn is nil.
 func (n *Namespace) OnJoin(fn func(s *Socket, room string)) (off func()) {
 	checkNotNil("OnJoin", fn == nil)
 	return addObservers(n, func(o *observers) *[]*func(*Socket, string) { return &o.join }, fn)
 }
 
-// OnLeave adds a function told when a socket has left a room, by Leave or
-// because it disconnected, and returns a function that removes it.
+// OnLeave adds a function that is called when a socket has left a room, by Leave or
+// because it is disconnected, and returns a function that removes it. It runs like that
+// of OnJoin. OnLeave panics if fn is nil.
 func (n *Namespace) OnLeave(fn func(s *Socket, room string)) (off func()) {
 	checkNotNil("OnLeave", fn == nil)
 	return addObservers(n, func(o *observers) *[]*func(*Socket, string) { return &o.leave }, fn)
 }
 
-// observers are the functions that see everything in a namespace. A namespace
-// without any pays with one look at a pointer.
+// observers are the interceptors and observers of a namespace. A namespace without any
+// costs one atomic load per event.
 type observers struct {
 	interceptors []*Interceptor
 	incoming     []*func(*Socket, Message)
@@ -81,7 +83,7 @@ type observers struct {
 	leave        []*func(*Socket, string)
 }
 
-// observe changes a copy of the observers.
+// observe replaces the observers by a changed copy.
 func (n *Namespace) observe(change func(*observers)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -111,7 +113,7 @@ func (n *Namespace) observed() (own, inherited *observers) {
 	return own, inherited
 }
 
-// each calls visit for the observers that exist, the template's first.
+// eachObservers calls visit for the observers that exist, those of the template first.
 func (n *Namespace) eachObservers(visit func(*observers)) {
 	own, inherited := n.observed()
 	if inherited != nil {
@@ -122,8 +124,8 @@ func (n *Namespace) eachObservers(visit func(*observers)) {
 	}
 }
 
-// intercept tells the observers of an event and has it handled inside the
-// interceptors.
+// intercept calls the observers of an incoming event, and then its interceptors and
+// handlers.
 func (s *Socket) intercept(c *call) outcome {
 	var chain []*Interceptor
 	var incoming []*func(*Socket, Message)
@@ -137,7 +139,7 @@ func (s *Socket) intercept(c *call) outcome {
 	m := &Message{Event: c.event, Args: c.args(0), Ack: c.id != noAck}
 	if len(incoming) > 0 {
 		seen := *m
-		seen.Args = cloneArgs(m.Args.raw, cloneAll(m.Args.bin)) // so that nobody can change the handlers'
+		seen.Args = cloneArgs(m.Args.raw, cloneAll(m.Args.bin)) // observers can't change the arguments of handlers
 		for _, fn := range incoming {
 			s.ns.srv.callObserver(&s.ns.srv.calls.observers, s, c.event, func() { (*fn)(s, seen) })
 		}
@@ -169,8 +171,8 @@ func (s *Socket) intercept(c *call) outcome {
 	}
 }
 
-// An outgoing tells observers of one event that is sent to any number of
-// sockets. It is nil if there are none.
+// An outgoing calls the OnAnyOutgoing functions for one event. It is nil if there are
+// none.
 type outgoing struct {
 	message Message
 	fns     []*func(*Socket, Message)
@@ -190,7 +192,7 @@ func (n *Namespace) outgoing(event string, m *engine.Message, ack bool) *outgoin
 	return out
 }
 
-// notify calls the observers, when the event is queued for all receivers.
+// notify calls the functions for each receiver. The event is queued for all of them.
 func (o *outgoing) notify(to ...*Socket) {
 	if o == nil {
 		return
@@ -202,7 +204,7 @@ func (o *outgoing) notify(to ...*Socket) {
 	}
 }
 
-// sentArgs takes the arguments out of an encoded event. They alias nothing of it.
+// sentArgs returns a copy of the arguments of an encoded event.
 func (srv *Server) sentArgs(m *engine.Message) Args {
 	p, bin := srv.decodeSent(m)
 	return cloneArgs(p.Args, cloneAll(bin))
@@ -216,7 +218,7 @@ func cloneAll(list [][]byte) [][]byte {
 	return clones
 }
 
-// eventOf takes the name out of an encoded event.
+// eventOf returns the name of an encoded event.
 func (srv *Server) eventOf(m *engine.Message) string {
 	p, _ := srv.decodeSent(m)
 	return string(p.Name)
@@ -224,11 +226,11 @@ func (srv *Server) eventOf(m *engine.Message) string {
 
 func (srv *Server) decodeSent(m *engine.Message) (p sio.Packet, bin [][]byte) {
 	packet, bin := srv.packetOf(m)
-	_ = p.Decode(packet, sio.Limits{Attachments: math.MaxInt32, Depth: math.MaxInt32, Args: math.MaxInt32, Literal: true}) // it is our own
+	_ = p.Decode(packet, sio.Limits{Attachments: math.MaxInt32, Depth: math.MaxInt32, Args: math.MaxInt32, Literal: true}) // this server encoded it
 	return p, bin
 }
 
-// notifyRooms tells of rooms that s has entered or left.
+// notifyRooms calls the OnJoin or OnLeave observers for each of the rooms.
 func (s *Socket) notifyRooms(rooms []string, list func(*observers) []*func(*Socket, string)) {
 	if len(rooms) == 0 {
 		return

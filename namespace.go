@@ -8,30 +8,30 @@ import (
 	"sync/atomic"
 )
 
-// A Namespace is a channel of its own on the shared connection, with its own
-// sockets, handlers, middleware and rooms.
+// A Namespace is a part of a server with its own sockets, handlers, middleware and
+// rooms. The sockets of one client in several namespaces share its connection.
 //
-// All methods may be called concurrently, and while clients are served: handlers
-// that are added or removed then hold for later events, middleware and OnConnect
-// for later clients.
+// All methods may be called concurrently, and while clients are connected. A change of
+// handlers applies to later events, a change of middleware and OnConnect to later
+// clients.
 type Namespace struct {
 	srv       *Server
 	name      string     // empty for a template
-	parent    *Namespace // the template it was made from, if any
-	template  *template  // nil unless it is a template
+	parent    *Namespace // the template of a child, else nil
+	template  *template  // nil unless this is a template
 	handlers  handlers
-	observers atomic.Pointer[observers] // nil until there is one
+	observers atomic.Pointer[observers] // nil until one is added
 	index     roomIndex
 	recovery  *recovery         // nil unless Options.Recovery is set
 	cluster   *clusterNamespace // nil unless Options.Adapter is set; a template has none
-	acks      atomic.Int64      // ids of broadcasts that ask for answers
+	acks      atomic.Int64      // number of broadcasts with acks, for their ack ids
 
-	serverSide handlers // of events that other servers send
+	serverSide handlers // of server-side events
 
-	needsLog int // sockets and sessions that the log is kept for; guarded by the recovery's mu
+	needsLog int // sockets and sessions for which the log is kept; guarded by the recovery's mu
 
-	refs   int  // sockets, also those connecting; guarded by srv.mu, used for children only
-	pinned bool // it was asked for by Of; guarded by srv.mu
+	refs   int  // references, of a child only: see acquire; guarded by srv.mu
+	pinned bool // Of has returned it, so it is never dropped; guarded by srv.mu
 
 	mu         sync.RWMutex // guards the following, whose arrays are not modified
 	middleware []*Middleware
@@ -39,13 +39,14 @@ type Namespace struct {
 	disconnect []*func(*Socket, Reason)
 }
 
-// Middleware decides whether s may join its namespace. The client of a refused
-// socket receives "connect_error" with the message and data of an [Error], and
-// a neutral message for any other error or a panic, which [Options.OnError] is
-// told of. It may block; ctx ends with the connection and after
-// [Options.ConnectTimeout], when the client is refused whatever comes later.
+// Middleware decides whether s may join its namespace: an error refuses it. The client
+// receives "connect_error" with the message and data of an [Error]. For any other error,
+// or a panic, it receives a neutral message, and [Options.OnError] receives the error.
 //
-// s is not connected yet: it may join rooms, but events can't be emitted to it.
+// Middleware may block. ctx ends with the connection and after
+// [Options.ConnectTimeout]; then the client is refused, whatever middleware returns.
+//
+// s is not connected yet: it may join rooms, but emitting to it fails with [ErrClosed].
 type Middleware func(ctx context.Context, s *Socket) error
 
 func newNamespace(srv *Server, name string, parent *Namespace) *Namespace {
@@ -58,10 +59,10 @@ func newNamespace(srv *Server, name string, parent *Namespace) *Namespace {
 	return n
 }
 
-// Name returns the name, beginning with "/". A template has none.
+// Name returns the name, which begins with "/". It is empty for a template.
 func (n *Namespace) Name() string { return n.name }
 
-// Use appends middleware, run in order for every connecting socket, and returns a
+// Use appends middleware, which runs in order for every connecting socket, and returns a
 // function that removes it. It panics if one of them is nil.
 func (n *Namespace) Use(mw ...Middleware) (off func()) {
 	for _, one := range mw {
@@ -70,20 +71,20 @@ func (n *Namespace) Use(mw ...Middleware) (off func()) {
 	return addFuncs(n, &n.middleware, mw...)
 }
 
-// OnConnect adds a function called once for every socket that has passed the
-// middleware, and returns a function that removes it. It may block: no event of s is
-// handled before it returns. What is emitted to s, or to rooms that s has joined,
-// reaches it from here on.
+// OnConnect adds a function that is called once for every socket that passed the
+// middleware, and returns a function that removes it. It panics if fn is nil. fn may
+// block: the events of s are handled after it has returned. s receives what is emitted
+// to it and to its rooms from the beginning of the call.
 func (n *Namespace) OnConnect(fn func(s *Socket)) (off func()) {
 	checkNotNil("OnConnect", fn == nil)
 	return addFuncs(n, &n.connect, fn)
 }
 
-// OnDisconnect adds a function called once for every socket for which
-// OnConnect was called, when it has left and its last handler has returned. It
-// returns a function that removes it. The context of s has ended and nothing can be
-// emitted to it, but [Socket.Rooms] still answers. The functions of
-// [Socket.OnDisconnect] are called first.
+// OnDisconnect adds a function that is called once for every socket for which OnConnect
+// was called, when the socket is disconnected and its last handler has returned. It
+// returns a function that removes fn, and panics if fn is nil. The context of s has
+// ended, and emitting to it fails with [ErrClosed], but [Socket.Rooms] still returns its
+// rooms. The functions of [Socket.OnDisconnect] are called first.
 func (n *Namespace) OnDisconnect(fn func(s *Socket, reason Reason)) (off func()) {
 	checkNotNil("OnDisconnect", fn == nil)
 	return addFuncs(n, &n.disconnect, fn)
@@ -102,7 +103,8 @@ func addFuncs[F any](n *Namespace, list *[]*F, fns ...F) (off func()) {
 	}
 }
 
-// pointersTo returns a pointer for each function, which is its identity.
+// pointersTo returns a pointer to each function. Functions can't be compared, but
+// pointers can.
 func pointersTo[F any](fns []F) []*F {
 	list := make([]*F, len(fns))
 	for i, fn := range fns {
@@ -116,8 +118,8 @@ func without[F any](list, removed []*F) []*F {
 	return slices.DeleteFunc(slices.Clone(list), func(p *F) bool { return slices.Contains(removed, p) })
 }
 
-// lifecycle returns what is registered, the template's first. The slices are not to
-// be modified.
+// lifecycle returns the middleware and the functions of OnConnect and OnDisconnect,
+// those of the template first. The caller must not modify the slices.
 func (n *Namespace) lifecycle() (mw []*Middleware, connect []*func(*Socket), disconnect []*func(*Socket, Reason)) {
 	n.mu.RLock()
 	mw, connect, disconnect = n.middleware, n.connect, n.disconnect
@@ -129,11 +131,11 @@ func (n *Namespace) lifecycle() (mw []*Middleware, connect []*func(*Socket), dis
 	return mw, connect, disconnect
 }
 
-// On registers handler for event on every socket of the namespace and returns
-// a function that removes it. See the package documentation for the accepted
-// shapes. It panics if handler has another shape or if event is reserved. The
-// events "connection", "connect", "disconnect" and "disconnecting" are reserved: use
-// [Namespace.OnConnect] and [Namespace.OnDisconnect].
+// On registers handler for event on every socket of the namespace and returns a
+// function that removes it. The package documentation lists the accepted signatures. On
+// panics if handler has another one, or if event is reserved. "connection", "connect",
+// "disconnect" and "disconnecting" are reserved: use [Namespace.OnConnect] and
+// [Namespace.OnDisconnect].
 func (n *Namespace) On(event string, handler any) (off func()) {
 	return n.register(event, compile(event, handler))
 }
@@ -142,11 +144,11 @@ func (n *Namespace) register(event string, h *handler) (off func()) {
 	return n.handlers.add(event, h)
 }
 
-// Room returns a handle on the room called name. It need not exist.
+// Room returns a handle on the room called name, which need not exist.
 func (n *Namespace) Room(name string) Room { return Room{n, name} }
 
-// LocalRooms iterates over the rooms that have a socket on this server, in no
-// order. The rooms that every socket has by its id are not among them.
+// LocalRooms iterates over the rooms that have a socket on this server, in no order,
+// without the own rooms of sockets. No lock is held, so the body may block.
 func (n *Namespace) LocalRooms() iter.Seq[Room] {
 	return func(yield func(Room) bool) {
 		for _, member := range n.expand() {
@@ -169,9 +171,9 @@ func (n *Namespace) LocalSocket(id string) (*Socket, bool) {
 	return nil, false
 }
 
-// LocalSockets iterates over the sockets of this server, in no order. They are those
-// of the moment it begins, and no lock is held: the body may block, or change
-// who is there.
+// LocalSockets iterates over the sockets on this server, in no order: those that are
+// connected when the iteration begins. No lock is held, so the body may block, and may
+// disconnect sockets.
 func (n *Namespace) LocalSockets() iter.Seq[*Socket] {
 	return func(yield func(*Socket) bool) {
 		for _, s := range n.Broadcast().localSockets() {
@@ -191,14 +193,15 @@ func (n *Namespace) To(rooms ...string) Emitter { return n.Broadcast().To(rooms.
 // Except returns an emitter to the sockets in none of the rooms.
 func (n *Namespace) Except(rooms ...string) Emitter { return n.Broadcast().Except(rooms...) }
 
-// Volatile returns an emitter to every socket that drops events for clients
-// that cannot take them at once.
+// Volatile returns an emitter to every socket. It drops an event for a client that is
+// not ready; see [Emitter.Volatile].
 func (n *Namespace) Volatile() Emitter { return n.Broadcast().Volatile() }
 
-// Local returns an emitter to the sockets of this server.
+// Local returns an emitter to the sockets on this server only.
 func (n *Namespace) Local() Emitter { return n.Broadcast().Local() }
 
-// Compress returns an emitter to every socket that overrides compression.
+// Compress returns an emitter to every socket that compresses its events or does not;
+// see [Emitter.Compress].
 func (n *Namespace) Compress(on bool) Emitter { return n.Broadcast().Compress(on) }
 
 // Emit sends an event to every socket of the namespace; see [Emitter.Emit].

@@ -5,28 +5,26 @@ import (
 	"slices"
 )
 
-// A template is what a namespace made by OfMatch keeps: the predicate, and the
-// children that exist because of it.
+// A template is the state of a namespace that OfMatch returned.
 type template struct {
 	match    func(name string) bool
 	children map[string]*Namespace // guarded by the server's mu
 }
 
-// OfMatch returns the template of all namespaces whose name satisfies match
-// and that Of has not created before. A child is created when its first client
-// connects and dropped with its last; what is registered on the template holds
-// for every child, and what is emitted to it reaches the sockets of all
-// children. Of with a name that matches returns a child too, which stays.
+// OfMatch returns a template for all namespaces whose name satisfies match. The server
+// creates a child namespace when its first client connects, and drops it when its last
+// client has left. Handlers and middleware of the template apply to every child, and an
+// event emitted to the template reaches the sockets of all children. Of with a
+// matching name also returns a child, which is never dropped.
 //
 //	io.OfMatch(regexp.MustCompile(`^/org-\d+$`).MatchString)
 //
-// match may be called concurrently and should be quick. The templates are
-// asked in the order of their creation.
+// match is called concurrently and should be quick. If several templates match a name,
+// the one that was created first is used.
 //
-// OfMatch panics if Of has created a namespace before whose name satisfies match:
-// the template's middleware and handlers would not hold for it. Call OfMatch
-// first, or have match leave that name out. The namespace "/" is no child of any
-// template.
+// OfMatch panics if match is nil, or if Of has already created a namespace whose name
+// satisfies match: the template's middleware would not apply to it. Call OfMatch before
+// Of, or exclude that name in match. The namespace "/" is never a child.
 func (srv *Server) OfMatch(match func(name string) bool) *Namespace {
 	checkNotNil("OfMatch", match == nil)
 	n := newNamespace(srv, "", nil)
@@ -51,8 +49,8 @@ func (srv *Server) OfMatch(match func(name string) bool) *Namespace {
 	return n
 }
 
-// templateOf returns the template that wants a namespace of that name, or nil, and
-// how many templates there were.
+// templateOf returns the first template that matches a name, or nil, and the number of
+// templates that exist.
 func (srv *Server) templateOf(name string) (template *Namespace, among int) {
 	srv.mu.RLock()
 	templates := srv.templates
@@ -70,14 +68,14 @@ func (n *Namespace) matches(name string) (ok bool) {
 	return ok
 }
 
-// acquire returns the namespace that a client asks for, which release gives
-// back, or nil.
+// acquire returns the namespace that a client connects to, and counts a reference to
+// it, which release drops. It returns nil if there is no such namespace.
 func (srv *Server) acquire(name []byte) *Namespace {
 	srv.mu.RLock()
 	n := srv.namespaces[string(name)]
 	srv.mu.RUnlock()
 	if n != nil && n.parent == nil {
-		return n // the ordinary case: it stays for ever
+		return n // not a child: it is never dropped
 	}
 	if len(name) > maxNamespaceName || len(name) == 0 || name[0] != '/' {
 		return nil
@@ -95,7 +93,7 @@ func (srv *Server) acquire(name []byte) *Namespace {
 	return n
 }
 
-// retain keeps a namespace that acquire has returned for one user more.
+// retain counts another reference to a namespace, which release drops.
 func (srv *Server) retain(n *Namespace) {
 	if n.parent == nil {
 		return
@@ -105,7 +103,7 @@ func (srv *Server) retain(n *Namespace) {
 	n.refs++
 }
 
-// release gives back what acquire has returned. The last one drops a child.
+// release drops a reference. A child without references is removed.
 func (srv *Server) release(n *Namespace) {
 	if n.parent == nil {
 		return
@@ -133,7 +131,7 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// addChild makes a namespace of a template. The caller holds mu.
+// addChild creates a child of a template. The caller holds mu.
 func (srv *Server) addChild(parent *Namespace, name string) *Namespace {
 	n := newNamespace(srv, name, parent)
 	srv.namespaces[name] = n
@@ -142,8 +140,7 @@ func (srv *Server) addChild(parent *Namespace, name string) *Namespace {
 	return n
 }
 
-// expand returns the namespaces that n stands for: itself, or the children of
-// a template.
+// expand returns n itself, or the children if n is a template.
 func (n *Namespace) expand() []*Namespace {
 	if n.template == nil {
 		return []*Namespace{n}

@@ -15,9 +15,9 @@ import (
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
-// Options configures a [Server]. The zero value of every field means its
-// default, which is safe to expose to the internet. [NewServer] panics on a value
-// that cannot work, and names the field.
+// Options configures a [Server]. The zero value of every field means its default, and
+// the defaults are safe on the internet. [NewServer] panics on an invalid value and names
+// the field.
 type Options struct {
 	// Transports is the set of allowed transports. Zero means all.
 	Transports Transport
@@ -28,126 +28,119 @@ type Options struct {
 	// docs/socketio2.md.
 	AllowEIO3 bool
 
-	// Origins lists the origins that may connect besides the server's own, such
-	// as "https://example.com" or "https://*.example.com", where the wildcard
-	// stands for whole labels. It governs polling and WebSocket alike. Listed
-	// origins may send credentials; preflights allow GET and POST and the
-	// headers asked for. "*" allows every origin, without credentials.
+	// Origins lists the origins that may connect besides the server's own, such as
+	// "https://example.com" or "https://*.example.com"; the wildcard matches one or more
+	// whole labels. It applies to polling and WebSocket. Listed origins may send
+	// credentials; preflights allow GET, POST and the requested headers. "*" allows every
+	// origin, without credentials.
 	//
-	// "file://" and "null" can be listed for apps that load their pages from
-	// files. Any website can send "null", from a sandboxed frame: list it only if
-	// the server identifies users by something other than cookies.
+	// "file://" and "null" can be listed for apps that load their pages from files. Any
+	// website can send "null" from a sandboxed frame: list it only if the server does not
+	// identify users by cookies.
 	Origins []string
-	// AllowRequest, if set, can refuse a handshake: the client gets 403 and
-	// the error's text if it is an [Error]. It may block as long as the
-	// request's context lives, and is called concurrently, once for every
-	// handshake but not for the later requests of a connection.
+	// AllowRequest, if set, refuses a handshake by returning an error. The client gets
+	// status 403, with the message of an [Error]. It is called concurrently, once for
+	// each handshake, and not for the later requests of a connection. It may block while
+	// the request's context lasts.
 	AllowRequest func(*http.Request) error
-	// Cookie, if set, is sent with a polling handshake; its Value becomes the
-	// session id, which is a secret. A load balancer cannot route by its hash, since
-	// the first request of a session does not carry it.
+	// Cookie, if set, is sent with a polling handshake. Its Value is set to the session
+	// id, which is a secret. A load balancer can't route by it, as the first request of a
+	// session does not have it.
 	Cookie *http.Cookie
 
 	// PingInterval is the time between two heartbeats. Zero means 25s.
 	PingInterval time.Duration
-	// PingTimeout is how long a client may take to answer. Zero means 20s.
+	// PingTimeout is how long a client may take to answer a ping. Zero means 20s.
 	PingTimeout time.Duration
 	// UpgradeTimeout bounds an upgrade from polling to WebSocket. Zero means 10s.
 	UpgradeTimeout time.Duration
-	// ConnectTimeout bounds the time between the transport opening and the
-	// first namespace, middleware included, and the time of the middleware of
-	// every other namespace. Zero means 45s.
+	// ConnectTimeout bounds the time from the handshake until the client has joined its
+	// first namespace, with the middleware. For every other namespace it bounds the
+	// middleware. Zero means 45s.
 	ConnectTimeout time.Duration
-	// WriteTimeout bounds one write to a transport, and the time that a
-	// connection being closed may take to send what is queued. Zero means 10s.
+	// WriteTimeout bounds one write to a transport, and the time in which a closing
+	// connection sends its queue. Zero means 10s.
 	WriteTimeout time.Duration
-	// ShutdownSpread is the time over which [Server.Shutdown] closes the
-	// connections, one after another, so that their clients do not all come to the
-	// other servers of a cluster at the same moment. It is cut to three quarters of
-	// the time that Shutdown's context leaves, and ends early when nobody is
-	// connected any more. Zero means that all are closed at once, which brings
-	// clients back soonest where there is no other server, and lets a process end
-	// before it is killed.
+	// ShutdownSpread is the time over which [Server.Shutdown] closes the connections, one
+	// after another, so that their clients do not reconnect to other servers all at
+	// once. It is at most three quarters of the time until the deadline of Shutdown's
+	// context, and ends early when no client is connected. Zero means that all are
+	// closed at once: best for a single server.
 	ShutdownSpread time.Duration
-	// AckTimeout bounds an EmitWithAck whose context has no deadline, and the
-	// wait for an answer to a function passed to Emit. Zero means 20s.
+	// AckTimeout bounds an EmitWithAck whose context has no deadline, and the wait of a
+	// callback that was passed to Emit. Zero means 20s.
 	AckTimeout time.Duration
 
-	// MaxPayload bounds one message or polling body in bytes; beyond it a
-	// WebSocket is closed and a polling request refused. Zero means 1e6.
+	// MaxPayload bounds one message or polling body, in bytes. If a client exceeds it,
+	// its WebSocket is closed or its polling request refused. Zero means 1e6.
 	MaxPayload int64
-	// MaxEvent bounds one event together with its attachments, in bytes; beyond
-	// it the connection is closed. Zero means four times MaxPayload.
+	// MaxEvent bounds one event with its attachments, in bytes. If a client exceeds it,
+	// the connection is closed. Zero means four times MaxPayload.
 	MaxEvent int64
-	// MaxAttachments bounds the binary parts of one event; beyond it the
-	// connection is closed. Zero means 10. It bounds what is sent, too, if it is more
-	// than 10: official clients refuse events with more, unless their parser is told
-	// otherwise. The same data in several places of an event is one part.
+	// MaxAttachments bounds the binary parts of one event. If a client exceeds it, the
+	// connection is closed. Zero means 10. If it is more than 10, it also bounds emitted
+	// events; official clients refuse more than 10 parts unless their parser is
+	// configured. The same data in several places of an event is one part.
 	MaxAttachments int
-	// MaxNamespaces bounds the namespaces of one connection; more of them are
-	// refused with "connect_error". Zero means 100.
+	// MaxNamespaces bounds the namespaces of one connection. Further ones are refused
+	// with "connect_error". Zero means 100.
 	MaxNamespaces int
-	// MaxQueue bounds the bytes waiting for one connection; beyond it the
-	// client is disconnected with [ReasonSlow]. An empty queue takes one event
-	// of any size. Zero means 1 MiB or four times MaxPayload, whichever is
-	// larger.
+	// MaxQueue bounds the bytes that wait to be written to one connection. A client that
+	// exceeds it is disconnected with [ReasonSlow]. An empty queue accepts one event of
+	// any size. Zero means 1 MiB or four times MaxPayload, whichever is larger.
 	MaxQueue int64
-	// MaxReplies bounds the answers that one EmitWithAck to many holds until it
-	// returns, in bytes; the [Reply.Err] of those beyond it is [ErrReplies]. Zero
-	// means 16 times MaxEvent.
+	// MaxReplies bounds the acks that one EmitWithAck of an [Emitter] keeps until it
+	// returns, in bytes. The [Reply.Err] of the others is [ErrReplies]. Zero means 16
+	// times MaxEvent.
 	MaxReplies int64
-	// MaxInbox bounds the events of one connection that wait for a handler;
-	// beyond it, or beyond MaxEvent bytes, the connection is not read. There
-	// may be 16 times as many while a handler waits in EmitWithAck, as the
-	// answer may be behind them. Zero means 64.
+	// MaxInbox bounds the events of one connection that wait for handlers. While there
+	// are as many, or MaxEvent bytes of them, the connection is not read. The bound is 16
+	// times as high while a handler waits in EmitWithAck, as the ack may come after these
+	// events. Zero means 64.
 	MaxInbox int
-	// MaxHandshakes bounds the handshakes under way at a time; beyond it new
-	// clients get 503 with Retry-After. Zero means 1024.
+	// MaxHandshakes bounds the concurrent handshakes. Further clients get status 503 with
+	// Retry-After. Zero means 1024.
 	MaxHandshakes int
 
-	// CompressMinBytes enables permessage-deflate and gzip responses for messages
-	// of at least this many bytes; what clients send is counted as inflated.
-	// Do not compress secrets together with text that others choose. Zero
-	// means no compression.
+	// CompressMinBytes enables permessage-deflate and gzip responses, for messages of at
+	// least this many bytes. The limits for received messages apply after inflation. Do
+	// not compress secrets together with text of an attacker. Zero means no compression.
 	CompressMinBytes int
 
-	// Codec, if set, replaces the protocol's own encoding of packets, for
-	// clients that use the same, such as that of package msgpack.
+	// Codec, if set, replaces the encoding of packets. Clients must use the same codec,
+	// such as that of package msgpack.
 	Codec Codec
 
-	// Adapter, if set, joins this server to others: what is emitted reaches the
-	// sockets of all of them, unless it is emitted through [Emitter.Local]. The
-	// server then has to be closed, even if it was never used. Nil means that
-	// this server is alone.
+	// Adapter, if set, makes this server part of a cluster: events reach the sockets of
+	// all its servers, unless they are emitted with [Emitter.Local]. The server must then
+	// be closed, even if it was not used. Nil means a single server.
 	Adapter adapter.Adapter
 
-	// Recovery, if set, keeps what a client missed across a short
-	// disconnection.
+	// Recovery, if set, enables connection state recovery: a client that reconnects
+	// resumes its session and receives the events that it missed.
 	Recovery *Recovery
 
-	// ClientFS, if set, is served beside the endpoint in place of the
-	// built-in browser client, for example an npm socket.io-client/dist. Only
-	// files whose name begins with "socket.io." are.
+	// ClientFS, if set, is served beside the endpoint instead of the built-in browser
+	// client, such as the directory dist of the npm package socket.io-client. Only files
+	// whose name begins with "socket.io." are served.
 	ClientFS fs.FS
 
-	// Hooks, if set, are told what happens. They are copied.
+	// Hooks, if set, are called for metrics and traces. They are copied.
 	Hooks *Hooks
 
-	// Logger receives what people should know: at level Error panics, with their
-	// stack; at Warn errors of handlers and middleware, handlers that are stuck, and
-	// what is lost between servers; at Info refused requests and bad input of
-	// clients; at Debug events that have no handler, and sockets that left
-	// without an answer. [Stats] counts the same. Each kind has at most 20 lines a
-	// second, and the next line says how many were withheld; texts are cut at 500
-	// bytes. Nil means [slog.Default], as it is when a line is logged;
-	// slog.New(slog.DiscardHandler) means no logging.
+	// Logger receives errors and events that need attention. The levels are Error for
+	// panics, with their stack; Warn for errors of handlers and middleware, stuck
+	// handlers, and errors of the cluster; Info for refused requests and malformed input;
+	// Debug for events without a handler, and for acks that were not sent. [Stats] counts
+	// the same. Each kind has at most 20 lines a second, and the next line says how many
+	// were withheld. Texts are cut at 500 bytes. Nil means [slog.Default] at the time of
+	// logging; slog.New(slog.DiscardHandler) disables logging.
 	Logger *slog.Logger
-	// OnError is told of each panic as a *[PanicError]; of each handler's and
-	// middleware's error other than an [Error]; of arguments that do not fit as a
-	// *[DecodeError]; of bad packets as a *[PacketError]; of handlers that are stuck
-	// as a *[StuckError]; of refused requests as a *[RefusedError]; and of trouble
-	// with a cluster. It must not block, and is called concurrently. s is nil when
-	// no socket is concerned.
+	// OnError, if set, is called with each panic, as a *[PanicError]; each error of a
+	// handler or middleware other than an [Error]; arguments that do not fit, as a
+	// *[DecodeError]; malformed packets, as a *[PacketError]; stuck handlers, as a
+	// *[StuckError]; refused requests, as a *[RefusedError]; and errors of the cluster. It
+	// is called concurrently and must not block. s is nil if the error concerns no socket.
 	OnError func(s *Socket, err error)
 }
 
@@ -178,7 +171,7 @@ func (o *Options) withDefaults() Options {
 }
 
 const (
-	// maxBytes and maxCount leave room to add and multiply what is counted.
+	// maxBytes and maxCount are so small that sums and products do not overflow.
 	maxBytes = math.MaxInt / 8
 	maxCount = math.MaxInt32 / 16
 	// minPayload is the smallest limit that lets a client connect and upgrade.
@@ -187,7 +180,7 @@ const (
 	maxHeartbeat = math.MaxInt32 * time.Millisecond
 )
 
-// check panics if a value cannot work.
+// check panics if a value is invalid.
 func (o *Options) check() {
 	if unknown := o.Transports &^ (Polling | WebSocket); unknown != 0 {
 		panic(fmt.Sprintf("socketio: Options.Transports is %#x: only Polling and WebSocket exist", uint8(o.Transports)))
@@ -252,7 +245,7 @@ const (
 	WebSocket = Transport(engine.WebSocket)
 )
 
-// String returns the names used on the wire, such as "polling".
+// String returns the names of the transports, such as "polling", separated by commas.
 func (t Transport) String() string {
 	var names []string
 	if t&Polling != 0 {

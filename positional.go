@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// Positional is embedded in a struct whose exported fields are arguments of their own,
+// Positional is embedded in a struct to make each exported field an argument of its own,
 // in order. An [Event] or [Call] sends and receives such a struct as several arguments,
-// which is what clients in other languages often expect. Everywhere else it is an object.
+// as clients in other languages often do. Everywhere else the struct is an object.
 //
 //	type Move struct {
 //		socketio.Positional
@@ -16,8 +16,8 @@ import (
 //	}
 //	const Moved socketio.Event[Move] = "moved" // socket.emit("moved", x, y)
 //
-// Extra arguments are ignored, and missing ones leave their field at its zero value. No
-// name or option of a json tag of such a field has an effect.
+// Extra arguments are ignored. A field without an argument has its zero value. The json
+// tags of the fields have no effect.
 type Positional struct{}
 
 func (Positional) positional() {}
@@ -51,7 +51,7 @@ func isPositional(t reflect.Type) bool {
 	return ok && f.Anonymous && f.Type == positionalType && len(f.Index) == 1
 }
 
-// spread returns the arguments that v stands for.
+// spread returns v, or the fields of v if it is a positional struct.
 func spread(v any) []any {
 	if _, ok := v.(interface{ positional() }); !ok || !isPositional(reflect.TypeOf(v)) {
 		return []any{v}
@@ -65,8 +65,8 @@ func spread(v any) []any {
 	return args
 }
 
-// destinations returns what arguments are decoded into for dst, a pointer: pointers to
-// the fields of a positional struct, or dst itself.
+// destinations returns the pointers into which arguments are decoded for dst, a pointer:
+// dst itself, or the fields of a positional struct.
 func destinations(dst any) []any {
 	if _, ok := dst.(interface{ positional() }); !ok || !isPositional(reflect.TypeOf(dst).Elem()) {
 		return []any{dst}
@@ -80,13 +80,13 @@ func destinations(dst any) []any {
 	return list
 }
 
-// decodeInto decodes the arguments of a typed answer or a server-side event.
+// decodeInto decodes the arguments of a typed ack or a server-side event.
 func decodeInto[T any](args Args) (v T, err error) {
 	err = args.Decode(&v)
 	return v, err
 }
 
-// decoderOf returns what decodes the arguments of a typed event.
+// decoderOf returns the function that decodes the arguments of a typed event.
 func decoderOf[T any]() func(*call) (T, error) {
 	if !isPositional(reflect.TypeFor[T]()) {
 		return first[T]
@@ -105,7 +105,7 @@ func decoderOf[T any]() func(*call) (T, error) {
 // checkArguments panics if the arguments of a typed event can't be decoded.
 func checkArguments[T any](what string) {
 	t := reflect.TypeFor[T]()
-	if t == argsType { // the argument as it is
+	if t == argsType { // the arguments are not decoded
 		return
 	}
 	if t.Kind() == reflect.Pointer && isPositional(t.Elem()) {

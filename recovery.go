@@ -21,24 +21,21 @@ import (
 type Recovery struct {
 	// Window is how long sessions and events are kept. Zero means 2m.
 	Window time.Duration
-	// MaxEvents bounds the events kept by each namespace; the children of a
-	// template share one bound, as they share MaxBytes and MaxSessions. So the
-	// number of namespaces and templates that the application makes, by Of and
-	// OfMatch, times these bounds is the bound of the server, whatever namespaces
-	// clients ask for. Nothing is kept for a namespace that has neither a socket
-	// nor a session. Zero means 10000.
+	// MaxEvents bounds the events kept by each namespace. The children of a template
+	// share its MaxEvents, MaxBytes and MaxSessions. So clients can't raise the total,
+	// which is these bounds times the calls of Of and OfMatch. A namespace without
+	// sockets and saved sessions keeps no events. Zero means 10000.
 	MaxEvents int
 	// MaxBytes bounds the events kept by each namespace or template, in bytes of
-	// memory: an event takes about 300 bytes more than what is sent. Zero means 16 MiB.
+	// memory. An event takes about 300 bytes more than its packet. Zero means 16 MiB.
 	MaxBytes int64
-	// MaxSessions bounds the disconnected sockets kept by each namespace or
-	// template; the oldest are dropped. Each takes about 0.8 KiB, its rooms and its
-	// [Key] values, and 0.8 KiB more if it is the only one in a child of a template,
-	// which it keeps in existence. Zero means 10000.
+	// MaxSessions bounds the sessions kept by each namespace or template; the oldest are
+	// dropped. Each takes about 0.8 KiB, its rooms and its [Key] values. A session also
+	// keeps its child of a template, which takes another 0.8 KiB. Zero means 10000.
 	MaxSessions int
-	// SkipMiddleware lets a recovered socket in without asking the middleware,
-	// as the Node server does. The default asks, since what entitled the client
-	// to be here may have ended.
+	// SkipMiddleware connects a recovered socket without running the middleware, as the
+	// Node server does. By default the middleware runs, as the client may not be
+	// authorized any more.
 	SkipMiddleware bool
 }
 

@@ -287,7 +287,7 @@ func (r *recovery) adoptFromBus(s *Socket, session *adapter.Session, saved *save
 	c := s.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s.state.Load() != resuming {
+	if s.state.Load() != stateResuming {
 		if mayRecover(s.reason) {
 			_ = r.bus.SaveSession(session, r.opts.Window) // on failure the client gets a new session
 		}
@@ -346,28 +346,28 @@ func (r *recovery) takeSession(ctx context.Context, s *Socket, c *resumeRequest)
 // A sessionState is the State of a session on the bus, which only this implementation
 // reads.
 type sessionState struct {
-	Since     int64                 `json:"since"`
-	Stays     map[string][][2]int64 `json:"stays"`
-	Forgotten int64                 `json:"forgotten"`
-	Sent      int64                 `json:"sent"`
-	Until     int64                 `json:"until"`
-	Alien     string                `json:"alien,omitempty"`
+	Since         int64                 `json:"since"`
+	Intervals     map[string][][2]int64 `json:"intervals"`
+	PrunedBefore  int64                 `json:"prunedBefore"`
+	LastSent      int64                 `json:"lastSent"`
+	DeliveredUpTo int64                 `json:"deliveredUpTo"`
+	StaleOffset   string                `json:"staleOffset,omitempty"`
 }
 
 // saveToBus saves a session on the bus. The caller holds mu.
 func (r *recovery) saveToBus(s *Socket, values Args) {
 	t := &s.rec.trail
 	state := sessionState{
-		Since:     t.since,
-		Stays:     make(map[string][][2]int64, len(t.intervals)),
-		Forgotten: t.prunedBefore,
-		Sent:      s.rec.lastSent,
-		Until:     s.rec.deliveredUpTo,
-		Alien:     s.rec.staleOffset,
+		Since:         t.since,
+		Intervals:     make(map[string][][2]int64, len(t.intervals)),
+		PrunedBefore:  t.prunedBefore,
+		LastSent:      s.rec.lastSent,
+		DeliveredUpTo: s.rec.deliveredUpTo,
+		StaleOffset:   s.rec.staleOffset,
 	}
-	for room, stays := range t.intervals {
-		for _, s := range stays {
-			state.Stays[room] = append(state.Stays[room], [2]int64{s.from, s.to})
+	for room, intervals := range t.intervals {
+		for _, s := range intervals {
+			state.Intervals[room] = append(state.Intervals[room], [2]int64{s.from, s.to})
 		}
 	}
 	session := &adapter.Session{PID: s.rec.pid, ID: s.id, Rooms: t.rooms(), Data: values.Raw(0), Binary: values.bin}
@@ -381,22 +381,22 @@ func (r *recovery) saveToBus(s *Socket, values Args) {
 // decode is the inverse of saveToBus. Servers of other implementations save no State:
 // only the rooms at the end are known.
 func (r *recovery) decode(session *adapter.Session) (*savedSession, error) {
-	state := sessionState{Stays: make(map[string][][2]int64)}
+	state := sessionState{Intervals: make(map[string][][2]int64)}
 	if session.State == nil {
 		for _, room := range session.Rooms {
-			state.Stays[room] = [][2]int64{{-1, openEnd}}
+			state.Intervals[room] = [][2]int64{{-1, openEnd}}
 		}
 	} else if err := json.Unmarshal(session.State, &state); err != nil {
 		return nil, fmt.Errorf("session: %w", err)
 	}
 	saved := &savedSession{
-		sessionRecord: sessionRecord{pid: session.PID, lastSent: state.Sent, deliveredUpTo: state.Until, staleOffset: state.Alien},
+		sessionRecord: sessionRecord{pid: session.PID, lastSent: state.LastSent, deliveredUpTo: state.DeliveredUpTo, staleOffset: state.StaleOffset},
 		sid:           session.ID,
 		values:        make(map[string]any),
 	}
-	saved.trail = roomHistory{since: state.Since, prunedBefore: state.Forgotten, intervals: make(map[string][]interval)}
-	for room, stays := range state.Stays {
-		for _, s := range stays {
+	saved.trail = roomHistory{since: state.Since, prunedBefore: state.PrunedBefore, intervals: make(map[string][]interval)}
+	for room, intervals := range state.Intervals {
+		for _, s := range intervals {
 			saved.trail.intervals[room] = append(saved.trail.intervals[room], interval{s[0], s[1]})
 			if s[1] != openEnd {
 				saved.trail.closed++
@@ -415,17 +415,10 @@ func (r *recovery) decode(session *adapter.Session) (*savedSession, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if saved.done = r.closing[session.PID]; saved.done == nil {
-		saved.done = alreadyDone
+		saved.done = closedChan // the predecessor was on another server
 	}
 	return saved, nil
 }
-
-// alreadyDone is the done channel for a predecessor on another server.
-var alreadyDone = func() <-chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}()
 
 // functionsReturned removes the done channel of a socket whose last function has
 // returned.

@@ -19,7 +19,7 @@ type resumeRequest struct {
 func (s *Socket) resume() {
 	why := s.ns.recovery.resume(s)
 	s.conn.mu.Lock()
-	s.state.CompareAndSwap(resuming, stateConnecting)
+	s.state.CompareAndSwap(stateResuming, stateConnecting)
 	s.conn.mu.Unlock()
 	if why != "" {
 		s.ns.srv.reportError(nil, unrecoveredError(why))
@@ -43,7 +43,7 @@ func (r *recovery) resume(s *Socket) (why string) {
 	defer s.conn.mu.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s.state.Load() != resuming {
+	if s.state.Load() != stateResuming {
 		return ""
 	}
 	saved := r.sessions[c.PID]
@@ -76,7 +76,7 @@ func (r *recovery) endPredecessor(s *Socket, pid string) {
 	old.conn.session.Discard(engine.TransportClose)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for r.connected[pid] == old && s.state.Load() == resuming {
+	for r.connected[pid] == old && s.state.Load() == stateResuming {
 		r.removed.Wait()
 	}
 }

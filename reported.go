@@ -11,7 +11,7 @@ import (
 	"github.com/socketio-go/socketio/internal/engine"
 )
 
-// The codes of refused requests, as clients get them.
+// The codes of refused requests, as sent to clients.
 const (
 	CodeUnknownTransport = iota
 	CodeUnknownSession
@@ -21,25 +21,25 @@ const (
 	CodeBadVersion
 )
 
-// A RefusedError says that the server has refused an HTTP request: that of a new
-// client, or one that belongs to a connection. [Options.OnError] is told of it.
+// A RefusedError says that the server has refused an HTTP request of a new client or
+// of a session. [Options.OnError] receives it.
 type RefusedError struct {
-	Status     int    // of the response
-	Code       int    // CodeForbidden, for example
-	Message    string // that the client got, or what was wrong if it got a status alone
-	Origin     string // of the request, without a path; empty if it had none
-	Host       string // that the request was for
-	RemoteAddr string // the network peer's; a proxy's headers are not looked at
-	Err        error  // what Options.AllowRequest has returned, if it refused
+	Status     int    // the status of the response
+	Code       int    // such as CodeForbidden
+	Message    string // sent to the client, or the cause if only a status was sent
+	Origin     string // the Origin header without a path, at most 256 bytes; may be empty
+	Host       string // the Host header, at most 256 bytes
+	RemoteAddr string // the address of the network peer; proxy headers are not used
+	Err        error  // the error of Options.AllowRequest, or nil
 }
 
-// maxOrigin bounds the bytes of an Origin that are reported.
+// maxOrigin bounds the reported bytes of an Origin or Host.
 const maxOrigin = 256
 
 func newRefusedError(e *engine.RefusedError) *RefusedError {
 	r := e.Request
 	err := e.Err
-	if hidden, ok := err.(*examined); ok { //nolint:errorlint // our own type, never wrapped
+	if hidden, ok := err.(*opaqueError); ok { //nolint:errorlint // our own type, never wrapped
 		err = hidden.err
 	}
 	return &RefusedError{
@@ -53,8 +53,8 @@ func newRefusedError(e *engine.RefusedError) *RefusedError {
 	}
 }
 
-// bareOrigin cuts off what an origin does not have. Programs send the URL of the
-// request there, whose query holds the session id.
+// bareOrigin removes everything but the scheme and host. Some programs send the URL
+// of the request as Origin, and its query holds the session id, a secret.
 func bareOrigin(value string) string {
 	scheme, rest, ok := strings.Cut(value, "://")
 	if !ok {
@@ -82,11 +82,11 @@ func (e *RefusedError) Error() string {
 // Unwrap returns Err.
 func (e *RefusedError) Unwrap() error { return e.Err }
 
-// A PacketError says that a connection was closed because of what its client sent.
-// [Options.OnError] is told of it.
+// A PacketError says that a connection was closed because its client sent a malformed
+// packet, or violated the protocol or a limit. [Options.OnError] receives it.
 type PacketError struct {
-	RemoteAddr string // from which the connection was opened
-	Err        error  // what was wrong
+	RemoteAddr string // the address of the network peer
+	Err        error  // the violation
 }
 
 func (e *PacketError) Error() string { return e.Err.Error() }
@@ -94,14 +94,14 @@ func (e *PacketError) Error() string { return e.Err.Error() }
 // Unwrap returns Err.
 func (e *PacketError) Unwrap() error { return e.Err }
 
-// A StuckError says that a connection was closed because a handler did not return:
-// [Options.MaxInbox] events waited for it, so the connection was not read, for longer
-// than PingInterval and PingTimeout. [Options.OnError] is told of it. The
-// handler still runs; its context has ended.
+// A StuckError says that a connection was closed because a handler did not return. The
+// inbox was full, so the connection was not read for longer than PingInterval and
+// PingTimeout. The handler still runs, but its context has ended. [Options.OnError]
+// receives the error.
 type StuckError struct {
-	Event   string    // that it handles; "middleware", "connection" or "disconnect" in the functions for these
-	Handler string    // the function's name; empty if it is not known
-	Since   time.Time // when the connection was last read; the handler has run for longer
+	Event   string    // the event, or "middleware", "connection" or "disconnect"
+	Handler string    // the name of the function; empty if it is not known
+	Since   time.Time // when the connection was last read; the handler has run longer
 }
 
 func (e *StuckError) Error() string {
@@ -109,7 +109,7 @@ func (e *StuckError) Error() string {
 }
 
 func newStuckError(s *Socket, since time.Time) *StuckError {
-	h := s.running.Load()
+	h := s.runningHandler.Load()
 	e := &StuckError{Since: since}
 	if h == nil {
 		return e
@@ -117,11 +117,11 @@ func newStuckError(s *Socket, since time.Time) *StuckError {
 	e.Event = h.event
 	middleware, connect, disconnect := s.ns.lifecycle()
 	switch h {
-	case runsMiddleware:
+	case middlewareStage:
 		e.Handler = functionNames(middleware)
-	case runsConnect:
+	case connectStage:
 		e.Handler = functionNames(connect)
-	case runsDisconnect:
+	case disconnectStage:
 		e.Handler = functionNames(disconnect)
 	default:
 		e.Handler = functionName(h.pc)
@@ -129,14 +129,14 @@ func newStuckError(s *Socket, since time.Time) *StuckError {
 	return e
 }
 
-// What a socket runs that is no handler of an event.
+// Placeholders for functions of a socket that do not handle an event.
 var (
-	runsMiddleware = &handler{event: "middleware"}
-	runsConnect    = &handler{event: "connection"}
-	runsDisconnect = &handler{event: "disconnect"}
+	middlewareStage = &handler{event: "middleware"}
+	connectStage    = &handler{event: "connection"}
+	disconnectStage = &handler{event: "disconnect"}
 )
 
-// pcOf returns by what functionName finds the name of a function.
+// pcOf returns the program counter of a function, for functionName.
 func pcOf(fn any) uintptr { return reflect.ValueOf(fn).Pointer() }
 
 func functionName(pc uintptr) string {
@@ -154,16 +154,16 @@ func functionNames[F any](fns []*F) string {
 	return strings.Join(names, ", ")
 }
 
-// An unrecoveredError says why a client that came back has got a new session.
+// An unrecoveredError says why a client could not resume its session and has a new one.
 type unrecoveredError string
 
 func (e unrecoveredError) Error() string { return "socketio: session not recovered: " + string(e) }
 
-// An errorKind is one of the kinds of errors that are counted and logged apart.
+// An errorKind is a kind of error that is counted and logged with a rate of its own.
 type errorKind int
 
 const (
-	otherError errorKind = iota // of the cluster, for example
+	otherError errorKind = iota // such as an error of the cluster
 	refusedError
 	packetError
 	recoveryError
@@ -176,6 +176,7 @@ const (
 	errorKinds
 )
 
+// kindOf returns the kind of an error. s is nil if it concerns no socket.
 func kindOf(s *Socket, err error) errorKind {
 	var panicked *PanicError
 	var decode *DecodeError

@@ -5,10 +5,9 @@ import (
 	"iter"
 )
 
-// A Room is a named set of sockets of a namespace. It is a small comparable
-// value: keep it, copy it, use it as a map key. The room itself exists while
-// somebody is in it. A Room comes from [Namespace.Room]; its zero value can't
-// be used.
+// A Room is a handle on a named set of sockets of a namespace. It is a small comparable
+// value, which may be copied and used as a map key. A room exists while a socket is in
+// it. A Room comes from [Namespace.Room]; its zero value can't be used.
 type Room struct {
 	ns   *Namespace
 	name string
@@ -26,8 +25,8 @@ func (r Room) LocalLen() int {
 	return n
 }
 
-// LocalSockets iterates over the room's sockets on this server, in no order. Those
-// that join or leave meanwhile may or may not be among them.
+// LocalSockets iterates over the room's sockets on this server, in no order: those in
+// the room when the iteration begins. No lock is held, so the body may block.
 func (r Room) LocalSockets() iter.Seq[*Socket] {
 	return func(yield func(*Socket) bool) {
 		for _, s := range r.Broadcast().localSockets() {
@@ -38,8 +37,8 @@ func (r Room) LocalSockets() iter.Seq[*Socket] {
 	}
 }
 
-// Join puts sockets into the room. The error is [ErrClosed] if one of them has
-// disconnected; the others have joined nevertheless.
+// Join makes sockets join the room. The error is [ErrClosed] if one of them is
+// disconnected; the others have joined.
 func (r Room) Join(sockets ...*Socket) error {
 	var err error
 	for _, s := range sockets {
@@ -50,7 +49,7 @@ func (r Room) Join(sockets ...*Socket) error {
 	return err
 }
 
-// Leave takes sockets out of the room.
+// Leave makes sockets leave the room.
 func (r Room) Leave(sockets ...*Socket) {
 	for _, s := range sockets {
 		s.Leave(r.name)
@@ -63,23 +62,25 @@ func (r Room) Broadcast() Emitter { return r.ns.To(r.name) }
 // To returns an emitter to this room and others.
 func (r Room) To(rooms ...string) Emitter { return r.Broadcast().To(rooms...) }
 
-// Except returns an emitter to the room less the sockets in the given rooms.
+// Except returns an emitter to the sockets of the room that are in none of the given
+// rooms.
 func (r Room) Except(rooms ...string) Emitter { return r.Broadcast().Except(rooms...) }
 
-// Volatile returns an emitter to the room that drops events for clients that
-// cannot take them at once.
+// Volatile returns an emitter to the room. It drops an event for a client that is not
+// ready; see [Emitter.Volatile].
 func (r Room) Volatile() Emitter { return r.Broadcast().Volatile() }
 
 // Local returns an emitter to the room's sockets on this server.
 func (r Room) Local() Emitter { return r.Broadcast().Local() }
 
-// Compress returns an emitter to the room that overrides compression.
+// Compress returns an emitter to the room that compresses its events or does not; see
+// [Emitter.Compress].
 func (r Room) Compress(on bool) Emitter { return r.Broadcast().Compress(on) }
 
-// Emit sends an event to the room.
+// Emit sends an event to the room; see [Emitter.Emit].
 func (r Room) Emit(event string, args ...any) error { return r.Broadcast().Emit(event, args...) }
 
-// EmitWithAck sends an event to the room and collects the answers; see
+// EmitWithAck sends an event to the room and collects one reply from each socket; see
 // [Emitter.EmitWithAck].
 func (r Room) EmitWithAck(ctx context.Context, event string, args ...any) ([]Reply, error) {
 	return r.Broadcast().EmitWithAck(ctx, event, args...)

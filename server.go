@@ -20,8 +20,8 @@ import (
 // A Server accepts Socket.IO clients. It is an [http.Handler]: mount it on
 // "/socket.io/" of any mux.
 //
-// It acts on the default namespace, "/", so that io.OnConnect, io.To and io.Emit
-// read as they do in JavaScript. Of("/") returns that namespace.
+// Its methods such as OnConnect, To and Emit are those of the default namespace, "/",
+// which Of("/") returns.
 //
 // All methods may be called concurrently, and after the server is closed.
 type Server struct {
@@ -40,14 +40,14 @@ type Server struct {
 	mu          sync.RWMutex // guards the following
 	namespaces  map[string]*Namespace
 	templates   []*Namespace
-	leftCluster bool              // no longer part of the cluster
-	leaving     []<-chan struct{} // closed when the places of children that were dropped are given up
+	leftCluster bool              // the server has left the cluster
+	leaving     []<-chan struct{} // each is closed when a dropped child has left the cluster
 }
 
-// NewServer returns a server. A nil opts means the defaults. It panics, and names
-// the option, if a value cannot work: a negative size, an origin that is none. It
-// starts nothing, so a server that was never used
-// need not be closed.
+// NewServer returns a server. A nil opts means the defaults. It panics if an option has
+// an invalid value, such as a negative size or a malformed origin, and names the option.
+// It starts no goroutine: a server that is not used need not be closed, unless
+// [Options.Adapter] is set.
 func NewServer(opts *Options) *Server {
 	srv := &Server{
 		opts:       opts.withDefaults(),
@@ -93,7 +93,8 @@ func NewServer(opts *Options) *Server {
 	return srv
 }
 
-// allowRequest adapts Options.AllowRequest: the text of an *Error may be seen.
+// allowRequest adapts Options.AllowRequest for the engine. The client is sent the
+// message of an *Error only.
 func (srv *Server) allowRequest() func(*http.Request) error {
 	allow := srv.opts.AllowRequest
 	if allow == nil {
@@ -105,20 +106,20 @@ func (srv *Server) allowRequest() func(*http.Request) error {
 			if failed.err == nil {
 				return
 			}
-			refusal := &engine.Forbidden{Err: &examined{failed.err}}
+			refusal := &engine.Forbidden{Err: &opaqueError{failed.err}}
 			if failed.public != nil {
 				refusal.Message = failed.public.Message
 			}
 			err = refusal
-		}, func(value any) { srv.reportError(nil, srv.panicked("", value)) }) // the goroutine is net/http's, which closes the connection
+		}, func(value any) { srv.reportError(nil, srv.panicked("", value)) }) // a Goexit ends net/http's goroutine, which closes the connection
 		return err
 	}
 }
 
-// ServeHTTP serves one polling request, one WebSocket connection, or the
-// browser client at socket.io.js. It does not look at the path otherwise. A
-// polling request may wait here until there is something to send; a WebSocket
-// lives on when the call has returned.
+// ServeHTTP serves a polling request, a WebSocket handshake, or the browser client at
+// socket.io.js; it ignores the rest of the path. For a polling request it blocks until
+// there is a message to send or the next heartbeat is due. For a WebSocket it returns
+// after the handshake, and the connection stays open.
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	protect(func() {
 		if !srv.files.serve(srv.origins, w, r) {
@@ -128,17 +129,16 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if value != http.ErrAbortHandler {
 			srv.reportError(nil, srv.panicked("", value))
 		}
-		if value != errGoexit { // else net/http closes the connection too
+		if value != errGoexit { // after a Goexit net/http closes the connection too
 			panic(http.ErrAbortHandler)
 		}
 	})
 }
 
-// Of returns the namespace called name, creating it on first use. Clients can
-// join it from then on. A missing leading slash is added. It panics if no client
-// could join a namespace of that name: when it contains a comma or is longer
-// than 255 bytes. A namespace that a template of [Server.OfMatch] matches becomes a
-// child of it.
+// Of returns the namespace called name. The first call creates it, and then clients can
+// join it. A missing leading slash is added. If a template of [Server.OfMatch] matches
+// the name, the namespace is a child of the template. Of panics if name contains a
+// comma or is longer than 255 bytes: no client could join the namespace.
 func (srv *Server) Of(name string) *Namespace {
 	if !strings.HasPrefix(name, "/") {
 		name = "/" + name
@@ -148,7 +148,7 @@ func (srv *Server) Of(name string) *Namespace {
 	}
 	parent, among := srv.templateOf(name)
 	srv.mu.Lock()
-	for among != len(srv.templates) { // one has come meanwhile
+	for among != len(srv.templates) { // one was added meanwhile
 		srv.mu.Unlock()
 		parent, among = srv.templateOf(name)
 		srv.mu.Lock()
@@ -171,7 +171,9 @@ func (srv *Server) Of(name string) *Namespace {
 // maxNamespaceName bounds the length of a namespace's name in bytes.
 const maxNamespaceName = 255
 
-// Namespaces iterates over the namespaces that exist, in no order.
+// Namespaces iterates over the namespaces that exist at the call, in no order.
+// Templates are not among them, but their children are. No lock is held, so the body
+// may block.
 func (srv *Server) Namespaces() iter.Seq[*Namespace] {
 	srv.mu.RLock()
 	list := make([]*Namespace, 0, len(srv.namespaces))
@@ -188,13 +190,15 @@ func (srv *Server) Namespaces() iter.Seq[*Namespace] {
 	}
 }
 
-// Shutdown refuses new clients, closes the connected ones with
-// [ReasonShutdown] once their queues are flushed, waits for running handlers
-// and returns. Clients see a closed transport and reconnect elsewhere: all at once,
-// or over [Options.ShutdownSpread]; those that are not closed yet are served as
-// before. When ctx ends first, what is left is closed at once, as by [Server.Close],
-// and ctx's error is returned, with how many handlers are left if any. It may be
-// called again. A handler must not call it: it would wait for itself until ctx ends.
+// Shutdown refuses new clients, closes the connections with [ReasonShutdown], and waits
+// until their queues are flushed and the running handlers have returned. It closes all
+// connections at once, or one after another over [Options.ShutdownSpread]; until then a
+// connection is served as before. Clients reconnect, to another server if there is one.
+//
+// If ctx ends first, Shutdown closes the remaining connections as [Server.Close] does.
+// It returns ctx's error, with the number of handlers that still run if there are any.
+// Shutdown may be called again. A handler must not call it, as it would wait for that
+// handler until ctx ends.
 //
 // It does not close the [http.Server]; call its Shutdown afterwards.
 func (srv *Server) Shutdown(ctx context.Context) error {
@@ -214,7 +218,7 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// spreadStep is how often Shutdown closes some of the connections.
+// spreadStep is the interval at which closeSlowly closes connections.
 const spreadStep = 50 * time.Millisecond
 
 // closeSlowly closes the connections at an even rate over ShutdownSpread.
@@ -246,7 +250,8 @@ func (srv *Server) closeSlowly(ctx context.Context) {
 	}
 }
 
-// stop lets nobody in any more, nor come back.
+// stop refuses new sessions, drops saved sessions and event logs, and stops the
+// server-side events.
 func (srv *Server) stop() {
 	srv.engine.Stop()
 	srv.mu.RLock()
@@ -263,8 +268,8 @@ func (srv *Server) stop() {
 	}
 }
 
-// leaveCluster gives up the server's place in the cluster and waits until what
-// it has published is on the bus, or until ctx ends.
+// leaveCluster leaves the cluster in all namespaces. It waits until the published
+// messages are on the bus, or until ctx ends.
 func (srv *Server) leaveCluster(ctx context.Context) error {
 	srv.mu.Lock()
 	srv.leftCluster = true
@@ -285,13 +290,13 @@ func (srv *Server) leaveCluster(ctx context.Context) error {
 	return nil
 }
 
-// closeGrace is how long Close waits for handlers to see that their context
-// has ended.
+// closeGrace is how long Close waits for handlers whose context has ended.
 const closeGrace = time.Second
 
-// Close closes every connection at once. Queued packets are lost. It returns
-// when nothing of the server is running any more, or an error when handlers do
-// not return within a second. It may be called again, and after Shutdown.
+// Close closes every connection at once, without sending queued packets. It waits
+// until no goroutine of the server runs. It returns an error if handlers do not return
+// within 1s, or if published messages are not on the cluster's bus by then. It may be
+// called again, and after Shutdown.
 func (srv *Server) Close() error {
 	srv.stop()
 	for _, s := range srv.engine.Sessions() {
@@ -309,14 +314,14 @@ func (srv *Server) Close() error {
 	return nil
 }
 
-// An examined hides an error of the application from the engine, so that it does
-// not call methods of it.
-type examined struct{ err error }
+// An opaqueError hides an error of the application from the engine, which would call
+// its methods without a guard.
+type opaqueError struct{ err error }
 
-func (e *examined) Error() string { return "socketio: refused by AllowRequest" }
+func (e *opaqueError) Error() string { return "socketio: refused by AllowRequest" }
 
-// reportEngine reports what the engine tells of a session, or of a request that
-// belongs to none.
+// reportEngine reports an error of the engine. session is nil if the error concerns a
+// request without a session.
 func (srv *Server) reportEngine(session *engine.Session, err error) {
 	var refused *engine.RefusedError
 	var violation *engine.ViolationError
@@ -336,7 +341,7 @@ func (srv *Server) reportEngine(session *engine.Session, err error) {
 	}
 }
 
-// reportStuck reports each handler that a session waits for.
+// reportStuck reports each handler that has not returned, as a StuckError.
 func (srv *Server) reportStuck(session *engine.Session, stuck *engine.StuckError) {
 	since := time.Now().Add(-stuck.For)
 	c, _ := session.Receiver().(*conn)
@@ -348,13 +353,14 @@ func (srv *Server) reportStuck(session *engine.Session, stuck *engine.StuckError
 	}
 }
 
-// reportError tells the application of an error that concerns s, or nobody.
+// reportError counts and logs an error, and calls OnError. s is nil if the error
+// concerns no socket. It blocks until OnError returns.
 func (srv *Server) reportError(s *Socket, err error) { srv.reportEvent(s, "", err) }
 
-// reportEvent is report for an error of what handles an event, or of a stage in
-// the life of a socket.
+// reportEvent is reportError for an error while an event was handled, or while
+// middleware, OnConnect or OnDisconnect ran.
 func (srv *Server) reportEvent(s *Socket, event string, err error) {
-	srv.record(s, event, err)
+	srv.recordError(s, event, err)
 	if srv.opts.OnError == nil {
 		return
 	}
@@ -365,12 +371,12 @@ func (srv *Server) reportEvent(s *Socket, event string, err error) {
 		p = srv.panicked("", errTooManyCalls)
 	}
 	if p != nil {
-		srv.record(s, "", p)
+		srv.recordError(s, "", p)
 	}
 }
 
-// record counts an error, and logs it unless too many lines are being written.
-func (srv *Server) record(s *Socket, event string, err error) {
+// recordError counts an error and logs it, within the limits of the log.
+func (srv *Server) recordError(s *Socket, event string, err error) {
 	_ = srv.isolated("", func() {
 		kind := kindOf(s, err)
 		srv.countError(kind)
@@ -378,7 +384,7 @@ func (srv *Server) record(s *Socket, event string, err error) {
 	})
 }
 
-// logLine logs what is no error, unless there are too many lines of its kind.
+// logLine logs an event that is not an error, within the limits of the log.
 func (srv *Server) logLine(kind errorKind, s *Socket, attr slog.Attr) {
 	if withheld, ok := srv.log.allow(kind, time.Now()); ok {
 		_ = limit(&srv.calls.logger, func() {

@@ -5,7 +5,7 @@ import (
 	"iter"
 )
 
-// What a Server does in its default namespace, "/".
+// The methods of the default namespace, "/", on Server.
 
 // On registers handler for an event; see [Namespace.On].
 func (srv *Server) On(event string, handler any) (off func()) { return srv.root.On(event, handler) }
@@ -26,13 +26,14 @@ func (srv *Server) OnAnyOutgoing(fn func(s *Socket, m Message)) (off func()) {
 // OnConnect adds a function that is called for every new socket; see [Namespace.OnConnect].
 func (srv *Server) OnConnect(fn func(s *Socket)) (off func()) { return srv.root.OnConnect(fn) }
 
-// OnDisconnect adds a function that is called for every socket that has left; see
-// [Namespace.OnDisconnect].
+// OnDisconnect adds a function that is called for every socket that has disconnected;
+// see [Namespace.OnDisconnect].
 func (srv *Server) OnDisconnect(fn func(s *Socket, reason Reason)) (off func()) {
 	return srv.root.OnDisconnect(fn)
 }
 
-// OnJoin adds a function that is called when a socket has entered a room; see [Namespace.OnJoin].
+// OnJoin adds a function that is called when a socket has joined a room; see
+// [Namespace.OnJoin].
 func (srv *Server) OnJoin(fn func(s *Socket, room string)) (off func()) { return srv.root.OnJoin(fn) }
 
 // OnLeave adds a function that is called when a socket has left a room; see [Namespace.OnLeave].
@@ -40,7 +41,7 @@ func (srv *Server) OnLeave(fn func(s *Socket, room string)) (off func()) {
 	return srv.root.OnLeave(fn)
 }
 
-// Use appends middleware for the sockets of "/" only; see [Namespace.Use].
+// Use appends middleware, which runs for the sockets of "/" only; see [Namespace.Use].
 func (srv *Server) Use(mw ...Middleware) (off func()) { return srv.root.Use(mw...) }
 
 // Intercept appends interceptors of incoming events; see [Namespace.Intercept].
@@ -49,7 +50,7 @@ func (srv *Server) Intercept(in ...Interceptor) (off func()) { return srv.root.I
 // Emit sends an event to every socket; see [Namespace.Emit].
 func (srv *Server) Emit(event string, args ...any) error { return srv.root.Emit(event, args...) }
 
-// EmitWithAck sends an event to every socket and collects the answers; see
+// EmitWithAck sends an event to every socket and collects one reply from each; see
 // [Namespace.EmitWithAck].
 func (srv *Server) EmitWithAck(ctx context.Context, event string, args ...any) ([]Reply, error) {
 	return srv.root.EmitWithAck(ctx, event, args...)
@@ -64,7 +65,8 @@ func (srv *Server) To(rooms ...string) Emitter { return srv.root.To(rooms...) }
 // Except returns an emitter to the sockets in none of the rooms; see [Namespace.Except].
 func (srv *Server) Except(rooms ...string) Emitter { return srv.root.Except(rooms...) }
 
-// Volatile returns an emitter that may drop events; see [Namespace.Volatile].
+// Volatile returns an emitter that drops events for clients that are not ready; see
+// [Namespace.Volatile].
 func (srv *Server) Volatile() Emitter { return srv.root.Volatile() }
 
 // Local returns an emitter to the sockets of this server; see [Namespace.Local].
@@ -92,8 +94,8 @@ func (srv *Server) ServerSideEmit(event string, args ...any) error {
 	return srv.root.ServerSideEmit(event, args...)
 }
 
-// ServerSideEmitWithAck sends an event to the other servers and collects their answers;
-// see [Namespace.ServerSideEmitWithAck].
+// ServerSideEmitWithAck sends an event to the other servers and collects one reply from
+// each; see [Namespace.ServerSideEmitWithAck].
 func (srv *Server) ServerSideEmitWithAck(ctx context.Context, event string, args ...any) ([]Reply, error) {
 	return srv.root.ServerSideEmitWithAck(ctx, event, args...)
 }

@@ -17,30 +17,30 @@ import (
 
 // A Socket is one client in one namespace.
 //
-// The handlers of a socket run one after another, in the order the client
-// emitted. Everything else may be called concurrently, and after the socket has
+// The handlers of a socket run one after another, in the order in which its client
+// emitted the events. All methods may be called concurrently, and after the socket is
 // disconnected.
 type Socket struct {
-	id      string
-	ns      *Namespace
-	conn    *conn
-	state   atomic.Uint32           // changed under conn.mu
-	owed    atomic.Int32            // answers that an AckFunc is to give
-	running atomic.Pointer[handler] // the handler called last
-	member  socketRooms             // the index's
-	auth    Args
-	rec     *recoveryState // nil unless Options.Recovery is set
+	id             string
+	ns             *Namespace
+	conn           *conn
+	state          atomic.Uint32           // changed under conn.mu
+	unsentAcks     atomic.Int32            // AckFuncs that were not called yet
+	runningHandler atomic.Pointer[handler] // the handler that was called last
+	member         socketRooms             // used by the index only
+	auth           Args
+	rec            *recoveryState // nil unless Options.Recovery is set
 
 	own    atomic.Pointer[handlers] // registered on this socket; nil if none
-	values map[string]any           // guarded by conn.mu, as is all that follows
+	values map[string]any           // guarded by conn.mu, like all fields below
 
-	busy         bool   // somebody runs the handlers
-	drained      bool   // it has left, and nothing of it runs
-	discarding   bool   // what waits is not to be handled any more
-	inbox        []task // what waits for the handlers
+	busy         bool   // a goroutine runs the handlers
+	drained      bool   // it is disconnected, and its last function has returned
+	discarding   bool   // events in the inbox are not handled
+	inbox        []task // tasks that wait for the handlers
 	acks         map[int64]*pendingAck
 	nextAck      int64
-	lifetime     *lifetime // nil until somebody asks for the context
+	lifetime     *lifetime // nil until Context is called
 	onDisconnect []*func(Reason)
 	reason       Reason
 	connectTimer *time.Timer // of the middleware
@@ -48,7 +48,7 @@ type Socket struct {
 
 // The states of a socket.
 const (
-	resuming        uint32 = iota // a session is looked for that may give it another id; nobody else knows it yet
+	stateResuming   uint32 = iota // its session is looked up, which may change its id; the application does not have it yet
 	stateConnecting               // middleware runs
 	stateConnected
 	stateDisconnected
@@ -60,36 +60,37 @@ type lifetime struct {
 	cancel context.CancelCauseFunc
 }
 
-// newSocketID returns 120 random bits in 20 characters, the length that
-// clustered servers know a socket id by.
+// newSocketID returns 120 random bits in 20 characters. Other implementations recognize
+// the id of a socket in a cluster by that length.
 func newSocketID() string {
 	var b [15]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// ID returns the id shared with the client. It is also a room holding only
-// this socket. It is random, but no secret: other clients may be told.
+// ID returns the socket's id, which its client knows too. It is also the name of the
+// socket's own room. It is random but not secret, except for clients of Socket.IO 2; see
+// [Options.AllowEIO3].
 func (s *Socket) ID() string { return s.id }
 
-// Namespace returns the namespace s is in.
+// Namespace returns the namespace of s.
 func (s *Socket) Namespace() *Namespace { return s.ns }
 
-// A Handshake describes how a client connected: the first request of its
-// connection, and what it sent when it joined this namespace.
+// A Handshake describes the first HTTP request of a connection, and the auth that the
+// client sent for this namespace.
 type Handshake struct {
-	Header     http.Header // without what only the WebSocket handshake needs
+	Header     http.Header // without the headers of the WebSocket handshake
 	Host       string
 	URL        *url.URL // as requested, with its query
-	RemoteAddr string   // the network peer's; a proxy's headers are not looked at
+	RemoteAddr string   // the address of the network peer; proxy headers are not used
 	Time       time.Time
 	Secure     bool                 // the connection uses TLS
-	TLS        *tls.ConnectionState // of that connection, not to be changed; nil without TLS
-	Auth       Args                 // what the client passed as auth to this namespace; Len is 0 or 1
+	TLS        *tls.ConnectionState // must not be modified; nil without TLS
+	Auth       Args                 // the client's auth for this namespace; Len is 0 or 1
 }
 
-// Handshake describes the request that opened the connection. It is put
-// together at every call.
+// Handshake describes the request that opened the connection. Each call returns a new
+// value, but Header and TLS are shared and must not be modified.
 func (s *Socket) Handshake() *Handshake {
 	r := s.conn.session.Request()
 	u, err := url.ParseRequestURI(r.URI)
@@ -108,11 +109,12 @@ func (s *Socket) Handshake() *Handshake {
 	}
 }
 
-// Context returns a context that ends with the socket, before OnDisconnect is
-// called; its cause is a *[DisconnectError]. It has the values of the context of the
-// HTTP request that opened the connection, so what net/http middleware has put
-// there is found by middleware and handlers of sockets. A value must not belong to
-// something that is used again when that request ends, as a router's may.
+// Context returns a context that ends when the socket is disconnected, before
+// OnDisconnect is called. Its cause is a *[DisconnectError].
+//
+// It has the values of the context of the HTTP request that opened the connection, such
+// as those that net/http middleware has set. Do not use a value that is reused after
+// that request, such as the context object of some routers.
 func (s *Socket) Context() context.Context {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
@@ -126,18 +128,17 @@ func (s *Socket) Context() context.Context {
 	return s.lifetime.ctx
 }
 
-// Connected reports whether s is connected: from the end of the middleware to
-// the disconnection.
+// Connected reports whether s is connected: its middleware has passed and it is not
+// disconnected yet.
 func (s *Socket) Connected() bool { return s.state.Load() == stateConnected }
 
-// Transport returns the transport in use now.
+// Transport returns the transport that is in use.
 func (s *Socket) Transport() Transport { return Transport(s.conn.session.Transport()) }
 
-// On registers handler for event on this socket only, to run before any
-// handler of the namespace, and returns a function that removes it. See the
-// package documentation for the accepted shapes. It panics if handler has
-// another shape or if event is reserved. The events "disconnect" and "disconnecting" are
-// reserved: use [Socket.OnDisconnect].
+// On registers handler for event on this socket only, and returns a function that
+// removes it. It runs before the handlers of the namespace. The package documentation
+// lists the accepted signatures. On panics if handler has another one, or if event is
+// reserved. "disconnect" and "disconnecting" are reserved: use [Socket.OnDisconnect].
 func (s *Socket) On(event string, handler any) (off func()) {
 	return s.register(event, compile(event, handler))
 }
@@ -147,9 +148,10 @@ func (s *Socket) register(event string, h *handler) (off func()) {
 	return s.own.Load().add(event, h)
 }
 
-// OnDisconnect adds a function called once when s has left, after its last
-// handler and before the functions of [Namespace.OnDisconnect]. It returns a function
-// that removes it. Rooms still answers. A function that is added later is not called.
+// OnDisconnect adds a function that is called once when s is disconnected, after its
+// last handler and before the functions of [Namespace.OnDisconnect]. It returns a
+// function that removes fn, and panics if fn is nil. [Socket.Rooms] still returns the
+// rooms. A function that is added after the calls have begun is not called.
 func (s *Socket) OnDisconnect(fn func(reason Reason)) (off func()) {
 	checkNotNil("OnDisconnect", fn == nil)
 	added := pointersTo([]func(Reason){fn})
@@ -163,15 +165,15 @@ func (s *Socket) OnDisconnect(fn func(reason Reason)) (off func()) {
 	}
 }
 
-// Emit sends an event to the client. A nil error means that the event is
-// queued, not that it arrived. The error is [ErrClosed] when s is not
-// connected, [ErrSlow] when its queue is full, which disconnects it,
-// [ErrReserved] for a reserved name, or says which argument can't be encoded.
+// Emit sends an event to the client. It does not block. A nil error means that the
+// event is queued, not that it arrived. The error is [ErrClosed] when s is not
+// connected, [ErrSlow] when its queue is full, which disconnects it, [ErrReserved] for a
+// reserved name, or says which argument can't be encoded.
 //
-// If the last argument is a func(Args, error), the client is asked for an
-// answer and the function is called once, with the answer or with why there is
-// none, at the latest after [Options.AckTimeout]. It runs like a handler of s.
-// When Emit returns an error, the function is not called, or with [ErrClosed].
+// If the last argument is a func(Args, error), the event requests an ack. The function
+// is called once with the ack, or with the error if there is none after
+// [Options.AckTimeout]. It runs like a handler of s. If Emit returns an error, the
+// function is not called, or is called with [ErrClosed].
 func (s *Socket) Emit(event string, args ...any) error {
 	if err := checkEvent(event); err != nil {
 		return err
@@ -195,8 +197,8 @@ func (s *Socket) send(m *engine.Message, t sio.Type, event string, volatile bool
 	return sendError(err)
 }
 
-// ask is send for an event that asks for an answer, which does not come if the
-// event was dropped.
+// ask is send for an event with an ack. It returns [ErrDropped] if a volatile event was
+// dropped, as there will be no ack.
 func (s *Socket) ask(m *engine.Message, event string, volatile bool) error {
 	err := s.queue(m, volatile)
 	if s.ns.srv.hooks.observesSends() {
@@ -208,7 +210,7 @@ func (s *Socket) ask(m *engine.Message, event string, volatile bool) error {
 	return sendError(err)
 }
 
-// queue is send without the hooks, and with the engine's error.
+// queue queues a message. It calls no hook, and returns the engine's error.
 func (s *Socket) queue(m *engine.Message, volatile bool) error {
 	if s.state.Load() != stateConnected {
 		return engine.ErrClosed
@@ -216,7 +218,8 @@ func (s *Socket) queue(m *engine.Message, volatile bool) error {
 	return s.conn.session.Send(m, volatile)
 }
 
-// sendError is what the application is told of the engine's error.
+// sendError returns the package's error for an error of the engine. A dropped volatile
+// message is not an error.
 func sendError(err error) error {
 	switch err {
 	case nil, engine.ErrDropped:
@@ -228,16 +231,17 @@ func sendError(err error) error {
 	}
 }
 
-// Volatile returns an emitter to s that drops events the transport cannot take
-// at once. It is for s alone: To and Except don't change that, unlike in
-// s.To(room).Volatile(), which is for others.
+// Volatile returns an emitter to s. It drops an event if the client is not ready; see
+// [Emitter.Volatile]. After To or Except it is an emitter to the other sockets, like
+// that of [Socket.To].
 func (s *Socket) Volatile() Emitter { return Emitter{ns: s.ns, only: s, volatile: true} }
 
-// Compress returns an emitter to s that overrides compression.
+// Compress returns an emitter to s that compresses its events or does not; see
+// [Emitter.Compress]. After To or Except it is an emitter to the other sockets.
 func (s *Socket) Compress(on bool) Emitter { return Emitter{ns: s.ns, only: s}.Compress(on) }
 
-// Local returns an emitter to s. After To or Except it is an emitter to the others
-// in those rooms on this server.
+// Local returns an emitter to s. After To or Except it is an emitter to the other
+// sockets on this server.
 func (s *Socket) Local() Emitter { return Emitter{ns: s.ns, only: s}.Local() }
 
 // Broadcast returns an emitter to every other socket of the namespace.
@@ -249,8 +253,8 @@ func (s *Socket) To(rooms ...string) Emitter { return s.Broadcast().To(rooms...)
 // Except returns an emitter to the other sockets in none of the rooms.
 func (s *Socket) Except(rooms ...string) Emitter { return s.Broadcast().Except(rooms...) }
 
-// Join enters the rooms. When it returns, a broadcast to them reaches s. The
-// error is [ErrClosed] when s has disconnected.
+// Join makes s join rooms. When it returns, s receives what is emitted to them. It waits
+// for the OnJoin functions. The error is [ErrClosed] when s is disconnected.
 func (s *Socket) Join(rooms ...string) error {
 	joined, ok := s.ns.joinRooms(s, rooms)
 	if !ok {
@@ -260,20 +264,20 @@ func (s *Socket) Join(rooms ...string) error {
 	return nil
 }
 
-// Leave leaves the rooms. When it returns, no later broadcast to them reaches s.
-// It does nothing when s has disconnected.
+// Leave makes s leave rooms. When it returns, s does not receive what is emitted to
+// them. It waits for the OnLeave functions. It does nothing when s is disconnected.
 func (s *Socket) Leave(rooms ...string) {
 	s.notifyRooms(s.ns.leaveRooms(s, rooms), leaveObservers)
 }
 
-// Rooms returns the rooms s is in, its own id among them. When s has
-// disconnected they are those it was in.
+// Rooms returns the rooms that s is in, with its own room, in no order. When s is
+// disconnected, they are the rooms that it was in.
 func (s *Socket) Rooms() []string { return s.ns.index.roomsOf(s) }
 
-// Disconnect leaves the namespace; the connection stays for its others. What was
-// emitted before still goes out, and events that wait for handlers are dropped.
-// It does not wait for OnDisconnect, so a handler may call it. The error is
-// [ErrClosed] if s has disconnected already.
+// Disconnect disconnects s from its namespace, and keeps the connection for the other
+// namespaces. Events that were emitted before are still sent; received events that wait
+// for handlers are discarded. It does not wait for OnDisconnect, so a handler may call
+// it. The error is [ErrClosed] if s is disconnected already.
 func (s *Socket) Disconnect() error {
 	if !s.disconnect(ReasonServer, true) {
 		return ErrClosed
@@ -281,21 +285,22 @@ func (s *Socket) Disconnect() error {
 	return nil
 }
 
-// end disconnects s, or its connection.
-func (s *Socket) end(connection bool) error {
+// disconnectOrClose disconnects s, or closes its connection.
+func (s *Socket) disconnectOrClose(connection bool) error {
 	if connection {
 		return s.CloseConnection()
 	}
 	return s.Disconnect()
 }
 
-// Reconnect ends the connection of s in such a way that its client comes back by
-// itself, as official clients do when they see their transport closed: perhaps to
-// another server, and with [Options.Recovery] to the same session. What is queued is
-// sent first, for [Options.WriteTimeout] at most, which it does not wait for. All
-// sockets of the connection leave with [ReasonReconnect]; events that wait for
-// handlers are still handled. A handler may call it. The error is [ErrClosed] if s has
-// disconnected already.
+// Reconnect closes the connection of s so that its client reconnects by itself, as
+// official clients do when the transport closes. The client may connect to another
+// server, and with [Options.Recovery] it resumes its session.
+//
+// Queued packets are sent first, within [Options.WriteTimeout]. All sockets of the
+// connection are disconnected with [ReasonReconnect], and received events are still
+// handled. Reconnect does not block, so a handler may call it. The error is [ErrClosed]
+// if s is disconnected already.
 func (s *Socket) Reconnect() error {
 	if s.state.Load() == stateDisconnected || !s.conn.session.Close(engine.Reason(ReasonReconnect)) {
 		return ErrClosed
@@ -303,9 +308,10 @@ func (s *Socket) Reconnect() error {
 	return nil
 }
 
-// CloseConnection disconnects s and every other socket of the same connection, which it
-// closes when what is queued has been sent. It does not wait for that, nor for
-// OnDisconnect. The error is [ErrClosed] if s has disconnected already.
+// CloseConnection disconnects s and every other socket of the same connection, and
+// closes the connection when its queued packets are sent, within
+// [Options.WriteTimeout]. It does not wait for that, nor for OnDisconnect, so a handler
+// may call it. The error is [ErrClosed] if s is disconnected already.
 func (s *Socket) CloseConnection() error {
 	if s.state.Load() == stateDisconnected {
 		return ErrClosed

@@ -14,13 +14,13 @@ import (
 	"github.com/socketio-go/socketio/internal/origin"
 )
 
-// clientFiles serves the browser client beside the endpoint.
+// clientFiles serves the files of the browser client beside the endpoint.
 type clientFiles struct {
 	srv  *Server
 	fsys fs.FS
 }
 
-// serve answers a request for a file of the client. It reports whether it did.
+// serve responds to a request for a file. It reports whether the request was for one.
 func (c clientFiles) serve(origins *origin.Policy, w http.ResponseWriter, r *http.Request) bool {
 	_, name := path.Split(r.URL.Path)
 	if name == "" || r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -31,7 +31,7 @@ func (c clientFiles) serve(origins *origin.Policy, w http.ResponseWriter, r *htt
 		return false
 	}
 	h := w.Header()
-	_ = origins.Check(r, h) // scripts may be loaded from anywhere; a fetch needs the headers
+	_ = origins.Check(r, h) // sets the CORS headers; any origin may load a script
 	switch path.Ext(name) {
 	case ".js":
 		h.Set("Content-Type", "application/javascript; charset=utf-8")
@@ -40,7 +40,7 @@ func (c clientFiles) serve(origins *origin.Policy, w http.ResponseWriter, r *htt
 	}
 	sum := sha256.Sum256(content)
 	h.Set("ETag", `"`+base64.RawURLEncoding.EncodeToString(sum[:12])+`"`)
-	h.Set("Cache-Control", "no-cache") // to be revalidated, which the ETag makes cheap
+	h.Set("Cache-Control", "no-cache") // revalidate, which is cheap with the ETag
 	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
 	return true
 }
@@ -50,7 +50,7 @@ func (c clientFiles) read(name string) (content []byte, ok bool) {
 		return browser.Client, name == "socket.io.js"
 	}
 	if !strings.HasPrefix(name, "socket.io.") {
-		return nil, false // nothing else of a directory that may hold more
+		return nil, false // the directory may hold other files
 	}
 	c.srv.guard(nil, "", func() {
 		var err error
