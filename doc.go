@@ -36,6 +36,10 @@
 //		socket.emit("say", "hello", (length) => console.log(length));
 //	</script>
 //
+// A handler that panics costs its event. The log has the stack, first the line that panicked:
+//
+//	ERROR socketio: panic socket.id=inQ1-Z6oA6o-ir2eJLVA … event=say panic="…" stack="[main.main.func1 main.go:14 …]"
+//
 // A [Server] is an [http.Handler]. It holds namespaces, and is itself the default one, "/".
 // A [Socket] is one client in one [Namespace]. Handlers of one socket run one at a time;
 // handlers of different sockets run concurrently. All methods may be called from any
@@ -194,8 +198,8 @@
 // # Metrics
 //
 // [Server.Stats] is a snapshot of a server that accounts for every message. [Options.Hooks] are
-// callbacks for metrics and traces. [Options.Logger] is for people; nil means [log/slog.Default], so a panic is
-// logged with its stack. See [metrics].
+// callbacks for metrics and traces. [Options.Logger] is for people; nil means [log/slog.Default].
+// [Server.HealthHandler] is for probes. See [metrics].
 //
 // # Security
 //

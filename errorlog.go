@@ -77,7 +77,7 @@ func (l *errorLog) line(kind errorKind, s *Socket, withheld int, more ...slog.At
 	style := &logKinds[kind]
 	var attrs []slog.Attr
 	if s != nil {
-		attrs = append(attrs, slog.String("socket", s.logID()), slog.String("namespace", shorten(s.ns.name, maxLogText)))
+		attrs = append(attrs, slog.Any("socket", s))
 	}
 	attrs = append(attrs, more...)
 	if withheld > 0 {

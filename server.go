@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/socketio-go/socketio/internal/arguments"
@@ -36,6 +37,7 @@ type Server struct {
 	cluster  clusterCounters
 	calls    callCounts
 	counters
+	draining atomic.Bool
 
 	mu          sync.RWMutex // guards the following
 	namespaces  map[string]*Namespace

@@ -120,7 +120,7 @@ func (s *Socket) Context() context.Context {
 	defer s.conn.mu.Unlock()
 	if s.lifetime == nil {
 		s.lifetime = new(lifetime)
-		s.lifetime.ctx, s.lifetime.cancel = context.WithCancelCause(s.conn.session.Context())
+		s.lifetime.ctx, s.lifetime.cancel = context.WithCancelCause(&socketContext{s.conn.session.Context(), s})
 		if s.state.Load() == stateDisconnected {
 			s.lifetime.cancel(&DisconnectError{s.reason})
 		}

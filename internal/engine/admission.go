@@ -168,6 +168,15 @@ func (srv *Server) serveSession(w http.ResponseWriter, r *http.Request, sid stri
 	returned = true
 }
 
+// Overloaded reports whether Config.MaxHandshakes handshakes are under way.
+func (srv *Server) Overloaded() bool {
+	if srv.handshakes.TryAcquire(1) {
+		srv.handshakes.Release(1)
+		return false
+	}
+	return true
+}
+
 // serveHandshake opens a session.
 func (srv *Server) serveHandshake(w http.ResponseWriter, r *http.Request, transport Transport) {
 	if srv.Stopped() || !srv.handshakes.TryAcquire(1) {

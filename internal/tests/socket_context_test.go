@@ -107,6 +107,9 @@ func TestContextHasTheValuesOfTheRequest(t *testing.T) {
 					siotest.WantEqual(t, where+": base", got.ctx.Value(contextKey("base")), any("base"))
 					siotest.WantEqual(t, where+": conn", got.ctx.Value(contextKey("conn")), any("conn"))
 					siotest.WantEqual(t, where+": server", got.ctx.Value(http.ServerContextKey), any(hs.Config))
+					if s, ok := socketio.SocketFrom(got.ctx); !ok || s.Context() == nil {
+						t.Errorf("%s: no socket in the context", where)
+					}
 					if got.ctx.Value(http.LocalAddrContextKey) == nil {
 						t.Errorf("%s: no local address", where)
 					}
@@ -142,7 +145,8 @@ func TestContextIsKeptSmall(t *testing.T) {
 	hs := serveHTTP(t, io, false, func(next http.Handler) http.Handler { return next })
 	srv := &siotest.Server{URL: hs.URL + "/socket.io/", HTTP: hs.Client(), WaitLimit: siotest.WaitLimit, Dial: new(net.Dialer).DialContext}
 	srv.Open(t, siotest.WebSocket).Join("/", "")
-	ctx := reflect.ValueOf(siotest.Receive(t, kept)).Elem().FieldByName("Context") // withoutCancelCtx
+	ctx := reflect.ValueOf(siotest.Receive(t, kept)).Elem().FieldByName("Context") // socketContext
+	ctx = ctx.Elem().Elem().FieldByName("Context")                                 // withoutCancelCtx
 	if text := ctx.Interface().(interface{ String() string }).String(); strings.Contains(text, ".WithCancel") {
 		t.Errorf("what is kept is %s", text)
 	}
