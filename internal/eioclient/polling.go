@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/socketio-go/socketio/internal/eio"
+	"github.com/socketio-go/socketio/internal/rawconn"
 )
 
 // dialPolling opens a session by polling. rest are the packets behind the OPEN
@@ -42,10 +43,10 @@ func (c *Config) get(ctx context.Context, sid string, heard func()) ([]byte, err
 	if resp.StatusCode != http.StatusOK {
 		return nil, refused(Polling, resp)
 	}
-	return readAll(readerFunc(func(p []byte) (int, error) {
+	return rawconn.ReadAll(readerFunc(func(p []byte) (int, error) {
 		heard()
 		return resp.Body.Read(p)
-	}), nil, c.MaxMessage)
+	}), nil, c.MaxMessage, ErrMessageTooBig)
 }
 
 // A readerFunc is an [io.Reader].

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/socketio-go/socketio/internal/eio"
+	"github.com/socketio-go/socketio/internal/rawconn"
 )
 
 // upgrade moves a session from polling to WebSocket. If it fails, the session
@@ -72,7 +73,7 @@ func (w *wsConn) probe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer releaseScratch(buf)
+	defer rawconn.PutBuffer(buf)
 	if p.Type != eio.Pong || string(p.Data) != "probe" {
 		return fmt.Errorf("engine.io: probe answered by %v", p.Type)
 	}

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -154,7 +153,7 @@ func (w *wsConn) readOpen(ctx context.Context) (h handshake, err error) {
 	if err != nil {
 		return h, err
 	}
-	defer releaseScratch(buf)
+	defer rawconn.PutBuffer(buf)
 	return parseOpen(p)
 }
 
@@ -167,7 +166,7 @@ func (w *wsConn) readFirst(ctx context.Context) (buf *[]byte, p eio.Packet, err 
 	buf, p, err = w.readPacket(maxOpen)
 	if !stop() {
 		if err == nil {
-			releaseScratch(buf)
+			rawconn.PutBuffer(buf)
 		}
 		return nil, p, context.Cause(ctx)
 	}
@@ -193,29 +192,14 @@ func (w *wsConn) ping(data string) error {
 	return nil
 }
 
-// scratch holds buffers for messages being read.
-var scratch = sync.Pool{New: func() any { b := make([]byte, minScratch); return &b }}
-
-const (
-	minScratch = 1 << 10
-	maxScratch = 64 << 10 // what the pool keeps
-)
-
-func releaseScratch(buf *[]byte) {
-	if cap(*buf) <= maxScratch {
-		scratch.Put(buf)
-	}
-}
-
-// readPacket reads the next packet into a buffer from scratch, which the caller
-// releases.
+// readPacket reads the next packet into a buffer, which the caller releases.
 func (w *wsConn) readPacket(limit int64) (buf *[]byte, p eio.Packet, err error) {
 	kind, r, err := w.ws.NextReader()
 	if err != nil {
 		return nil, p, err
 	}
-	buf = scratch.Get().(*[]byte)
-	*buf, err = readAll(r, (*buf)[:0], limit)
+	buf = rawconn.GetBuffer()
+	*buf, err = rawconn.ReadAll(r, (*buf)[:0], limit, ErrMessageTooBig)
 	switch {
 	case err != nil:
 	case kind == websocket.BinaryMessage:
@@ -224,7 +208,7 @@ func (w *wsConn) readPacket(limit int64) (buf *[]byte, p eio.Packet, err error) 
 		p, err = eio.Decode(*buf)
 	}
 	if err != nil {
-		releaseScratch(buf)
+		rawconn.PutBuffer(buf)
 		return nil, p, err
 	}
 	return buf, p, nil
@@ -232,25 +216,6 @@ func (w *wsConn) readPacket(limit int64) (buf *[]byte, p eio.Packet, err error) 
 
 // ErrMessageTooBig says that the server has sent more than MaxMessage.
 var ErrMessageTooBig = errors.New("engine.io: the server's message exceeds the limit")
-
-// readAll appends what r has to b. It fails beyond limit bytes.
-func readAll(r io.Reader, b []byte, limit int64) ([]byte, error) {
-	for {
-		if len(b) == cap(b) {
-			b = slices.Grow(b, max(minScratch, len(b)))
-		}
-		n, err := r.Read(b[len(b):cap(b)])
-		b = b[:len(b)+n]
-		switch {
-		case int64(len(b)) > limit:
-			return b, ErrMessageTooBig
-		case err == io.EOF:
-			return b, nil
-		case err != nil:
-			return b, err
-		}
-	}
-}
 
 // read is the goroutine of a reader. It ends with the connection, or when
 // another goroutine has taken over.
@@ -272,7 +237,7 @@ func (w *wsConn) read() {
 			return
 		}
 		ok := s.receive(turn, p)
-		releaseScratch(buf)
+		rawconn.PutBuffer(buf)
 		if turn.state.Load() == over || !ok {
 			returned = true
 			return

@@ -7,10 +7,10 @@ import (
 	"net/http"
 	"os"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/socketio-go/socketio/internal/eio"
+	"github.com/socketio-go/socketio/internal/rawconn"
 )
 
 // A poll is a GET that waits for something to send.
@@ -120,8 +120,8 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 			s.pollDone(p, size, err)
 		}()
 	}
-	buf := payloads.Get().(*[]byte)
-	defer releasePayload(buf)
+	buf := rawconn.GetBuffer()
+	defer rawconn.PutBuffer(buf)
 	f := s.framing(script, p.batch)
 	payload := (*buf)[:0]
 	if took == pollEmpty {
@@ -241,15 +241,6 @@ func (s *Session) closeByClient() {
 	s.mu.Unlock()
 	if first {
 		s.recv.Closed(TransportClose)
-	}
-}
-
-// payloads holds buffers for polling bodies.
-var payloads = sync.Pool{New: func() any { return new([]byte) }}
-
-func releasePayload(buf *[]byte) {
-	if cap(*buf) <= maxScratch {
-		payloads.Put(buf)
 	}
 }
 

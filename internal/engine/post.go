@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/socketio-go/socketio/internal/eio"
+	"github.com/socketio-go/socketio/internal/rawconn"
 )
 
 // A post is a POST whose body is being read.
@@ -74,9 +75,9 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 		s.refuseTooBig(w, r)
 		return
 	}
-	buf := payloads.Get().(*[]byte)
-	defer releasePayload(buf)
-	body, err := readAll(&bodyReader{Reader: r.Body, session: s, rc: rc}, (*buf)[:0], limit)
+	buf := rawconn.GetBuffer()
+	defer rawconn.PutBuffer(buf)
+	body, err := rawconn.ReadAll(&bodyReader{Reader: r.Body, session: s, rc: rc}, (*buf)[:0], limit, errTooBig)
 	*buf = body
 	switch {
 	case errors.Is(err, errTooBig):

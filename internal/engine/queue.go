@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/socketio-go/socketio/internal/rawconn"
 )
 
 // Send queues m. A volatile message is dropped, with [ErrDropped], unless the
@@ -89,7 +91,7 @@ func (s *Session) flush(f *writeBatch) {
 		for f.fill(s.ws) {
 			n, err := s.ws.tryWrite(f.chunk)
 			f.chunk = f.chunk[n:]
-			if err == errWouldBlock {
+			if err == rawconn.ErrWouldBlock {
 				rest := f.detach()
 				s.srv.Go(func() { s.flushBlocking(rest) })
 				return

@@ -7,6 +7,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/socketio-go/socketio/internal/eio"
+	"github.com/socketio-go/socketio/internal/rawconn"
 )
 
 // serveUpgrade handles a WebSocket request that names a session: an attempt to
@@ -74,7 +75,7 @@ func (t *wsConn) expect(want eio.Type, data string) bool {
 		return false
 	}
 	var buf [64]byte // longer than any packet that is expected
-	b, err := readAll(r, buf[:0], int64(len(buf)))
+	b, err := rawconn.ReadAll(r, buf[:0], int64(len(buf)), errTooBig)
 	if err != nil {
 		return false
 	}

@@ -8,13 +8,13 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
 
 	"github.com/socketio-go/socketio/internal/eio"
+	"github.com/socketio-go/socketio/internal/rawconn"
 )
 
 // A wsConn is a WebSocket transport. gorilla does the handshake, the reading
@@ -25,8 +25,8 @@ type wsConn struct {
 	net.Conn // what gorilla may do to it directly: addresses and read deadlines
 
 	session    *Session
-	conn       net.Conn // the same, for writing to it and closing it
-	raw        *rawConn // nil where conn can't be used without waiting
+	conn       net.Conn      // the same, for writing to it and closing it
+	raw        *rawconn.Conn // nil where conn can't be used without waiting
 	ws         *websocket.Conn
 	turn       *Turn // the reader's; only used by the reader
 	upgraded   bool  // the handshake is done: writes are frames
@@ -38,14 +38,12 @@ type wsConn struct {
 }
 
 const (
-	// smallBuffer is what gorilla reads into where a rawConn holds what has
+	// smallBuffer is what gorilla reads into where a rawconn.Conn holds what has
 	// come from the network: room for a frame header or a control frame.
 	smallBuffer = 128
 	// readBuffer is what it reads into otherwise.
 	readBuffer = 1 << 10
 )
-
-var errWouldBlock = errors.New("engine.io: write would block")
 
 var upgrader = websocket.Upgrader{
 	WriteBufferPool: &sync.Pool{},
@@ -107,7 +105,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		// A client that didn't await the handshake: its first bytes are there.
 		return h.t, brw, nil
 	}
-	if h.t.raw = newRawConn(conn, h.t.beforeWait); h.t.raw != nil {
+	if h.t.raw = rawconn.New(conn, h.t.beforeWait); h.t.raw != nil {
 		h.upgrader.ReadBufferSize = smallBuffer
 		brw.Reader = bufio.NewReaderSize(h.t, 0) // not used: gorilla makes one of that size
 	} else {
@@ -126,7 +124,7 @@ func (t *wsConn) Read(p []byte) (int, error) {
 
 func (t *wsConn) readFrom(p []byte) (int, error) {
 	if t.raw != nil {
-		return t.raw.read(p)
+		return t.raw.Read(p)
 	}
 	for !t.beforeWait() {
 	}
@@ -189,9 +187,9 @@ func (t *wsConn) writeBlocking(p []byte) (int, error) {
 // tryWrite writes as much of p as is possible without waiting.
 func (t *wsConn) tryWrite(p []byte) (int, error) {
 	if t.raw == nil {
-		return 0, errWouldBlock
+		return 0, rawconn.ErrWouldBlock
 	}
-	return t.raw.tryWrite(p)
+	return t.raw.TryWrite(p)
 }
 
 // control takes a control frame that gorilla writes: a pong, of which only the
@@ -236,7 +234,7 @@ func (t *wsConn) read() {
 			return
 		}
 		ok := t.session.receive(turn, p)
-		releaseScratch(buf)
+		rawconn.PutBuffer(buf)
 		if turn.state.Load() == over {
 			return
 		}
@@ -250,34 +248,19 @@ func (t *wsConn) read() {
 	}
 }
 
-// scratch holds buffers for messages being read.
-var scratch = sync.Pool{New: func() any { b := make([]byte, minScratch); return &b }}
-
-const (
-	minScratch = 1 << 10
-	maxScratch = 64 << 10 // what the pool keeps
-)
-
-func releaseScratch(buf *[]byte) {
-	if cap(*buf) <= maxScratch {
-		scratch.Put(buf)
-	}
-}
-
-// readPacket reads the next packet into a buffer from scratch, which the
-// caller releases.
+// readPacket reads the next packet into a buffer, which the caller releases.
 func (t *wsConn) readPacket() (buf *[]byte, p eio.Packet, err error) {
 	kind, r, err := t.ws.NextReader()
 	if err != nil {
 		return nil, p, err
 	}
-	buf = scratch.Get().(*[]byte)
-	*buf, err = readAll(r, (*buf)[:0], t.session.srv.cfg.MaxPayload)
+	buf = rawconn.GetBuffer()
+	*buf, err = rawconn.ReadAll(r, (*buf)[:0], t.session.srv.cfg.MaxPayload, errTooBig)
 	if err == nil {
 		p, err = t.session.decode(*buf, kind == websocket.BinaryMessage)
 	}
 	if err != nil {
-		releaseScratch(buf)
+		rawconn.PutBuffer(buf)
 		return nil, p, err
 	}
 	return buf, p, nil
@@ -285,26 +268,6 @@ func (t *wsConn) readPacket() (buf *[]byte, p eio.Packet, err error) {
 
 // errTooBig says that there was more than the limit.
 var errTooBig = errors.New("engine.io: message exceeds MaxPayload")
-
-// readAll appends what r has to b, whose capacity it uses and grows. It fails
-// beyond limit bytes, which gorilla counts before they are inflated.
-func readAll(r io.Reader, b []byte, limit int64) ([]byte, error) {
-	for {
-		if len(b) == cap(b) {
-			b = slices.Grow(b, max(minScratch, len(b)))
-		}
-		n, err := r.Read(b[len(b):cap(b)])
-		b = b[:len(b)+n]
-		switch {
-		case int64(len(b)) > limit:
-			return b, errTooBig
-		case err == io.EOF:
-			return b, nil
-		case err != nil:
-			return b, err
-		}
-	}
-}
 
 // ended ends the session when its WebSocket can't be read any more.
 func (t *wsConn) ended(err error) {

@@ -1,5 +1,6 @@
 // Package rawconn reads and writes plain network connections below their
-// net.Conn: a write never waits, and a read runs a function before it waits.
+// net.Conn: a write never waits, and a read runs a function before it waits. It
+// also has the buffers for messages that are read from WebSockets and bodies.
 package rawconn
 
 import "errors"

@@ -15,8 +15,8 @@ import (
 type Conn struct {
 	conn syscall.RawConn
 
-	in         *[]byte // what has been read but not asked for; nil if nothing
-	unread     []byte  // the rest of it
+	buf        *[]byte // what has been read but not asked for; nil if nothing
+	rest       []byte  // the rest of it
 	readErr    error
 	beforeWait func() bool
 	readFunc   func(fd uintptr) bool
@@ -54,7 +54,7 @@ const receiveSize = 8 << 10
 
 // Read reads like net.Conn's Read, deadlines included.
 func (r *Conn) Read(p []byte) (int, error) {
-	if r.in == nil {
+	if r.buf == nil {
 		r.readErr = nil
 		if err := r.conn.Read(r.readFunc); err != nil {
 			return 0, err
@@ -63,10 +63,10 @@ func (r *Conn) Read(p []byte) (int, error) {
 			return 0, r.readErr
 		}
 	}
-	n := copy(p, r.unread)
-	if r.unread = r.unread[n:]; len(r.unread) == 0 {
-		received.Put(r.in)
-		r.in, r.unread = nil, nil // an empty slice would keep the buffer
+	n := copy(p, r.rest)
+	if r.rest = r.rest[n:]; len(r.rest) == 0 {
+		received.Put(r.buf)
+		r.buf, r.rest = nil, nil // an empty slice would keep the buffer
 	}
 	return n, nil
 }
@@ -79,7 +79,7 @@ func (r *Conn) readOnce(fd uintptr) bool {
 		case err == syscall.EINTR:
 			continue
 		case n > 0:
-			r.in, r.unread = buf, (*buf)[:n]
+			r.buf, r.rest = buf, (*buf)[:n]
 			return true
 		}
 		if err == syscall.EAGAIN && !r.beforeWait() {

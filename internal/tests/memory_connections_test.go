@@ -131,7 +131,7 @@ func fillGoroutinePool(n int) {
 //	 112  its closures and a one-byte semaphore
 //	 320  engine.Session; what it remembers of the request is in it
 //	  80  what else is remembered of the request: its URI, header fields
-//	 160  rawConn and its two closures, 16 the hijacker's
+//	 160  rawconn.Conn and its two closures, 16 the hijacker's
 //	  96  wsConn
 //	  32  Turn, the reader's
 //	 144  conn
