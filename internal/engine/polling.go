@@ -161,7 +161,7 @@ func (s *Session) takeBatch(p *poll) (packet []byte, took pollResult) {
 		return closePacket, pollEmpty
 	case s.ws != nil:
 		return nil, pollRefused
-	case s.state == open && (s.flushing || !s.sendableLocked()):
+	case s.state == open && (s.write != idle || !s.sendableLocked()):
 		return noopPacket, pollEmpty
 	}
 	if !s.sendableLocked() {
@@ -176,7 +176,7 @@ func (s *Session) takeBatch(p *poll) (packet []byte, took pollResult) {
 	}
 	s.pollWriting = p
 	s.loadPollLocked(p)
-	s.flushing = true
+	s.write = flushing
 	return nil, pollQueued
 }
 
@@ -219,28 +219,12 @@ func (s *Session) pollDone(p *poll, size int, err error) {
 	} else {
 		s.countTakenLocked(0, p.messages)
 	}
-	s.flushing, s.pollWriting = false, nil
+	if s.pollWriting == p { // else the session is closing and another poll has taken messages
+		s.write, s.pollWriting = idle, nil
+	}
 	s.sentLocked(int64(size), p.ping)
 	if s.sendableLocked() || s.state == closing {
 		s.wakeLocked() // the next poll, or the WebSocket that has taken over
-	}
-}
-
-// closeByClient ends a session at its client's wish. The poll that belongs to it gets
-// a noop; it may still be on its way, as it travels beside the POST.
-func (s *Session) closeByClient() {
-	s.mu.Lock()
-	first := s.state == open
-	if first {
-		s.reason = TransportClose
-		s.dropQueueLocked()
-		s.closeLocked()
-		s.closedByClient = true
-		s.limitClosingLocked(closeWait)
-	}
-	s.mu.Unlock()
-	if first {
-		s.recv.Closed(TransportClose)
 	}
 }
 

@@ -1,12 +1,29 @@
 package engine
 
 import (
-	"math"
-	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/socketio-go/socketio/internal/rawconn"
+)
+
+// A writeState says which goroutine writes the queue of a session. Over polling it
+// is never queued: a message stays idle until there is a poll.
+//
+//	state     corked   writes next                becomes
+//	idle      no       none: nothing is queued,   queued, when a message is sent over WebSocket;
+//	                   or there is no poll        flushing, when a poll takes messages
+//	idle      yes      the reader, at the end     flushing, at the end of the turn;
+//	                   of its turn                queued, at a handoff
+//	queued    no, yes  a flush worker, or a       flushing, when it takes messages
+//	                   reader that helps
+//	flushing  no, yes  the goroutine that wrote   idle, when it finds nothing more to write
+//	                   before, or the poll        or the session closed
+type writeState uint8
+
+const (
+	idle writeState = iota
+	queued
+	flushing
 )
 
 // Send queues m. A volatile message is dropped, with [ErrDropped], unless the
@@ -36,33 +53,15 @@ func (s *Session) Send(m *Message, volatile bool) error {
 	return nil
 }
 
-// slowLocked ends an open session whose client doesn't read what it is sent. The
-// receiver is told on a goroutine of its own, as Send may be called under its
-// locks.
-func (s *Session) slowLocked() {
-	s.srv.slow.Add(1)
-	s.reason = SlowClient
-	if recv := s.recv; recv != nil {
-		s.srv.Go(func() { recv.Closed(SlowClient) })
-	}
-	if s.ws != nil {
-		s.finishLocked()
-	} else {
-		s.dropQueueLocked()
-		s.dropCandidateLocked()
-		s.closeLocked() // the next poll is told
-	}
-}
-
 // writableLocked reports whether a message would leave at once.
 func (s *Session) writableLocked() bool {
-	return len(s.queue) == 0 && !s.flushing && (s.ws != nil || s.poll != nil)
+	return len(s.queue) == 0 && s.write == idle && (s.ws != nil || s.poll != nil)
 }
 
 func (s *Session) enqueueLocked(m *Message) {
 	s.queue = append(s.queue, m)
 	s.queued += m.Size()
-	if s.queued > maxCorkedBytes && (s.dirty || s.corked && !s.flushing) {
+	if s.queued > maxCorkedBytes && s.write != flushing && (s.corked || s.write == queued) {
 		s.srv.flushPool.overruns.Add(1)
 	}
 	s.wakeLocked()
@@ -72,10 +71,10 @@ func (s *Session) enqueueLocked(m *Message) {
 // the reader's turn.
 func (s *Session) wakeLocked() {
 	switch {
-	case s.flushing || s.corked:
+	case s.write != idle || s.corked:
 	case s.ws != nil:
 		if s.sendableLocked() {
-			s.flushing, s.dirty = true, true
+			s.write = queued
 			s.srv.enqueueFlush(s)
 		}
 	case s.poll != nil:
@@ -83,9 +82,9 @@ func (s *Session) wakeLocked() {
 	}
 }
 
-// flush writes to the WebSocket until nothing is queued. The caller has set
-// s.flushing and is the only one until it is unset here. It never blocks: when
-// the network takes no more, a goroutine of the session goes on.
+// flush writes to the WebSocket until nothing is queued. The caller has taken the
+// session from the flush pool or has set the state to flushing. It never blocks:
+// when the network takes no more, a goroutine of the session goes on.
 func (s *Session) flush(f *writeBatch) {
 	for s.take(f) {
 		for f.fill(s.ws) {
@@ -134,41 +133,21 @@ func (s *Session) flushBlocking(f *writeBatch) {
 	}
 }
 
-// failed ends a session whose transport can't be written to.
-func (s *Session) failed(err error) {
-	s.mu.Lock()
-	if s.state == open && isTimeout(err) {
-		s.slowLocked()
-	}
-	s.mu.Unlock()
-	s.Discard(TransportClose)
-}
-
-// progressed gives a session that is closing WriteTimeout again, as some of what
-// is queued has been written.
-func (s *Session) progressed() {
-	s.mu.Lock()
-	if s.state == closing {
-		s.limitClosingLocked(s.srv.cfg.WriteTimeout)
-	}
-	s.mu.Unlock()
-}
-
 // take moves the first of the queue into f, which has written what it held, or
 // gives up flushing when there is nothing to send.
 func (s *Session) take(f *writeBatch) bool {
 	s.mu.Lock()
-	s.dirty = false
 	s.countTakenLocked(f.count-f.lost, f.lost)
 	s.queued -= min(f.size, s.queued) // less if the queue has been dropped
 	s.sentLocked(f.bytes, f.ping)
 	f.size, f.bytes, f.count, f.lost, f.ping = 0, 0, 0, 0, false
 	if s.state != closed && s.sendableLocked() {
+		s.write = flushing
 		s.loadLocked(f)
 		s.mu.Unlock()
 		return true
 	}
-	s.flushing = false
+	s.write = idle
 	last := s.state == closing
 	if last {
 		s.limitClosingLocked(closeWait)
@@ -326,90 +305,4 @@ func (f *writeBatch) release() {
 	if cap(f.batch) <= 1024 {
 		writeBatches.Put(f)
 	}
-}
-
-// flushPool are the workers that flush sessions on behalf of those who must not
-// wait. They exist only while there is something to do. A reader whose turn has
-// made sessions dirty works with them, so that who sends to many can't send
-// faster than it is written; it compares the counters with what they were.
-type flushPool struct {
-	max      int
-	enqueued atomic.Uint64 // how many sessions have been dirty, ever; added to under mu
-	overruns atomic.Uint64 // how often one had more than maxCorkedBytes to send while nobody flushed it
-
-	mu      sync.Mutex // guards the following
-	queue   []*Session
-	next    int // the first of dirty that nobody has taken
-	running int
-}
-
-// flushChunk is how many sessions a worker takes at a time, few enough for the
-// others to find something too.
-const flushChunk = 16
-
-// enqueueFlush has a worker flush s.
-func (srv *Server) enqueueFlush(s *Session) {
-	w := &srv.flushPool
-	w.mu.Lock()
-	w.enqueued.Add(1)
-	w.queue = append(w.queue, s)
-	start := w.running < w.max
-	if start {
-		w.running++
-	}
-	w.mu.Unlock()
-	if start {
-		srv.Go(srv.flushWorker)
-	}
-}
-
-// flushWorker is a worker.
-func (srv *Server) flushWorker() {
-	w := &srv.flushPool
-	f := writeBatches.Get().(*writeBatch)
-	defer f.release()
-	for {
-		if w.flushSome(f, math.MaxUint64) > 0 {
-			continue
-		}
-		w.mu.Lock()
-		if len(w.queue) == 0 { // still
-			w.running--
-			w.mu.Unlock()
-			return
-		}
-		w.mu.Unlock()
-	}
-}
-
-// flushUpTo flushes up to maxHelp sessions of those that were the first due to become
-// dirty. It reports whether all of these have been taken, by whomever.
-func (w *flushPool) flushUpTo(due uint64) bool {
-	f := writeBatches.Get().(*writeBatch)
-	defer f.release()
-	for range maxFlushesBeforeRead / flushChunk {
-		if w.flushSome(f, due) == 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// flushSome flushes some of the sessions that were the first due to become dirty,
-// and returns how many.
-func (w *flushPool) flushSome(f *writeBatch, due uint64) int {
-	var mine [flushChunk]*Session
-	w.mu.Lock()
-	waiting := w.queue[w.next:]
-	taken := w.enqueued.Load() - uint64(len(waiting))
-	n := copy(mine[:], waiting[:min(uint64(len(waiting)), max(due, taken)-taken)])
-	clear(waiting[:n])
-	if w.next += n; 2*w.next >= len(w.queue) {
-		w.queue, w.next = slices.Delete(w.queue, 0, w.next), 0
-	}
-	w.mu.Unlock()
-	for _, s := range mine[:n] {
-		s.flush(f)
-	}
-	return n
 }

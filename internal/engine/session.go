@@ -24,10 +24,9 @@ type Session struct {
 
 	mu             sync.Mutex // guards the following
 	state          state
-	probed         bool     // the candidate works: polls are not to wait any more
-	flushing       bool     // somebody flushes, or is about to
-	dirty          bool     // in the flushers' list, or with one of them who has not begun
-	corked         bool     // the reader will flush at the end of its turn
+	probed         bool // the candidate works: polls are not to wait any more
+	write          writeState
+	corked         bool     // the reader flushes at the end of its turn
 	closedByClient bool     // the client has closed a polling session
 	awaitPong      bool     // the client must be heard before the next beat
 	pingWaits      bool     // a ping has not been written yet
@@ -53,17 +52,6 @@ type Session struct {
 	deadline       time.Time   // when it is due: a ping, the end of waiting for its answer, or of closing
 	pause          *pause      // not nil while the receiver does not let us read, and until the next pong
 }
-
-type state uint8
-
-const (
-	open    state = iota
-	closing       // the receiver has been told; what is queued still goes out
-	closed
-)
-
-// closeWait is how long a peer may take to answer a close frame.
-const closeWait = time.Second
 
 func newSession(srv *Server, r *http.Request) *Session {
 	return &Session{
@@ -180,125 +168,3 @@ func (s *Session) receive(turn *Turn, p eio.Packet) bool {
 }
 
 var errHeartbeat = errors.New("engine.io: heartbeat in the wrong direction")
-
-// Close ends the session after what is queued has been written, or after
-// WriteTimeout. It reports whether the session was open.
-func (s *Session) Close(reason Reason) bool { return s.end(reason, s.closeLocked) }
-
-// Discard ends the session at once. What is queued is lost.
-func (s *Session) Discard(reason Reason) bool { return s.end(reason, s.finishLocked) }
-
-// A ViolationError says that a session was closed because its client broke
-// Engine.IO's protocol.
-type ViolationError struct{ Err error }
-
-func (e *ViolationError) Error() string { return e.Err.Error() }
-
-// Unwrap returns Err.
-func (e *ViolationError) Unwrap() error { return e.Err }
-
-// violated ends a session whose client has sent what can't be decoded.
-func (s *Session) violated(err error) {
-	s.srv.report(s, &ViolationError{err})
-	s.abort(ParseError)
-}
-
-// abort ends a session whose client breaks the protocol or is silent. Over
-// polling there is nothing to wait for: the client isn't owed what is queued.
-func (s *Session) abort(reason Reason) bool {
-	if s.Transport() == Polling {
-		return s.Discard(reason)
-	}
-	return s.Close(reason)
-}
-
-func (s *Session) end(reason Reason, how func()) (first bool) {
-	s.srv.tasks.add() // the telling belongs to the session
-	defer s.srv.tasks.done()
-	s.mu.Lock()
-	first = s.state == open
-	if first {
-		s.reason = reason
-	}
-	how()
-	recv := s.recv
-	s.mu.Unlock()
-	if first && recv != nil {
-		recv.Closed(reason)
-	}
-	return first
-}
-
-// closeLocked leaves the open state, and the rest to whoever flushes.
-func (s *Session) closeLocked() {
-	if s.closedByClient {
-		s.finishLocked() // the second call: nobody is owed anything
-	}
-	if s.state != open {
-		return
-	}
-	s.state = closing
-	if !s.probed { // else the client may have stopped polling, and hears the rest there
-		s.dropCandidateLocked()
-	}
-	s.abortPostLocked()
-	s.control = control{}
-	s.queueCloseFrameLocked()
-	s.wakeLocked()
-	s.limitClosingLocked(s.srv.cfg.WriteTimeout)
-}
-
-// queueCloseFrameLocked queues the close frame behind everything else.
-func (s *Session) queueCloseFrameLocked() {
-	if s.ws == nil {
-		return
-	}
-	goodbye := s.ws.closeFrame
-	if goodbye == nil {
-		goodbye = closeMessage
-	}
-	s.queue = append(s.queue, goodbye)
-	s.queued += goodbye.Size()
-}
-
-// limitClosingLocked sets how long closing may still go on, WriteTimeout at most.
-func (s *Session) limitClosingLocked(d time.Duration) {
-	d = min(d, s.srv.cfg.WriteTimeout)
-	s.deadline = time.Now().Add(d)
-	s.heartbeatTimer.Reset(d)
-}
-
-// finishLocked frees what the session holds.
-func (s *Session) finishLocked() {
-	if s.state == closed {
-		return
-	}
-	s.state = closed
-	if s.backlog != nil {
-		s.backlog.changedLocked()
-	}
-	s.dropQueueLocked()
-	s.dropCandidateLocked()
-	if s.ws != nil {
-		s.ws.close()
-	}
-	if s.poll != nil {
-		s.poll.wake()
-	}
-	if s.pollWriting != nil {
-		s.pollWriting.abort()
-	}
-	s.abortPostLocked()
-	s.heartbeatTimer.Stop()
-	if s.handoffTimer != nil {
-		s.handoffTimer.Stop()
-	}
-	s.reportLostLocked()
-	s.srv.remove(s)
-}
-
-func (s *Session) abortPostLocked() {
-	if s.post != nil && s.post.abort != nil {
-		s.post.abort()
-	}
-}

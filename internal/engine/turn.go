@@ -135,11 +135,11 @@ func (s *Session) uncork() {
 		s.handoffTimer.Stop()
 	}
 	s.timelyTurns = min(s.timelyTurns+1, provenTurns)
-	if s.flushing || !s.sendableLocked() || s.ws == nil || s.state == closed {
+	if s.write != idle || !s.sendableLocked() || s.ws == nil || s.state == closed {
 		s.mu.Unlock()
 		return
 	}
-	s.flushing = true
+	s.write = flushing
 	s.mu.Unlock()
 	f := writeBatches.Get().(*writeBatch)
 	s.flush(f)

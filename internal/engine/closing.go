@@ -1,0 +1,225 @@
+package engine
+
+import (
+	"time"
+)
+
+// The ways a session ends. The first reason stays. Each of them calls
+// [Receiver.Closed], and [Config.Lost] if messages are dropped.
+//
+//	function        called when                      reason          queue        client gets        also reported
+//	Close           the receiver or the server       the caller's    written      close frame,
+//	                closes                                                        or CLOSE
+//	Close           the client sends a close frame   transport close written      close frame
+//	Discard         the receiver or the server       the caller's    dropped      a cut; the waiting
+//	                closes at once                                                poll gets CLOSE
+//	Discard         the connection breaks, a write   transport close dropped      nothing
+//	                or a poll's response fails
+//	Discard         a poll is aborted, or a request  transport error dropped      nothing
+//	                panics
+//	Close           second poll or POST at a time,   transport error written      the waiting poll gets
+//	                a body that breaks off                                        messages, then CLOSE
+//	Close           a WebSocket breaks RFC 6455,     transport error written      close frame with    ViolationError
+//	                or exceeds MaxPayload                                         its code            for MaxPayload
+//	violated        malformed packet                 parse error     as for abort as for abort        ViolationError
+//	abort           no pong                          ping timeout    WebSocket:   close frame;
+//	                                                                 written;     the waiting poll
+//	                                                                 polling:     gets CLOSE
+//	                                                                 dropped
+//	abort           the receiver blocks for          ping timeout    as for abort as for abort        StuckError
+//	                stuckAfter
+//	slowLocked      MaxQueue is exceeded, or a write slow client     dropped      WebSocket: a cut;   Server.Slow
+//	                takes too long                                                the next poll
+//	                                                                              gets CLOSE
+//	closeByClient   the client sends CLOSE           transport close dropped      the poll gets NOOP
+//	onHeartbeat     closing takes longer than        stays           dropped      a cut
+//	                WriteTimeout without progress
+
+type state uint8
+
+const (
+	open    state = iota
+	closing       // the receiver has been told; what is queued still goes out
+	closed
+)
+
+// closeWait is how long a peer may take to answer a close frame.
+const closeWait = time.Second
+
+// Close ends the session after what is queued has been written, or after
+// WriteTimeout. It reports whether the session was open.
+func (s *Session) Close(reason Reason) bool { return s.end(reason, s.closeLocked) }
+
+// Discard ends the session at once. What is queued is lost.
+func (s *Session) Discard(reason Reason) bool { return s.end(reason, s.finishLocked) }
+
+// A ViolationError says that a session was closed because its client broke
+// Engine.IO's protocol.
+type ViolationError struct{ Err error }
+
+func (e *ViolationError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *ViolationError) Unwrap() error { return e.Err }
+
+// violated ends a session whose client has sent what can't be decoded.
+func (s *Session) violated(err error) {
+	s.srv.report(s, &ViolationError{err})
+	s.abort(ParseError)
+}
+
+// abort ends a session whose client breaks the protocol or is silent. Over
+// polling there is nothing to wait for: the client isn't owed what is queued.
+func (s *Session) abort(reason Reason) bool {
+	if s.Transport() == Polling {
+		return s.Discard(reason)
+	}
+	return s.Close(reason)
+}
+
+func (s *Session) end(reason Reason, how func()) (first bool) {
+	s.srv.tasks.add() // the telling belongs to the session
+	defer s.srv.tasks.done()
+	s.mu.Lock()
+	first = s.state == open
+	if first {
+		s.reason = reason
+	}
+	how()
+	recv := s.recv
+	s.mu.Unlock()
+	if first && recv != nil {
+		recv.Closed(reason)
+	}
+	return first
+}
+
+// closeLocked leaves the open state, and the rest to whoever flushes.
+func (s *Session) closeLocked() {
+	if s.closedByClient {
+		s.finishLocked() // the second call: nobody is owed anything
+	}
+	if s.state != open {
+		return
+	}
+	s.state = closing
+	if !s.probed { // else the client may have stopped polling, and hears the rest there
+		s.dropCandidateLocked()
+	}
+	s.abortPostLocked()
+	s.control = control{}
+	s.queueCloseFrameLocked()
+	s.wakeLocked()
+	s.limitClosingLocked(s.srv.cfg.WriteTimeout)
+}
+
+// queueCloseFrameLocked queues the close frame behind everything else.
+func (s *Session) queueCloseFrameLocked() {
+	if s.ws == nil {
+		return
+	}
+	goodbye := s.ws.closeFrame
+	if goodbye == nil {
+		goodbye = closeMessage
+	}
+	s.queue = append(s.queue, goodbye)
+	s.queued += goodbye.Size()
+}
+
+// limitClosingLocked sets how long closing may still go on, WriteTimeout at most.
+func (s *Session) limitClosingLocked(d time.Duration) {
+	d = min(d, s.srv.cfg.WriteTimeout)
+	s.deadline = time.Now().Add(d)
+	s.heartbeatTimer.Reset(d)
+}
+
+// finishLocked frees what the session holds.
+func (s *Session) finishLocked() {
+	if s.state == closed {
+		return
+	}
+	s.state = closed
+	if s.backlog != nil {
+		s.backlog.changedLocked()
+	}
+	s.dropQueueLocked()
+	s.dropCandidateLocked()
+	if s.ws != nil {
+		s.ws.close()
+	}
+	if s.poll != nil {
+		s.poll.wake()
+	}
+	if s.pollWriting != nil {
+		s.pollWriting.abort()
+	}
+	s.abortPostLocked()
+	s.heartbeatTimer.Stop()
+	if s.handoffTimer != nil {
+		s.handoffTimer.Stop()
+	}
+	s.reportLostLocked()
+	s.srv.remove(s)
+}
+
+func (s *Session) abortPostLocked() {
+	if s.post != nil && s.post.abort != nil {
+		s.post.abort()
+	}
+}
+
+// slowLocked ends an open session whose client doesn't read what it is sent. The
+// receiver is told on a goroutine of its own, as Send may be called under its
+// locks.
+func (s *Session) slowLocked() {
+	s.srv.slow.Add(1)
+	s.reason = SlowClient
+	if recv := s.recv; recv != nil {
+		s.srv.Go(func() { recv.Closed(SlowClient) })
+	}
+	if s.ws != nil {
+		s.finishLocked()
+	} else {
+		s.dropQueueLocked()
+		s.dropCandidateLocked()
+		s.closeLocked() // the next poll is told
+	}
+}
+
+// failed ends a session whose transport can't be written to.
+func (s *Session) failed(err error) {
+	s.mu.Lock()
+	if s.state == open && isTimeout(err) {
+		s.slowLocked()
+	}
+	s.mu.Unlock()
+	s.Discard(TransportClose)
+}
+
+// progressed gives a session that is closing WriteTimeout again, as some of what
+// is queued has been written.
+func (s *Session) progressed() {
+	s.mu.Lock()
+	if s.state == closing {
+		s.limitClosingLocked(s.srv.cfg.WriteTimeout)
+	}
+	s.mu.Unlock()
+}
+
+// closeByClient ends a session at its client's wish. The poll that belongs to it gets
+// a noop; it may still be on its way, as it travels beside the POST.
+func (s *Session) closeByClient() {
+	s.mu.Lock()
+	first := s.state == open
+	if first {
+		s.reason = TransportClose
+		s.dropQueueLocked()
+		s.closeLocked()
+		s.closedByClient = true
+		s.limitClosingLocked(closeWait)
+	}
+	s.mu.Unlock()
+	if first {
+		s.recv.Closed(TransportClose)
+	}
+}
