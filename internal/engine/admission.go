@@ -221,8 +221,9 @@ func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request, s *Sessio
 		f = eio.Counted
 	}
 	body, contentType := bodyOf(w.Header(), f, script, f.Append(nil, s.openPacket(Polling)))
-	srv.limitWriting(http.NewResponseController(w))
-	err = s.respond(w, contentType, body)
+	d := requestDeadline{session: s, rc: http.NewResponseController(w), write: true}
+	d.extend(srv.cfg.WriteTimeout)
+	err = s.respond(w, &d, contentType, body)
 }
 
 func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, s *Session) {

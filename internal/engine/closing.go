@@ -151,7 +151,7 @@ func (s *Session) finishLocked() {
 		s.poll.wake()
 	}
 	if s.pollWriting != nil {
-		s.pollWriting.abort()
+		s.pollWriting.deadline.abortLocked()
 	}
 	s.abortPostLocked()
 	s.heartbeatTimer.Stop()
@@ -163,8 +163,8 @@ func (s *Session) finishLocked() {
 }
 
 func (s *Session) abortPostLocked() {
-	if s.post != nil && s.post.abort != nil {
-		s.post.abort()
+	if s.post != nil {
+		s.post.deadline.abortLocked()
 	}
 }
 
@@ -196,14 +196,19 @@ func (s *Session) failed(err error) {
 	s.Discard(TransportClose)
 }
 
-// progressed gives a session that is closing WriteTimeout again, as some of what
-// is queued has been written.
+// progressed notes that some of what is queued has been written.
 func (s *Session) progressed() {
 	s.mu.Lock()
+	s.progressedLocked()
+	s.mu.Unlock()
+}
+
+// progressedLocked gives a session that is closing WriteTimeout again.
+func (s *Session) progressedLocked() {
+	s.stalled = 0
 	if s.state == closing {
 		s.limitClosingLocked(s.srv.cfg.WriteTimeout)
 	}
-	s.mu.Unlock()
 }
 
 // closeByClient ends a session at its client's wish. The poll that belongs to it gets

@@ -57,6 +57,7 @@ func (s *Session) onHeartbeat() {
 	if s.awaitPong && !s.isPausedLocked() && !now.Before(s.deadline) {
 		s.received.Store(0)
 		s.deadline = now.Add(s.srv.cfg.PingTimeout)
+		s.stalled = min(s.stalled, math.MaxUint16-1) + 1
 	}
 	told := s.pingIfDueLocked(now)
 	recv := s.recv
@@ -114,6 +115,7 @@ func (s *Session) graceLocked() time.Duration {
 // sentLocked counts bytes that have been written, and starts the time to answer
 // if there was a ping among them.
 func (s *Session) sentLocked(bytes int64, ping bool) {
+	s.stalled = 0
 	s.behind = uint32(min(int64(s.behind)+bytes, math.MaxUint32))
 	if !ping {
 		return
@@ -161,10 +163,16 @@ func (s *Session) silentLocked(now time.Time) func() {
 		return nil
 	case s.received.Load() >= minProgress:
 		return nil
-	case s.pingWaits && (s.ws != nil || s.pollWriting != nil): // writing has a bound of its own
+	case s.pingWaits && (s.ws != nil || s.pollWriting != nil) && !s.isStalledLocked():
 		return nil
 	}
 	return func() { s.abort(PingTimeout) }
+}
+
+// isStalledLocked reports whether a write has not moved for so long that its deadline
+// must have failed. That of a type of the application may.
+func (s *Session) isStalledLocked() bool {
+	return time.Duration(s.stalled)*s.srv.cfg.PingTimeout > 2*s.srv.cfg.WriteTimeout
 }
 
 // lostInPauseLocked returns how to end an open session that is not read, if its

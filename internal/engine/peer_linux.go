@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/binary"
-	"net"
 	"syscall"
 )
 
@@ -18,15 +17,10 @@ const (
 // though what it sent before has not been read. It can't be told of connections
 // other than TCP, or TLS over it.
 func (t *wsConn) peerGone() bool {
-	conn := t.conn
-	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		conn = c.NetConn()
-	}
-	tcp, ok := conn.(*net.TCPConn)
-	if !ok {
+	if t.tcp == nil {
 		return false
 	}
-	raw, err := tcp.SyscallConn()
+	raw, err := t.tcp.SyscallConn()
 	if err != nil {
 		return true
 	}

@@ -15,9 +15,9 @@ import (
 
 // A poll is a GET that waits for something to send.
 type poll struct {
-	ready chan struct{}
-	abort func() // makes the writing of its response fail; called under the session's mu
-	noop  bool   // it is to go home; guarded by the session's mu
+	ready    chan struct{}
+	deadline requestDeadline // of its response
+	noop     bool            // it is to go home; guarded by the session's mu
 
 	batch    []*Message // what it has taken
 	messages uint32     // how many of these end with it
@@ -49,8 +49,8 @@ const noopDelay = 100 * time.Millisecond
 func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script string) {
 	rc := http.NewResponseController(w)
 	p := &poll{
-		ready: make(chan struct{}, 1),
-		abort: func() { _ = rc.SetWriteDeadline(pastDeadline) },
+		ready:    make(chan struct{}, 1),
+		deadline: requestDeadline{session: s, rc: rc, write: true},
 	}
 	s.mu.Lock()
 	silent := s.silentLocked(time.Now()) // which the timer may not have noticed yet
@@ -86,7 +86,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 
 	// The deadlines of an http.Server would look like an aborted poll.
 	_ = rc.SetReadDeadline(time.Time{})
-	_ = rc.SetWriteDeadline(time.Time{})
+	p.deadline.clear()
 	var noop <-chan time.Time
 	if upgrading {
 		timer := time.NewTimer(noopDelay)
@@ -105,7 +105,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 		}
 	}
 
-	s.srv.limitWriting(rc) // from here on, so that it does not undo an abort
+	p.deadline.extend(s.srv.cfg.WriteTimeout) // in place of the http.Server's, which counts from the request on
 	packet, took := s.takeBatch(p)
 	if took == pollRefused {
 		s.srv.refuse(w, r, http.StatusBadRequest, badRequest, "")
@@ -118,6 +118,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 				s.failed(err)
 			}
 			s.pollDone(p, size, err)
+			p.deadline.release()
 		}()
 	}
 	buf := rawconn.GetBuffer()
@@ -137,7 +138,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 	var packed bytes.Buffer
 	body = gzipInto(&packed, w.Header(), r, body, compression, s.srv.cfg.Compression)
 	size = len(body)
-	err = s.respond(w, contentType, body)
+	err = s.respond(w, &p.deadline, contentType, body)
 }
 
 // What a poll has taken from its session.
@@ -231,36 +232,27 @@ func (s *Session) pollDone(p *poll, size int, err error) {
 // errSlow is an error like that of a deadline that has passed.
 var errSlow = fmt.Errorf("engine.io: response not taken in time: %w", os.ErrDeadlineExceeded)
 
-// progressing gives the rest of a response WriteTimeout again. It reports false if
-// the session has ended, so that it does not undo an abort.
-func (s *Session) progressing(rc *http.ResponseController) bool {
+// hasProgressed gives the rest of a response WriteTimeout again. It reports false
+// if the session has ended.
+func (s *Session) hasProgressed(d *requestDeadline) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch s.state {
-	case closed:
+	ended := s.state == closed
+	s.progressedLocked()
+	s.mu.Unlock()
+	if ended {
 		return false
-	case closing:
-		s.limitClosingLocked(s.srv.cfg.WriteTimeout)
-	case open:
 	}
-	s.srv.limitWriting(rc)
+	d.extend(s.srv.cfg.WriteTimeout)
 	return true
 }
 
-// limitWriting gives a response WriteTimeout, in place of the http.Server's
-// own deadline, which counts from the request on.
-func (srv *Server) limitWriting(rc *http.ResponseController) {
-	_ = rc.SetWriteDeadline(time.Now().Add(srv.cfg.WriteTimeout))
-}
-
-// respond writes a polling response as far as the network. The caller has called
-// limitWriting; so much time is given for every minProgress bytes.
-func (s *Session) respond(w http.ResponseWriter, contentType []string, body []byte) error {
+// respond writes a polling response as far as the network. The caller has set
+// the deadline, which is extended after every minProgress bytes.
+func (s *Session) respond(w http.ResponseWriter, d *requestDeadline, contentType []string, body []byte) error {
 	h := w.Header()
 	h["Content-Type"] = contentType
 	h["Cache-Control"] = noStore
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	rc := http.NewResponseController(w)
 	began := time.Now()
 	for {
 		n, err := w.Write(body[:min(len(body), minProgress)])
@@ -273,13 +265,14 @@ func (s *Session) respond(w http.ResponseWriter, contentType []string, body []by
 		if body = body[n:]; len(body) == 0 {
 			break
 		}
-		if !s.progressing(rc) {
+		if !s.hasProgressed(d) {
 			return ErrClosed
 		}
 		began = time.Now()
 	}
-	err := rc.Flush()
-	_ = rc.SetWriteDeadline(time.Time{}) // the connection's next request may be for somebody else
+	err := d.rc.Flush()
+	d.release()
+	d.clear() // the connection's next request may be another client's
 	if errors.Is(err, http.ErrNotSupported) {
 		return nil
 	}
@@ -287,11 +280,10 @@ func (s *Session) respond(w http.ResponseWriter, contentType []string, body []by
 }
 
 var (
-	textPlain    = []string{"text/plain; charset=UTF-8"}
-	textHTML     = []string{"text/html"}
-	noStore      = []string{"no-store"}
-	okPayload    = []byte("ok")
-	noopPacket   = []byte{byte(eio.Noop)}
-	closePacket  = []byte{byte(eio.Close)}
-	pastDeadline = time.Unix(1, 0)
+	textPlain   = []string{"text/plain; charset=UTF-8"}
+	textHTML    = []string{"text/html"}
+	noStore     = []string{"no-store"}
+	okPayload   = []byte("ok")
+	noopPacket  = []byte{byte(eio.Noop)}
+	closePacket = []byte{byte(eio.Close)}
 )

@@ -16,8 +16,8 @@ import (
 
 // A post is a POST whose body is being read.
 type post struct {
-	abort func() // makes the reading fail; called under the session's mu; nil once it has been read, as it would end the connection
-	done  chan struct{}
+	deadline requestDeadline // of its body
+	done     chan struct{}
 }
 
 // servePost reads the packets that a client sends, in a form if it polls by
@@ -25,8 +25,8 @@ type post struct {
 func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script string) {
 	rc := http.NewResponseController(w)
 	p := &post{
-		abort: func() { _ = rc.SetReadDeadline(pastDeadline) },
-		done:  make(chan struct{}),
+		deadline: requestDeadline{session: s, rc: rc},
+		done:     make(chan struct{}),
 	}
 	s.mu.Lock()
 	switch {
@@ -46,10 +46,8 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 	}
 	s.post = p
 	ended := !s.awaitRoomLocked(r.ContentLength)
-	if !ended { // else it would undo an abort
-		_ = rc.SetReadDeadline(time.Now().Add(s.srv.bodyTimeout()))
-	}
 	s.mu.Unlock()
+	defer p.deadline.release()
 	finish := sync.OnceFunc(func() {
 		s.mu.Lock()
 		s.post = nil
@@ -57,6 +55,7 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 		close(p.done)
 	})
 	defer finish()
+	p.deadline.extend(s.srv.bodyTimeout())
 
 	limit := s.srv.cfg.MaxPayload
 	f, readable := s.framingOf(r)
@@ -77,7 +76,7 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 	}
 	buf := rawconn.GetBuffer()
 	defer rawconn.PutBuffer(buf)
-	body, err := rawconn.ReadAll(&bodyReader{Reader: r.Body, session: s, rc: rc}, (*buf)[:0], limit, errTooBig)
+	body, err := rawconn.ReadAll(&bodyReader{Reader: r.Body, session: s, deadline: &p.deadline}, (*buf)[:0], limit, errTooBig)
 	*buf = body
 	switch {
 	case errors.Is(err, errTooBig):
@@ -93,10 +92,8 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 		s.Close(TransportError)
 		return
 	}
-	s.mu.Lock()
-	p.abort = nil
-	s.mu.Unlock()
-	_ = rc.SetReadDeadline(time.Time{})
+	p.deadline.release()
+	p.deadline.clear()
 	if script != "" {
 		if body, err = eio.DecodeForm(body); err != nil {
 			s.violated(err)
@@ -106,8 +103,9 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 		s.receiveBody(f, body)
 	}
 	finish() // first, as the next POST may come as soon as the client has read "ok"
-	s.srv.limitWriting(rc)
-	_ = s.respond(w, textHTML, okPayload)
+	d := requestDeadline{session: s, rc: rc, write: true}
+	d.extend(s.srv.cfg.WriteTimeout)
+	_ = s.respond(w, &d, textHTML, okPayload)
 }
 
 // refuseTooBig refuses a body. The session goes on, but what was in it is lost:
@@ -125,9 +123,9 @@ func (srv *Server) bodyTimeout() time.Duration { return srv.cfg.PingInterval + s
 // A bodyReader reads the body of a POST. It renews the deadline as the body comes.
 type bodyReader struct {
 	io.Reader
-	session *Session
-	rc      *http.ResponseController
-	n       int // bytes since the deadline was set
+	session  *Session
+	deadline *requestDeadline
+	n        int // bytes since the deadline was set
 }
 
 func (b *bodyReader) Read(p []byte) (int, error) {
@@ -136,11 +134,7 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 	s.received.Add(uint32(n))
 	if b.n += n; b.n >= minProgress {
 		b.n = 0
-		s.mu.Lock()
-		if s.state == open { // else it is to fail
-			_ = b.rc.SetReadDeadline(time.Now().Add(s.srv.bodyTimeout()))
-		}
-		s.mu.Unlock()
+		b.deadline.extend(s.srv.bodyTimeout())
 	}
 	return n, err
 }

@@ -5,8 +5,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -295,23 +295,22 @@ func TestPostInterrupted(t *testing.T) {
 	})
 	specify(t, "just when it begins", setup{}, func(h *harness) {
 		p := h.poll()
+		var mu sync.Mutex // guards the following
 		var deadline time.Time
-		discarding := make(chan struct{})
+		discard := sync.OnceFunc(func() { p.app.Discard(engine.ForcedClose) })
 		w := &stub{ResponseRecorder: httptest.NewRecorder()}
 		w.readDeadline = func(t time.Time) {
-			if deadline.IsZero() {
-				go func() {
-					p.app.Discard(engine.ForcedClose)
-					close(discarding)
-				}()
-				for range 1000 {
-					runtime.Gosched()
-				}
+			if t.After(time.Now()) {
+				discard()
+				synctest.Wait()
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			deadline = t
 		}
 		h.ServeHTTP(w, httptest.NewRequest("POST", "/?"+p.query(), readerFunc(func([]byte) (int, error) {
-			<-discarding
+			mu.Lock()
+			defer mu.Unlock()
 			if deadline.After(time.Now()) {
 				h.Errorf("the body may take until %v", deadline)
 			}

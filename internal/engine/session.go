@@ -31,6 +31,7 @@ type Session struct {
 	awaitPong      bool     // the client must be heard before the next beat
 	pingWaits      bool     // a ping has not been written yet
 	control        control  // what goes ahead of the queue
+	stalled        uint16   // PingTimeouts in which a ping could not be written behind a write that did not move
 	timelyTurns    uint8    // turns that ended in time, one after another; at most proven
 	watchedCount   uint32   // what turn had counted when the watchdog looked
 	behind         uint32   // bytes written that the client has not been shown to have got; at most MaxUint32

@@ -26,6 +26,7 @@ type wsConn struct {
 
 	session    *Session
 	conn       net.Conn      // the same, for writing to it and closing it
+	tcp        *net.TCPConn  // below conn; nil if there is none
 	raw        *rawconn.Conn // nil where conn can't be used without waiting
 	ws         *websocket.Conn
 	turn       *Turn // the reader's; only used by the reader
@@ -100,7 +101,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	conn = guardConn(h.t.session, conn)
-	h.t.Conn, h.t.conn = conn, conn
+	h.t.Conn, h.t.conn, h.t.tcp = conn, conn, tcpBelow(conn)
 	if brw.Reader.Buffered() > 0 {
 		// A client that didn't await the handshake: its first bytes are there.
 		return h.t, brw, nil
@@ -112,6 +113,15 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		brw.Reader = bufio.NewReaderSize(h.t, readBuffer)
 	}
 	return h.t, brw, nil
+}
+
+// tcpBelow returns the TCP connection that conn is, or that TLS uses.
+func tcpBelow(conn net.Conn) *net.TCPConn {
+	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = c.NetConn()
+	}
+	tcp, _ := conn.(*net.TCPConn)
+	return tcp
 }
 
 // Read reads from the network. What the reader's turn has sent is flushed
