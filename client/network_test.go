@@ -31,7 +31,7 @@ func upgrades(r *http.Request) bool { return websocket.IsWebSocketUpgrade(r) }
 
 // behind serves an echo server behind middleware on a network in memory.
 func behind(t *testing.T, middleware func(io http.Handler) http.Handler) *harness {
-	h := serve(t, nil)
+	h := serve(t, &socketio.Options{Recovery: &socketio.Recovery{}})
 	h.net.Close()
 	h.net = memnet.Serve(&http.Server{Handler: middleware(h.io)})
 	h.io.On("echo", func(args socketio.Args) socketio.Args { return args })
