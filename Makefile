@@ -26,7 +26,7 @@ test: FUZZTIME = 5s
 test: SEEDS    = 1000
 test: setup lint docs race platforms histories fuzz gate ## everything CI runs, after installing what is missing
 	@modules=$$(go list -m | sed 's|.*/||' | paste -sd ' '); \
-	echo "make test: passed: lint with vet and the import walls, docs, go test -race in: $$modules, platforms, $(SEEDS) histories, fuzzing, cost beside plain gorilla"
+	echo "make test: passed: lint with vet and the import walls, docs, go test -race in: $$modules, platforms, $(SEEDS) histories of the server and of the client, fuzzing, cost beside plain gorilla"
 
 .PHONY: test-go
 test-go: ## the library's own tests, without the race detector: quick
@@ -67,11 +67,12 @@ docs: ## the documents: Go code, links, layout, words; the subjects of commits
 	@scripts/check-docs
 
 .PHONY: histories
-histories: ## SEEDS=10000 random histories under the race detector, checked; 1000 in make test
+histories: ## SEEDS=10000 random histories of the server and as many of the client, under the race detector; 1000 in make test
 	@mkdir -p .build
-	@go test -race -c -o .build/histories ./internal/tests
-	@seq 1 $$(($(SEEDS) / 8)) $(SEEDS) | xargs -P "$$(nproc)" -I FIRST sh -c \
-		'.build/histories -test.run="^TestHistories\$$" -test.timeout=30m -seed=FIRST -seeds=$$(($(SEEDS) / 8)) && echo "histories from seed FIRST: passed"'
+	@go test -race -c -o .build/histories-server ./internal/tests
+	@go test -race -c -o .build/histories-client ./client
+	@for side in server client; do seq -f "$$side %.0f" 1 $$(($(SEEDS) / 8)) $(SEEDS); done | xargs -P "$$(nproc)" -L 1 sh -c \
+		'.build/histories-$$0 -test.run="^TestHistories\$$" -test.timeout=30m -seed=$$1 -seeds=$$(($(SEEDS) / 8)) && echo "histories of the $$0 from seed $$1: passed"'
 
 .PHONY: fuzz
 fuzz: ## every fuzz target, FUZZTIME=30s each, three at a time for every processor; 5s in make test
