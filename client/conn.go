@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,6 +27,8 @@ type conn struct {
 	// abandoned are the namespaces that were left while CONNECT was under way. A
 	// channel is closed when the server has answered. Guarded by c.mu.
 	abandoned map[string]chan struct{}
+
+	main *v2Answer // to the CONNECT of "/" that is not sent; guarded by c.mu
 }
 
 // packets holds decoded packets for reuse.
@@ -176,14 +179,19 @@ func (k *conn) connected(p *sio.Packet) {
 		SID string `json:"sid"`
 		PID string `json:"pid"`
 	}
-	if p.Data == nil || json.Unmarshal(p.Data, &body) != nil || body.SID == "" || len(body.SID)+len(body.PID) > maxIDs {
+	c := k.c
+	if c.opts.EIO3 {
+		body.SID = k.socketID(string(p.Namespace))
+	} else if p.Data == nil || json.Unmarshal(p.Data, &body) != nil || body.SID == "" || len(body.SID)+len(body.PID) > maxIDs {
 		k.fail(errConnectPayload)
 		return
 	}
-	c := k.c
 	c.mu.Lock()
 	s := k.memberLocked(p.Namespace, joining)
 	switch {
+	case c.opts.EIO3 && string(p.Namespace) == "/" && (s == nil || s.answer == nil):
+		k.main = &v2Answer{}
+		c.mu.Unlock()
 	case k.abandoned[string(p.Namespace)] != nil:
 		c.mu.Unlock()
 		if m, err := c.control(sio.Disconnect, string(p.Namespace), nil); err == nil {
@@ -229,8 +237,12 @@ const maxIDs = 4 << 10
 
 func (k *conn) refused(p *sio.Packet) {
 	e := new(socketio.Error)
-	if json.Unmarshal(p.Data, e) != nil { // Socket.IO 3 sends a string
-		_ = json.Unmarshal(p.Data, &e.Message)
+	switch {
+	case json.Unmarshal(p.Data, &e.Message) == nil: // Socket.IO 3 sends a string
+	case k.c.opts.EIO3:
+		e.Data = bytes.Clone(p.Data)
+	default:
+		_ = json.Unmarshal(p.Data, e)
 	}
 	if k.answeredAbandoned(p.Namespace) {
 		return
@@ -238,10 +250,13 @@ func (k *conn) refused(p *sio.Packet) {
 	c := k.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s := k.memberLocked(p.Namespace, joining); s != nil && s.answer != nil {
+	switch s := k.memberLocked(p.Namespace, joining); {
+	case s != nil && s.answer != nil:
 		s.answer <- e
 		s.answer = nil
 		s.dropHeldLocked()
+	case c.opts.EIO3 && string(p.Namespace) == "/":
+		k.main = &v2Answer{refusal: e}
 	}
 }
 
@@ -350,7 +365,8 @@ func (c *Client) control(t sio.Type, namespace string, payload []byte) (*eioclie
 	m.Control, m.Admitted = true, true
 	if hook := c.opts.Hooks.PacketOut; hook != nil {
 		_ = c.call("Hooks.PacketOut", func() error {
-			hook(Packet{Namespace: namespace, Type: packetTypes[t], ID: -1})
+			name, _, _ := strings.Cut(namespace, "?") // with EIO3, what Auth returned follows
+			hook(Packet{Namespace: name, Type: packetTypes[t], ID: -1})
 			return nil
 		})
 	}

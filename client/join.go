@@ -146,11 +146,19 @@ func (s *Socket) sendConnect(k *conn, stop chan struct{}, auth map[string]json.R
 			auth["offset"], _ = json.Marshal(offset)
 		}
 	}
+	if c.opts.EIO3 && s.namespace == "/" {
+		return s.awaitMain(k, stop, answer)
+	}
 	var payload []byte
-	if auth != nil {
+	namespace := s.namespace
+	switch {
+	case auth == nil:
+	case c.opts.EIO3:
+		namespace += v2Query(auth)
+	default:
 		payload, _ = json.Marshal(auth) // strings and raw JSON always encode
 	}
-	m, err := c.control(sio.Connect, s.namespace, payload)
+	m, err := c.control(sio.Connect, namespace, payload)
 	c.mu.Lock()
 	if s.stop != stop {
 		c.mu.Unlock()

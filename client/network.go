@@ -43,6 +43,7 @@ func (c *Client) engineConfig() eioclient.Config {
 		UpgradeTimeout: o.UpgradeTimeout,
 		MaxMessage:     o.MaxPayload,
 		MaxQueue:       o.MaxQueue,
+		V3:             o.EIO3,
 		Now:            o.Now,
 		Tasks:          &c.tasks,
 	}

@@ -28,6 +28,12 @@ func (s *Socket) OnAny(fn func(event string, args socketio.Args)) (off func()) {
 	return addTo(s, &s.handlers.any, fn)
 }
 
+// HasHandlers reports whether functions are registered for an event with On.
+func (s *Socket) HasHandlers(event string) bool {
+	list, _ := s.handlers.of(event)
+	return len(list) > 0
+}
+
 func addTo[F any](s *Socket, list *[]*F, fn F) (off func()) {
 	p := &fn
 	s.handlers.mu.Lock()

@@ -23,6 +23,11 @@ type Options struct {
 	// DisableUpgrade keeps a client whose first transport is polling on polling.
 	DisableUpgrade bool
 
+	// EIO3 speaks Engine.IO 3, for servers of Socket.IO 2. They let every client into
+	// "/" without auth: what they need is in the query of the URL. What Auth returns for
+	// another namespace is sent as the query of that. There is no recovery.
+	EIO3 bool
+
 	// URL, if set, is asked for the server's URL at every attempt, in place of the
 	// one that [New] was given: for failover. attempt counts from 0 after every
 	// stable connection.

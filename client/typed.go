@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"reflect"
 
 	"github.com/socketio-go/socketio"
 )
@@ -14,13 +15,41 @@ func (s *Socket) socket() *Socket { return s }
 
 // On registers fn for a typed event, and returns what removes it.
 func On[T any](r Registrar, e socketio.Event[T], fn func(ctx context.Context, v T) error) (off func()) {
-	return r.socket().On(string(e), fn)
+	if !isPositional[T]() {
+		return r.socket().On(string(e), fn)
+	}
+	return r.socket().On(string(e), func(ctx context.Context, args socketio.Args) error {
+		var v T
+		if err := args.Decode(&v); err != nil {
+			return err
+		}
+		return fn(ctx, v)
+	})
+}
+
+// isPositional reports whether a T stands for several arguments.
+func isPositional[T any]() bool {
+	t := reflect.TypeFor[T]()
+	if t.Kind() != reflect.Struct {
+		return false
+	}
+	f, ok := t.FieldByName("Positional")
+	return ok && f.Anonymous && f.Type == reflect.TypeFor[socketio.Positional]() && len(f.Index) == 1
 }
 
 // Handle registers fn for a typed call of the server; what it returns is the
 // answer. It returns what removes fn.
 func Handle[Req, Res any](r Registrar, call socketio.Call[Req, Res], fn func(ctx context.Context, req Req) (Res, error)) (off func()) {
-	return r.socket().On(string(call), fn)
+	if !isPositional[Req]() {
+		return r.socket().On(string(call), fn)
+	}
+	return r.socket().On(string(call), func(ctx context.Context, args socketio.Args) (Res, error) {
+		var req Req
+		if err := args.Decode(&req); err != nil {
+			return *new(Res), err
+		}
+		return fn(ctx, req)
+	})
 }
 
 // Recv waits for the next event e. The error is that of ctx, [ErrClosed], or a

@@ -59,6 +59,24 @@ func (b *Bus) Server() *Server {
 	return &Server{bus: b, number: b.nodes}
 }
 
+// Pending returns how many messages wait for the servers or are being handled by them.
+// Delayed messages, and those that wait because of Stop, do not count.
+func (b *Bus) Pending() (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, list := range b.seats {
+		for _, s := range list {
+			s.mu.Lock()
+			n += len(s.inbox)
+			if s.busy {
+				n++
+			}
+			s.mu.Unlock()
+		}
+	}
+	return n
+}
+
 // Stop holds everything up, as a bus does that does not answer any more: what
 // is published waits, or is refused with [adapter.ErrBacklog].
 func (b *Bus) Stop() {

@@ -1,4 +1,4 @@
-// Package eioclient is the client of Engine.IO 4: one connection over
+// Package eioclient is the client of Engine.IO 4 and 3: one connection over
 // WebSocket or HTTP long-polling, with the upgrade from one to the other, the
 // heartbeat, and a write queue. Reconnecting is the caller's concern.
 package eioclient
@@ -57,6 +57,7 @@ type Config struct {
 	Header     http.Header // of every request
 	Transports []Transport // tried in this order, at least one
 	Upgrade    bool        // from polling to WebSocket
+	V3         bool        // speak Engine.IO 3
 
 	Poller      func() *http.Client // for polling; its Timeout must be 0
 	Jar         http.CookieJar
@@ -181,7 +182,10 @@ func parseOpen(p eio.Packet) (h handshake, err error) {
 func (c *Config) query(t Transport, sid string) *url.URL {
 	u := *c.URL
 	q := u.Query()
-	q.Set("EIO", "4")
+	q.Set("EIO", c.version())
+	if c.V3 && t == Polling {
+		q.Set("b64", "1") // payloads are text
+	}
 	q.Set("transport", t.String())
 	if sid != "" {
 		q.Set("sid", sid)

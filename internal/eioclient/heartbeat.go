@@ -28,7 +28,9 @@ func (s *Session) beat() {
 	if s.paused {
 		s.heart.Reset(s.open.pingInterval)
 		s.mu.Unlock()
-		s.pong()
+		if !s.cfg.V3 {
+			s.pong()
+		}
 		return
 	}
 	now := s.cfg.Now()

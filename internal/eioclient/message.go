@@ -87,7 +87,7 @@ const (
 )
 
 // appendFrames appends m as WebSocket frames.
-func (m *Message) appendFrames(dst []byte) []byte {
+func (m *Message) appendFrames(dst []byte, v3 bool) []byte {
 	switch {
 	case m.frame != 0:
 		dst = appendFrame(dst, m.frame, m.text)
@@ -95,6 +95,9 @@ func (m *Message) appendFrames(dst []byte) []byte {
 		dst = appendFrame(dst, opText, m.text)
 	}
 	for _, b := range m.bin {
+		if v3 {
+			b = append([]byte{eio.BinaryMessageV3}, b...)
+		}
 		dst = appendFrame(dst, opBinary, b)
 	}
 	return dst
@@ -132,12 +135,16 @@ func mask(b []byte, key uint32) {
 }
 
 // packets appends the packets of m as polling sends them.
-func (m *Message) packets(dst [][]byte) [][]byte {
+func (m *Message) packets(dst [][]byte, v3 bool) [][]byte {
 	if m.text != nil {
 		dst = append(dst, m.text)
 	}
 	for _, b := range m.bin {
-		dst = append(dst, eio.AppendBinary(nil, b))
+		if v3 {
+			dst = append(dst, eio.AppendBinaryV3(nil, b))
+		} else {
+			dst = append(dst, eio.AppendBinary(nil, b))
+		}
 	}
 	return dst
 }

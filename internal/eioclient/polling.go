@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/socketio-go/socketio/internal/eio"
@@ -21,7 +23,7 @@ func (c *Config) dialPolling(ctx context.Context) (h handshake, rest []byte, err
 	if err != nil {
 		return h, nil, err
 	}
-	p, rest, err := eio.Next(body)
+	p, rest, err := c.framing().Next(body)
 	if err != nil {
 		return h, nil, err
 	}
@@ -31,6 +33,11 @@ func (c *Config) dialPolling(ctx context.Context) (h handshake, rest []byte, err
 
 // get sends one poll. It calls heard for each part of the response.
 func (c *Config) get(ctx context.Context, sid string, heard func()) ([]byte, error) {
+	if sid != "" {
+		var cancel context.CancelFunc
+		ctx, cancel = once(ctx)
+		defer cancel()
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.query(Polling, sid).String(), nil)
 	if err != nil {
 		return nil, err
@@ -47,6 +54,22 @@ func (c *Config) get(ctx context.Context, sid string, heard func()) ([]byte, err
 		heard()
 		return resp.Body.Read(p)
 	}), nil, c.MaxMessage, ErrMessageTooBig)
+}
+
+// once returns a context for a request that must not be sent again: net/http repeats a
+// GET when a connection breaks before the response, but the messages of that response
+// are lost then.
+func once(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	var sent atomic.Bool
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteHeaders: func() { sent.Store(true) },
+		GetConn: func(string) {
+			if sent.Load() {
+				cancel()
+			}
+		},
+	}), cancel
 }
 
 // A readerFunc is an [io.Reader].
@@ -139,7 +162,7 @@ func (s *Session) receivePayload(body []byte) (heard, ok bool) {
 	for rest := body; rest != nil; {
 		var p eio.Packet
 		var err error
-		if p, rest, err = eio.Next(rest); err != nil {
+		if p, rest, err = s.cfg.framing().Next(rest); err != nil {
 			s.Discard(ParseError, err)
 			return heard, false
 		}
@@ -160,7 +183,7 @@ func (s *Session) flushPolling() {
 		}
 		var packets [][]byte
 		for _, m := range batch {
-			packets = m.packets(packets)
+			packets = m.packets(packets, s.cfg.V3)
 		}
 		for len(packets) > 0 {
 			var body []byte
@@ -189,7 +212,13 @@ func (s *Session) payload(packets [][]byte) (body []byte, rest [][]byte) {
 		}
 		n++
 	}
-	return bytes.Join(packets[:n], []byte{eio.Separator}), packets[n:]
+	if !s.cfg.V3 {
+		return bytes.Join(packets[:n], []byte{eio.Separator}), packets[n:]
+	}
+	for _, p := range packets[:n] {
+		body = eio.Counted.Append(body, p)
+	}
+	return body, packets[n:]
 }
 
 // post sends one payload. It fails when the network takes nothing for

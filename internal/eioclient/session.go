@@ -39,6 +39,7 @@ type Session struct {
 	watchdog  *time.Timer
 	timely    int // turns in a row that have ended in time, proven at most
 	heart     *time.Timer
+	pinger    *time.Timer // of Engine.IO 3; else nil
 	bound     *time.Timer // of closing
 	saidClose bool        // a close frame was written, or is about to
 	paused    bool        // the receiver blocks the reading
@@ -132,6 +133,9 @@ func (c *Config) dial(ctx context.Context, t Transport, recv Receiver, opened fu
 	s.hear()
 	s.mu.Lock()
 	s.heart = time.AfterFunc(s.patience(), s.beat)
+	if c.V3 {
+		s.pinger = time.AfterFunc(s.open.pingInterval, s.ping)
+	}
 	s.mu.Unlock()
 	if s.ws != nil {
 		s.ws.session = s
@@ -161,6 +165,9 @@ func (s *Session) spawn(fn func()) {
 
 // Done is closed when the session has ended and its receiver has been told.
 func (s *Session) Done() <-chan struct{} { return s.done }
+
+// ID returns the id of the session, which is a secret.
+func (s *Session) ID() string { return s.open.sid }
 
 // Transport returns the transport in use.
 func (s *Session) Transport() Transport {
@@ -369,7 +376,7 @@ func (s *Session) finishLocked(reason Reason, err error) {
 		reason, err = s.reason, nil
 	}
 	s.state, s.reason = closed, reason
-	for _, t := range []*time.Timer{s.heart, s.bound, s.watchdog} {
+	for _, t := range []*time.Timer{s.heart, s.pinger, s.bound, s.watchdog} {
 		if t != nil {
 			t.Stop()
 		}

@@ -21,6 +21,7 @@ import (
 // A wsConn is a WebSocket. gorilla does the handshake and the reading; frames
 // are written below it by the one goroutine that flushes.
 type wsConn struct {
+	cfg     *Config
 	session *Session
 	ws      *websocket.Conn
 	conn    net.Conn      // what frames are written to: above TLS, if any
@@ -82,7 +83,7 @@ var writeBuffers sync.Pool
 // dialWebSocket opens a WebSocket; sid is empty for a new session, whose OPEN
 // packet is read.
 func (c *Config) dialWebSocket(ctx context.Context, sid string) (w *wsConn, h handshake, err error) {
-	w = &wsConn{}
+	w = &wsConn{cfg: c}
 	var dialed *link
 	stop := func() bool { return true } // of making the handshake fail when ctx ends
 	u := c.query(WebSocket, sid)
@@ -200,12 +201,8 @@ func (w *wsConn) readPacket(limit int64) (buf *[]byte, p eio.Packet, err error) 
 	}
 	buf = rawconn.GetBuffer()
 	*buf, err = rawconn.ReadAll(r, (*buf)[:0], limit, ErrMessageTooBig)
-	switch {
-	case err != nil:
-	case kind == websocket.BinaryMessage:
-		p = eio.Packet{Type: eio.Message, Binary: true, Data: *buf}
-	default:
-		p, err = eio.Decode(*buf)
+	if err == nil {
+		p, err = w.cfg.decode(kind, *buf)
 	}
 	if err != nil {
 		rawconn.PutBuffer(buf)
@@ -276,10 +273,10 @@ type writeBatch struct {
 	next     int // of buf
 }
 
-func (b *writeBatch) load() {
+func (b *writeBatch) load(v3 bool) {
 	b.buf, b.next = b.buf[:0], 0
 	for _, m := range b.messages {
-		b.buf = m.appendFrames(b.buf)
+		b.buf = m.appendFrames(b.buf, v3)
 	}
 }
 
@@ -299,7 +296,7 @@ func (w *wsConn) flushNow() {
 			b.release()
 			return
 		}
-		b.load()
+		b.load(w.cfg.V3)
 		n, err := w.raw.TryWrite(b.buf)
 		b.next = n
 		switch {
@@ -325,7 +322,7 @@ func (w *wsConn) flushBlocking(b *writeBatch) {
 			b.release()
 			return
 		}
-		b.load()
+		b.load(w.cfg.V3)
 	}
 	defer b.release()
 	for {
@@ -342,7 +339,7 @@ func (w *wsConn) flushBlocking(b *writeBatch) {
 		if b.messages = w.session.take(b.messages); len(b.messages) == 0 {
 			return
 		}
-		b.load()
+		b.load(w.cfg.V3)
 	}
 }
 

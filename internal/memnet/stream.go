@@ -29,6 +29,7 @@ type Stream struct {
 	frozen bool
 	ended  bool // by the writer
 	broken bool
+	reads  int     // calls that wait for bytes
 	left   [2]bool // which of reader and writer has closed its end
 
 	readDeadline, writeDeadline time.Time
@@ -68,6 +69,22 @@ func (s *Stream) Waiting() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.buf)
+}
+
+// Idle reports whether nothing moves: every byte has been read, and the reader waits
+// for more or has gone. A frozen stream is idle.
+func (s *Stream) Idle() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.frozen, s.left[reader]:
+		return true
+	case len(s.buf) > 0:
+		return false
+	case s.broken, s.ended:
+		return s.left[writer]
+	}
+	return s.reads > 0
 }
 
 // SetCapacity sets how many bytes may wait to be read before a write blocks.
@@ -165,7 +182,9 @@ func (s *Stream) read(p []byte) (int, error) {
 		case s.ended:
 			return 0, io.EOF
 		}
+		s.reads++
 		s.waitLocked(s.readDeadline, next)
+		s.reads--
 	}
 }
 
