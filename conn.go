@@ -58,6 +58,7 @@ type partial struct {
 
 func newConn(srv *Server, session *engine.Session) *conn {
 	c := &conn{srv: srv, session: session, opened: uptime()}
+	srv.observed.opened(c)
 	c.mu.Lock()
 	c.timer = time.AfterFunc(srv.opts.ConnectTimeout, c.onConnectTimeout)
 	c.mu.Unlock()

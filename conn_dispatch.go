@@ -97,6 +97,7 @@ func (s *Socket) unhandled(c *call, name []byte) {
 	if event == "" {
 		event = string(name)
 	}
+	s.ns.srv.observed.unhandled(event)
 	s.ns.srv.logLine(unhandledEvent, s, slog.String("event", shorten(event, maxLogText)))
 }
 

@@ -38,6 +38,7 @@ type Server struct {
 	calls    callCounts
 	counters
 	draining atomic.Bool
+	observed observation
 
 	mu          sync.RWMutex // guards the following
 	namespaces  map[string]*Namespace
@@ -363,6 +364,7 @@ func (srv *Server) reportError(s *Socket, err error) { srv.reportEvent(s, "", er
 // middleware, OnConnect or OnDisconnect ran.
 func (srv *Server) reportEvent(s *Socket, event string, err error) {
 	srv.recordError(s, event, err)
+	srv.observed.reported(err)
 	if srv.opts.OnError == nil {
 		return
 	}

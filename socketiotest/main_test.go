@@ -1,0 +1,9 @@
+package socketiotest
+
+import (
+	"testing"
+
+	"github.com/socketio-go/socketio/internal/leak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }
