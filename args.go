@@ -73,8 +73,8 @@ func (a Args) array() []byte {
 // The error is a *[DecodeError] without an event.
 func (a Args) Decode(dst ...any) error {
 	if len(dst) == 1 {
-		if _, ok := dst[0].(interface{ positional() }); ok {
-			dst = destinations(dst[0])
+		if fields := arguments.Destinations(dst[0]); fields != nil {
+			dst = fields
 		}
 	}
 	for i := range min(len(dst), len(a.raw)) {

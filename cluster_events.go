@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"sync"
 
 	"github.com/socketio-go/socketio/adapter"
+	"github.com/socketio-go/socketio/internal/plan"
 )
 
 // checkServerSide returns an error for names that have a meaning on the server side.
@@ -128,22 +128,15 @@ func (n *Namespace) OnServerSide(event string, handler any) (off func()) {
 }
 
 func (n *Namespace) registerServerSide(event string, h *handler) (off func()) {
-	return n.serverSide.add(event, h)
+	return n.serverSide.Add(event, h)
 }
 
 func compileServerSide(event string, fn any) *handler {
-	v := reflect.ValueOf(fn)
-	if v.Kind() != reflect.Func || v.IsNil() {
-		panic(fmt.Sprintf("socketio: OnServerSide(%q): %T is not a function", event, fn))
+	h, err := plan.Compile[*call](serverSideShape, fn)
+	if err != nil {
+		panic(fmt.Sprintf("socketio: OnServerSide(%q): %v", event, err))
 	}
-	p, problem := newPlan(v)
-	if problem == "" && p.socket {
-		problem = "a server-side event has no socket"
-	}
-	if problem != "" {
-		panic(fmt.Sprintf("socketio: OnServerSide(%q): %T: %s", event, fn, problem))
-	}
-	return &handler{run: p.run, result: p.result, acks: p.ack}
+	return h
 }
 
 // A serverEvent is a server-side event that waits for its handlers.
@@ -238,9 +231,9 @@ func (cn *clusterNamespace) responseTo(ev serverEvent) *response {
 // handle runs the handlers of an event, the namespace's and those of its
 // template. The first result or error is the response.
 func (cn *clusterNamespace) handle(ev serverEvent, ack *response) {
-	lists := [][]*handler{cn.ns.serverSide.of([]byte(ev.name))}
+	lists := [][]*handler{cn.ns.serverSide.Of([]byte(ev.name))}
 	if cn.ns.parent != nil {
-		lists = append(lists, cn.ns.parent.serverSide.of([]byte(ev.name)))
+		lists = append(lists, cn.ns.parent.serverSide.Of([]byte(ev.name)))
 	}
 	var o outcome
 	for _, list := range lists {

@@ -254,7 +254,7 @@ func (s *Socket) refuse(failed failure) {
 	c.mu.Unlock()
 	c.notifyControl(log)
 	rooms := s.release(ReasonServer, false)
-	failed.event = middlewareStage.event
+	failed.event = middlewareStage.Event
 	c.srv.reportFailure(s, failed)
 	if last {
 		c.session.Close(engine.Reason(ReasonConnectTimeout))

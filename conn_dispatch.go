@@ -15,11 +15,11 @@ type outcome struct {
 // returns an error that comes after it.
 func (o *outcome) add(h *handler, results []any, failed failure) (later failure) {
 	o.handled = true
-	o.deferred = o.deferred || h.acks
+	o.deferred = o.deferred || h.Acks
 	if o.answered {
 		return failed
 	}
-	if failed.err != nil || h.result {
+	if failed.err != nil || h.Result {
 		o.answered, o.results, o.failed = true, results, failed
 	}
 	return failure{}
@@ -32,7 +32,7 @@ func (s *Socket) runHandlers(c *call, name []byte) {
 		o = s.handle(c, name)
 	} else {
 		c.event = string(name)
-		s.runningHandler.Store(&handler{event: c.event}) // an interceptor, until a handler runs
+		s.runningHandler.Store(&handler{Event: c.event}) // an interceptor, until a handler runs
 		o = s.intercept(c)
 	}
 	s.ns.srv.reportFailure(s, o.failed)
@@ -62,14 +62,14 @@ func (s *Socket) reportLost(c *call, value any) {
 // handle runs the handlers of an event: the socket's own, the namespace's, and
 // those of its template. The first result or error is the ack.
 func (s *Socket) handle(c *call, name []byte) (o outcome) {
-	lists := [3][]*handler{s.own.Load().of(name), s.ns.handlers.of(name)}
+	lists := [3][]*handler{s.own.Load().Of(name), s.ns.handlers.Of(name)}
 	if parent := s.ns.parent; parent != nil {
-		lists[2] = parent.handlers.of(name)
+		lists[2] = parent.handlers.Of(name)
 	}
 	for _, list := range lists {
 		for _, h := range list {
 			if c.event == "" {
-				c.event = h.event
+				c.event = h.Event
 			}
 			results, failed := s.ns.srv.invoke(h, c)
 			s.ns.srv.reportFailure(s, o.add(h, results, failed))
@@ -84,7 +84,7 @@ func (srv *Server) invoke(h *handler, c *call) (results []any, failed failure) {
 		c.s.runningHandler.Store(h)
 	}
 	err := srv.attempt(c.event, func() (err error) {
-		results, err = h.run(c)
+		results, err = h.Run(c)
 		return err
 	})
 	return srv.returned(c.event, results, err)

@@ -2,7 +2,6 @@ package socketio
 
 import (
 	"fmt"
-	"reflect"
 
 	"github.com/socketio-go/socketio/internal/arguments"
 	"github.com/socketio-go/socketio/internal/engine"
@@ -132,27 +131,3 @@ func (srv *Server) checkNumber(attachments int) error {
 	}
 	return nil
 }
-
-// receivedTypes are the types of handler parameters that are not decoded as a client
-// sends them.
-var receivedTypes = &arguments.Types{
-	Args: argsType,
-	Own: map[reflect.Type]bool{
-		reflect.TypeFor[Server]():          true,
-		reflect.TypeFor[Namespace]():       true,
-		reflect.TypeFor[Room]():            true,
-		reflect.TypeFor[Socket]():          true,
-		reflect.TypeFor[RemoteSocket]():    true,
-		reflect.TypeFor[Handshake]():       true,
-		reflect.TypeFor[Emitter]():         true,
-		reflect.TypeFor[Message]():         true,
-		reflect.TypeFor[Options]():         true,
-		reflect.TypeFor[PanicError]():      true,
-		reflect.TypeFor[DecodeError]():     true,
-		reflect.TypeFor[DisconnectError](): true,
-		reflect.TypeFor[NoResponseError](): true,
-	},
-}
-
-// undecodable returns why no argument can be decoded into a t, or "".
-func undecodable(t reflect.Type) string { return receivedTypes.Undecodable(t) }

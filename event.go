@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+
+	"github.com/socketio-go/socketio/internal/arguments"
 )
 
 // A Registrar registers handlers of events: a *[Server], *[Namespace] or *[Socket].
@@ -31,7 +33,7 @@ type Caller interface {
 type Event[T any] string
 
 // Emit sends v to a target. It returns the error of the target's Emit.
-func (e Event[T]) Emit(to Target, v T) error { return to.Emit(string(e), spread(v)...) }
+func (e Event[T]) Emit(to Target, v T) error { return to.Emit(string(e), arguments.Spread(v)...) }
 
 // On registers fn for the event and returns a function that removes it. fn is called
 // without reflection. ctx ends when s is disconnected, and an error of fn is treated as
@@ -42,12 +44,12 @@ func (e Event[T]) On(r Registrar, fn func(ctx context.Context, s *Socket, v T) e
 	checkNotNil(fmt.Sprintf("On(%q)", string(e)), fn == nil)
 	checkArguments[T](fmt.Sprintf("On(%q)", string(e)))
 	decode := decoderOf[T]()
-	return r.register(string(e), &handler{pc: pcOf(fn), run: func(c *call) ([]any, error) {
+	return r.register(string(e), &handler{PC: pcOf(fn), Run: func(c *call) ([]any, error) {
 		v, err := decode(c)
 		if err != nil {
 			return nil, err
 		}
-		return nil, fn(c.context(), c.s, v)
+		return nil, fn(c.Context(), c.s, v)
 	}})
 }
 
@@ -61,7 +63,7 @@ type Call[Req, Res any] string
 // error is an *[Error] if the other side refused, a *[DecodeError] if the ack does not
 // fit Res, or one of EmitWithAck.
 func (c Call[Req, Res]) Do(ctx context.Context, to Caller, req Req) (res Res, err error) {
-	args, err := to.EmitWithAck(ctx, string(c), spread(req)...)
+	args, err := to.EmitWithAck(ctx, string(c), arguments.Spread(req)...)
 	if err != nil {
 		return res, err
 	}
@@ -76,16 +78,16 @@ func (c Call[Req, Res]) On(r Registrar, fn func(ctx context.Context, s *Socket, 
 	checkArguments[Req](fmt.Sprintf("On(%q)", string(c)))
 	checkResult[Res](fmt.Sprintf("On(%q)", string(c)))
 	decode := decoderOf[Req]()
-	return r.register(string(c), &handler{pc: pcOf(fn), result: true, run: func(c *call) ([]any, error) {
+	return r.register(string(c), &handler{PC: pcOf(fn), Result: true, Run: func(c *call) ([]any, error) {
 		req, err := decode(c)
 		if err != nil {
 			return nil, err
 		}
-		res, err := fn(c.context(), c.s, req)
+		res, err := fn(c.Context(), c.s, req)
 		if err != nil {
 			return nil, err
 		}
-		return spread(res), nil
+		return arguments.Spread(res), nil
 	}})
 }
 

@@ -3,7 +3,8 @@ package socketio
 import (
 	"context"
 	"fmt"
-	"reflect"
+
+	"github.com/socketio-go/socketio/internal/arguments"
 )
 
 // A BroadcastCaller is a [Target] with any number of receivers, which can acknowledge
@@ -34,14 +35,14 @@ type CallReply[Res any] struct {
 // DoAll sends req to all receivers and collects one reply from each. It waits, and fails,
 // as [Emitter.EmitWithAck] does.
 func (c Call[Req, Res]) DoAll(ctx context.Context, to BroadcastCaller, req Req) ([]CallReply[Res], error) {
-	replies, err := to.EmitWithAck(ctx, string(c), spread(req)...)
+	replies, err := to.EmitWithAck(ctx, string(c), arguments.Spread(req)...)
 	return callReplies[Res](replies), err
 }
 
 // DoServerSide sends req to the other servers of the cluster and collects one reply from
 // each. It waits, and fails, as [Namespace.ServerSideEmitWithAck] does.
 func (c Call[Req, Res]) DoServerSide(ctx context.Context, n ServerSide, req Req) ([]CallReply[Res], error) {
-	replies, err := n.ServerSideEmitWithAck(ctx, string(c), spread(req)...)
+	replies, err := n.ServerSideEmitWithAck(ctx, string(c), arguments.Spread(req)...)
 	return callReplies[Res](replies), err
 }
 
@@ -74,7 +75,7 @@ func answerOf[Res any](args Args) (res Res, err error) {
 // EmitServerSide sends v to the other servers of the cluster; see
 // [Namespace.ServerSideEmit].
 func (e Event[T]) EmitServerSide(n ServerSide, v T) error {
-	return n.ServerSideEmit(string(e), spread(v)...)
+	return n.ServerSideEmit(string(e), arguments.Spread(v)...)
 }
 
 // OnServerSide registers fn for an event of another server, and returns a function that
@@ -83,12 +84,12 @@ func (e Event[T]) EmitServerSide(n ServerSide, v T) error {
 func (e Event[T]) OnServerSide(n ServerSide, fn func(ctx context.Context, v T) error) (off func()) {
 	checkServerSideEvent[T](string(e), fn == nil)
 	decode := decoderOf[T]()
-	return n.registerServerSide(string(e), &handler{run: func(c *call) ([]any, error) {
+	return n.registerServerSide(string(e), &handler{Run: func(c *call) ([]any, error) {
 		v, err := decode(c)
 		if err != nil {
 			return nil, err
 		}
-		return nil, fn(c.context(), v)
+		return nil, fn(c.Context(), v)
 	}})
 }
 
@@ -98,16 +99,16 @@ func (c Call[Req, Res]) OnServerSide(n ServerSide, fn func(ctx context.Context, 
 	checkServerSideEvent[Req](string(c), fn == nil)
 	checkResult[Res](fmt.Sprintf("OnServerSide(%q)", string(c)))
 	decode := decoderOf[Req]()
-	return n.registerServerSide(string(c), &handler{result: true, run: func(c *call) ([]any, error) {
+	return n.registerServerSide(string(c), &handler{Result: true, Run: func(c *call) ([]any, error) {
 		req, err := decode(c)
 		if err != nil {
 			return nil, err
 		}
-		res, err := fn(c.context(), req)
+		res, err := fn(c.Context(), req)
 		if err != nil {
 			return nil, err
 		}
-		return spread(res), nil
+		return arguments.Spread(res), nil
 	}})
 }
 
@@ -118,11 +119,4 @@ func checkServerSideEvent[T any](event string, isNil bool) {
 	}
 	checkNotNil(what, isNil)
 	checkArguments[T](what)
-}
-
-// checkResult panics if the result of a typed call is an error.
-func checkResult[Res any](what string) {
-	if t := reflect.TypeFor[Res](); t.Implements(errorType) {
-		panic(fmt.Sprintf("socketio: %s: %s is an error: return it beside the answer", what, t))
-	}
 }

@@ -6,7 +6,7 @@ import "github.com/socketio-go/socketio/internal/sio"
 // The handler gets a socket that is good for nothing.
 func RunHandler(fn any, p *sio.Packet, bin [][]byte) error {
 	c := &call{s: new(Socket), event: string(p.Name), raw: p.Args, bin: bin, id: noAck}
-	_, err := compile("event", fn).run(c)
+	_, err := compile("event", fn).Run(c)
 	return err
 }
 

@@ -4,24 +4,19 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"reflect"
-	"slices"
 	"sync"
-	"sync/atomic"
 
+	"github.com/socketio-go/socketio/internal/arguments"
+	"github.com/socketio-go/socketio/internal/plan"
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
-// A handler is a compiled function of the application. run decodes the arguments
-// into the function's parameters and calls it.
-type handler struct {
-	event  string // set when it is registered
-	run    func(*call) (results []any, err error)
-	result bool    // the function has a result, which is the ack
-	acks   bool    // the function has an AckFunc, which sends the ack
-	pc     uintptr // of the function, for its name
-}
+// A handler is a compiled function of the application.
+type handler = plan.Handler[*call]
+
+// handlers are the functions registered for events.
+type handlers = plan.Handlers[*call]
 
 // A call is one event that is being handled.
 type call struct {
@@ -39,8 +34,8 @@ type call struct {
 // calls holds calls for reuse.
 var calls = sync.Pool{New: func() any { return new(call) }}
 
-// context returns the context of the handlers.
-func (c *call) context() context.Context {
+// Context returns the context of the handlers.
+func (c *call) Context() context.Context {
 	if c.ctx != nil {
 		return c.ctx
 	}
@@ -66,8 +61,8 @@ func (c *call) args(from int) Args {
 	return cloneArgs(c.raw[from:], c.bin)
 }
 
-// decode decodes argument i; a missing one leaves dst alone.
-func (c *call) decode(i int, dst any) error {
+// Decode decodes argument i. If it is missing, dst stays unchanged.
+func (c *call) Decode(i int, dst any) error {
 	if i >= len(c.raw) {
 		return nil
 	}
@@ -83,9 +78,21 @@ func first[T any](c *call) (v T, err error) {
 		return v, nil
 	}
 	slow := new(T)
-	err = c.decode(0, slow)
+	err = c.Decode(0, slow)
 	return *slow, err
 }
+
+// Socket implements [plan.Call].
+func (c *call) Socket() any { return c.s }
+
+// Len implements [plan.Call].
+func (c *call) Len() int { return len(c.raw) }
+
+// Rest implements [plan.Call].
+func (c *call) Rest(from int) any { return c.args(from) }
+
+// AckFunc implements [plan.Call].
+func (c *call) AckFunc() any { return AckFunc(c.ackFuncResponse().ack) }
 
 // response returns the call's response, which its handlers share.
 func (c *call) response() *response {
@@ -106,78 +113,57 @@ func (c *call) ackFuncResponse() *response {
 	return a
 }
 
-// handlers are the functions registered for events, in order of registration.
-// Each change makes a new map, so readers need no lock.
-type handlers struct {
-	mu     sync.Mutex // held while a new map is made
-	events atomic.Pointer[map[string][]*handler]
-}
+var argsType = reflect.TypeFor[Args]()
 
-// add registers h and returns a function that removes it.
-func (hs *handlers) add(event string, h *handler) (off func()) {
-	h.event = event
-	hs.change(event, func(list []*handler) []*handler { return append(slices.Clip(list), h) })
-	return func() {
-		hs.change(event, func(list []*handler) []*handler {
-			return slices.DeleteFunc(slices.Clone(list), func(other *handler) bool { return other == h })
-		})
-	}
-}
-
-func (hs *handlers) change(event string, fn func([]*handler) []*handler) {
-	hs.mu.Lock()
-	defer hs.mu.Unlock()
-	next := make(map[string][]*handler)
-	if old := hs.events.Load(); old != nil {
-		maps.Copy(next, *old)
-	}
-	if list := fn(next[event]); len(list) > 0 {
-		next[event] = list
-	} else {
-		delete(next, event)
-	}
-	hs.events.Store(&next)
-}
-
-// of returns the handlers of an event. hs may be nil.
-func (hs *handlers) of(event []byte) []*handler {
-	if hs == nil {
-		return nil
-	}
-	events := hs.events.Load()
-	if events == nil {
-		return nil
-	}
-	return (*events)[string(event)]
-}
-
+// shape says what handlers of events of clients are; serverSideShape, those of events of
+// servers.
 var (
-	contextType = reflect.TypeFor[context.Context]()
-	socketType  = reflect.TypeFor[*Socket]()
-	argsType    = reflect.TypeFor[Args]()
-	ackType     = reflect.TypeFor[AckFunc]()
-	errorType   = reflect.TypeFor[error]()
+	shape = &plan.Shape{
+		Types:   receivedTypes,
+		Socket:  reflect.TypeFor[*Socket](),
+		AckFunc: reflect.TypeFor[AckFunc](),
+		Syntax:  `func([context.Context,] [*socketio.Socket,] args… [, socketio.Args] [, socketio.AckFunc]) [result] [error]`,
+	}
+	serverSideShape = &plan.Shape{
+		Types:   receivedTypes,
+		AckFunc: shape.AckFunc,
+		Syntax:  `func([context.Context,] args… [, socketio.Args] [, socketio.AckFunc]) [result] [error]`,
+	}
 )
 
-const shapes = `func([context.Context,] [*socketio.Socket,] args… [, socketio.Args] [, socketio.AckFunc]) [result] [error]`
+// receivedTypes says which types of this library can't be decoded.
+var receivedTypes = arguments.Types{
+	Args: argsType,
+	Own: map[reflect.Type]bool{
+		reflect.TypeFor[Server]():          true,
+		reflect.TypeFor[Namespace]():       true,
+		reflect.TypeFor[Room]():            true,
+		reflect.TypeFor[Socket]():          true,
+		reflect.TypeFor[RemoteSocket]():    true,
+		reflect.TypeFor[Handshake]():       true,
+		reflect.TypeFor[Emitter]():         true,
+		reflect.TypeFor[Message]():         true,
+		reflect.TypeFor[Options]():         true,
+		reflect.TypeFor[PanicError]():      true,
+		reflect.TypeFor[DecodeError]():     true,
+		reflect.TypeFor[DisconnectError](): true,
+		reflect.TypeFor[NoResponseError](): true,
+	},
+}
 
-// compile checks a handler's shape once and returns how to call it. It panics
-// if the shape is not one of those that the package documentation lists.
+// compile returns the handler of a function. It panics if the shape is not one of those
+// that the package documentation lists.
 func compile(event string, fn any) *handler {
 	checkHandlerName(event)
-	v := reflect.ValueOf(fn)
-	if v.Kind() != reflect.Func || v.IsNil() {
-		panic(fmt.Sprintf("socketio: On(%q): %T is not a function of the shape %s", event, fn, shapes))
-	}
-	if h := compileFast(fn); h != nil {
-		h.pc = v.Pointer()
+	if h := compileFast(fn); h != nil && pcOf(fn) != 0 {
+		h.PC = pcOf(fn)
 		return h
 	}
-	p, problem := newPlan(v)
-	if problem != "" {
-		panic(fmt.Sprintf("socketio: On(%q): %T: %s; the shape is %s", event, fn, problem, shapes))
+	h, err := plan.Compile[*call](shape, fn)
+	if err != nil {
+		panic(fmt.Sprintf("socketio: On(%q): %v", event, err))
 	}
-	return &handler{run: p.run, result: p.result, acks: p.ack, pc: v.Pointer()}
+	return h
 }
 
 // checkHandlerName panics if no client can emit an event of that name.
@@ -197,9 +183,9 @@ func checkHandlerName(event string) {
 func compileFast(fn any) *handler {
 	switch fn := fn.(type) {
 	case func(*Socket):
-		return &handler{run: func(c *call) ([]any, error) { fn(c.s); return nil, nil }}
+		return &handler{Run: func(c *call) ([]any, error) { fn(c.s); return nil, nil }}
 	case func(*Socket, Args):
-		return &handler{run: func(c *call) ([]any, error) { fn(c.s, c.args(0)); return nil, nil }}
+		return &handler{Run: func(c *call) ([]any, error) { fn(c.s, c.args(0)); return nil, nil }}
 	case func(*Socket, string):
 		return compileOne(fn)
 	case func(*Socket, []byte):
@@ -219,7 +205,7 @@ func compileFast(fn any) *handler {
 }
 
 func compileOne[T any](fn func(*Socket, T)) *handler {
-	return &handler{run: func(c *call) ([]any, error) {
+	return &handler{Run: func(c *call) ([]any, error) {
 		v, err := first[T](c)
 		if err != nil {
 			return nil, err
@@ -230,128 +216,11 @@ func compileOne[T any](fn func(*Socket, T)) *handler {
 }
 
 func compileCall[T, R any](fn func(*Socket, T) R) *handler {
-	return &handler{result: true, run: func(c *call) ([]any, error) {
+	return &handler{Result: true, Run: func(c *call) ([]any, error) {
 		v, err := first[T](c)
 		if err != nil {
 			return nil, err
 		}
 		return []any{fn(c.s, v)}, nil
 	}}
-}
-
-// A plan says how to call a function by reflection.
-type plan struct {
-	fn       reflect.Value
-	ctx      bool
-	socket   bool
-	params   []reflect.Type // decoded from the arguments, by position
-	variadic reflect.Type   // decoded from all further arguments; nil if not variadic
-	rest     bool           // Args, for all further arguments
-	ack      bool
-	result   bool
-	err      bool
-}
-
-// newPlan compiles the signature of fn. If it is not supported, the string says why.
-func newPlan(fn reflect.Value) (*plan, string) {
-	t := fn.Type()
-	p := &plan{fn: fn}
-	in := make([]reflect.Type, t.NumIn())
-	for i := range in {
-		in[i] = t.In(i)
-	}
-	if t.IsVariadic() {
-		p.variadic = in[len(in)-1].Elem()
-		in = in[:len(in)-1]
-	}
-	if len(in) > 0 && in[0] == contextType {
-		p.ctx, in = true, in[1:]
-	}
-	if len(in) > 0 && in[0] == socketType {
-		p.socket, in = true, in[1:]
-	}
-	if len(in) > 0 && in[len(in)-1] == ackType {
-		p.ack, in = true, in[:len(in)-1]
-	}
-	if len(in) > 0 && in[len(in)-1] == argsType {
-		p.rest, in = true, in[:len(in)-1]
-	}
-	p.params = in
-
-	out := t.NumOut()
-	if out > 0 && t.Out(out-1) == errorType {
-		p.err = true
-		out--
-	}
-	p.result = out == 1
-
-	switch {
-	case out > 1:
-		return nil, "more than one result beside an error"
-	case p.result && t.Out(0).Implements(errorType):
-		return nil, fmt.Sprintf("%s is an error: declare the result as error", t.Out(0))
-	case p.ack && p.result:
-		return nil, "a result as well as an AckFunc"
-	case p.variadic != nil && (p.ack || p.rest):
-		return nil, "a variadic parameter as well as Args or an AckFunc"
-	}
-	decoded := p.params
-	if p.variadic != nil {
-		decoded = append(slices.Clip(decoded), p.variadic)
-	}
-	for _, param := range decoded {
-		if param == contextType || param == socketType || param == argsType || param == ackType {
-			return nil, fmt.Sprintf("%s out of place", param)
-		}
-		if problem := undecodable(param); problem != "" {
-			return nil, problem
-		}
-	}
-	return p, ""
-}
-
-func (p *plan) run(c *call) ([]any, error) {
-	in := make([]reflect.Value, 0, 8)
-	if p.ctx {
-		in = append(in, reflect.ValueOf(c.context()))
-	}
-	if p.socket {
-		in = append(in, reflect.ValueOf(c.s))
-	}
-	decode := func(i int, t reflect.Type) error {
-		v := reflect.New(t)
-		if err := c.decode(i, v.Interface()); err != nil {
-			return err
-		}
-		in = append(in, v.Elem())
-		return nil
-	}
-	for i, t := range p.params {
-		if err := decode(i, t); err != nil {
-			return nil, err
-		}
-	}
-	if p.variadic != nil {
-		for i := len(p.params); i < len(c.raw); i++ {
-			if err := decode(i, p.variadic); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if p.rest {
-		in = append(in, reflect.ValueOf(c.args(len(p.params))))
-	}
-	if p.ack {
-		in = append(in, reflect.ValueOf(AckFunc(c.ackFuncResponse().ack)))
-	}
-	out := p.fn.Call(in)
-	if p.err {
-		if err, _ := out[len(out)-1].Interface().(error); err != nil {
-			return nil, err
-		}
-	}
-	if p.result {
-		return []any{out[0].Interface()}, nil
-	}
-	return nil, nil
 }

@@ -141,7 +141,7 @@ func (n *Namespace) On(event string, handler any) (off func()) {
 }
 
 func (n *Namespace) register(event string, h *handler) (off func()) {
-	return n.handlers.add(event, h)
+	return n.handlers.Add(event, h)
 }
 
 // Room returns a handle on the room called name, which need not exist.

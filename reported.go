@@ -114,7 +114,7 @@ func newStuckError(s *Socket, since time.Time) *StuckError {
 	if h == nil {
 		return e
 	}
-	e.Event = h.event
+	e.Event = h.Event
 	middleware, connect, disconnect := s.ns.lifecycle()
 	switch h {
 	case middlewareStage:
@@ -124,16 +124,16 @@ func newStuckError(s *Socket, since time.Time) *StuckError {
 	case disconnectStage:
 		e.Handler = functionNames(disconnect)
 	default:
-		e.Handler = functionName(h.pc)
+		e.Handler = functionName(h.PC)
 	}
 	return e
 }
 
 // Placeholders for functions of a socket that do not handle an event.
 var (
-	middlewareStage = &handler{event: "middleware"}
-	connectStage    = &handler{event: "connection"}
-	disconnectStage = &handler{event: "disconnect"}
+	middlewareStage = &handler{Event: "middleware"}
+	connectStage    = &handler{Event: "connection"}
+	disconnectStage = &handler{Event: "disconnect"}
 )
 
 // pcOf returns the program counter of a function, for functionName.

@@ -145,7 +145,7 @@ func (s *Socket) On(event string, handler any) (off func()) {
 
 func (s *Socket) register(event string, h *handler) (off func()) {
 	s.own.CompareAndSwap(nil, new(handlers))
-	return s.own.Load().add(event, h)
+	return s.own.Load().Add(event, h)
 }
 
 // OnDisconnect adds a function that is called once when s is disconnected, after its

@@ -385,7 +385,7 @@ func (s *Socket) run(c *call) {
 	handled, answered, deferred := len(list) > 0, false, false
 	for _, h := range list {
 		results, err := s.invoke(h, c)
-		deferred = deferred || h.acks
+		deferred = deferred || h.Acks
 		switch {
 		case answered && err != nil:
 			s.client.report(s, err)
@@ -399,7 +399,7 @@ func (s *Socket) run(c *call) {
 			} else {
 				_ = c.answer().send(err)
 			}
-		case h.result:
+		case h.Result:
 			answered = true
 			if c.id != noAck {
 				s.check(c, c.answer().send(results...))
@@ -430,7 +430,7 @@ func (s *Socket) invoke(h *handler, c *call) (results []any, err error) {
 			err = newPanicError(c.event, p)
 		}
 	}()
-	return h.run(c)
+	return h.Run(c)
 }
 
 // guard calls a function of the application that is no handler.

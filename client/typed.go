@@ -2,9 +2,12 @@ package client
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/arguments"
+	"github.com/socketio-go/socketio/internal/plan"
 )
 
 // A Registrar is where handlers are registered: a *[Client] or a *[Socket].
@@ -13,43 +16,50 @@ type Registrar interface{ socket() *Socket }
 func (c *Client) socket() *Socket { return c.main }
 func (s *Socket) socket() *Socket { return s }
 
-// On registers fn for a typed event, and returns what removes it.
+// On registers fn for a typed event, and returns a function that removes it. A T that
+// embeds [socketio.Positional] receives several arguments. On panics if the name is
+// reserved, if fn is nil, or if no argument can be decoded into a T.
 func On[T any](r Registrar, e socketio.Event[T], fn func(ctx context.Context, v T) error) (off func()) {
-	if !isPositional[T]() {
-		return r.socket().On(string(e), fn)
-	}
-	return r.socket().On(string(e), func(ctx context.Context, args socketio.Args) error {
-		var v T
-		if err := args.Decode(&v); err != nil {
-			return err
+	checkTyped[T](string(e), fn == nil)
+	return r.socket().handlers.events.Add(string(e), &handler{Run: func(c *call) ([]any, error) {
+		v, err := plan.DecodeTyped[T](c)
+		if err != nil {
+			return nil, err
 		}
-		return fn(ctx, v)
-	})
+		return nil, fn(c.Context(), v)
+	}})
 }
 
-// isPositional reports whether a T stands for several arguments.
-func isPositional[T any]() bool {
-	t := reflect.TypeFor[T]()
-	if t.Kind() != reflect.Struct {
-		return false
+// Handle registers fn for a typed call of the server. The result of fn is the ack. Handle
+// returns a function that removes fn, and panics as [On] does.
+func Handle[Req, Res any](r Registrar, e socketio.Call[Req, Res], fn func(ctx context.Context, req Req) (Res, error)) (off func()) {
+	checkTyped[Req](string(e), fn == nil)
+	if problem := plan.CheckResult(reflect.TypeFor[Res]()); problem != "" {
+		panic(fmt.Sprintf("client: Handle(%q): %s", string(e), problem))
 	}
-	f, ok := t.FieldByName("Positional")
-	return ok && f.Anonymous && f.Type == reflect.TypeFor[socketio.Positional]() && len(f.Index) == 1
+	return r.socket().handlers.events.Add(string(e), &handler{Result: true, Run: func(c *call) ([]any, error) {
+		req, err := plan.DecodeTyped[Req](c)
+		if err != nil {
+			return nil, err
+		}
+		res, err := fn(c.Context(), req)
+		if err != nil {
+			return nil, err
+		}
+		return arguments.Spread(res), nil
+	}})
 }
 
-// Handle registers fn for a typed call of the server; what it returns is the
-// answer. It returns what removes fn.
-func Handle[Req, Res any](r Registrar, call socketio.Call[Req, Res], fn func(ctx context.Context, req Req) (Res, error)) (off func()) {
-	if !isPositional[Req]() {
-		return r.socket().On(string(call), fn)
+// checkTyped panics if no event of a server has the name, or can be decoded into a T.
+func checkTyped[T any](event string, isNil bool) {
+	checkHandlerName(event)
+	problem := shape.CheckTyped(reflect.TypeFor[T]())
+	if isNil {
+		problem = "the function is nil"
 	}
-	return r.socket().On(string(call), func(ctx context.Context, args socketio.Args) (Res, error) {
-		var req Req
-		if err := args.Decode(&req); err != nil {
-			return *new(Res), err
-		}
-		return fn(ctx, req)
-	})
+	if problem != "" {
+		panic(fmt.Sprintf("client: On(%q): %s", event, problem))
+	}
 }
 
 // Recv waits for the next event e. The error is that of ctx, [ErrClosed], or a
