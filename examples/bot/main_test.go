@@ -93,7 +93,7 @@ type person struct {
 	names chan string // of those who join the room
 }
 
-func enter(t *testing.T, ctx context.Context, url, name string) *person {
+func enter(ctx context.Context, t *testing.T, url, name string) *person {
 	c, err := client.New(url, options())
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func TestRestart(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- b.run(running, url, options()) }() // before the server is there
 	c.start()
-	ada := enter(t, ctx, url, "Ada")
+	ada := enter(ctx, t, url, "Ada")
 	for i := range 3 {
 		if i > 0 {
 			c.kill()

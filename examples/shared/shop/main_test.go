@@ -77,7 +77,7 @@ func (w *warehouse) kill() {
 }
 
 // open returns a shop that is connected.
-func open(t *testing.T, ctx context.Context, addr, name string) *shop {
+func open(ctx context.Context, t *testing.T, addr, name string) *shop {
 	s, err := newShop("http://"+addr, name, log.New(&logWriter{t}, "", 0), &client.Options{
 		MaxDelay: 100 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
 	})
@@ -105,7 +105,7 @@ func TestShops(t *testing.T) {
 	defer cancel()
 	w := newWarehouse(t)
 	w.start()
-	a, b := open(t, ctx, w.addr, "a"), open(t, ctx, w.addr, "b")
+	a, b := open(ctx, t, w.addr, "a"), open(ctx, t, w.addr, "b")
 	for range 10 {
 		for _, s := range []*shop{a, b} {
 			if err := s.take(ctx, stock.Order{Item: "apples", Pieces: 2}); err != nil {
