@@ -131,7 +131,7 @@ func (n *Server) Join(namespace string, host adapter.Host) adapter.Member {
 	b := n.bus
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := &busMember{node: n, namespace: namespace, host: host, gone: make(chan struct{})}
+	s := &busMember{node: n, namespace: namespace, host: host, stopped: make(chan struct{})}
 	s.id = fmt.Sprintf("node-%d-%08x", n.number, b.random.Uint32())
 	b.seats[namespace] = append(b.seats[namespace], s)
 	s.busy = true
@@ -151,7 +151,7 @@ type busMember struct {
 	namespace string
 	id        string
 	host      adapter.Host
-	gone      chan struct{} // closed when nothing runs any more
+	stopped   chan struct{} // closed when nothing runs any more
 	leaving   sync.Once
 
 	waiting []*adapter.Message // while the bus is stopped; guarded by bus.mu
@@ -254,7 +254,7 @@ func (s *busMember) drain() {
 				s.host.Lost(lost, errors.New("adaptertest: the bus is stopped"))
 			}
 			if left {
-				close(s.gone)
+				close(s.stopped)
 			}
 			return
 		}
@@ -309,5 +309,5 @@ func (s *busMember) Leave() <-chan struct{} {
 			go s.drain()
 		}
 	})
-	return s.gone
+	return s.stopped
 }

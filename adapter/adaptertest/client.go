@@ -95,7 +95,7 @@ func (c *client) sync() (before []string) {
 // event returns the next event: its payload, with bytes in hexadecimal behind it.
 func (c *client) event() string {
 	c.t.Helper()
-	e, id := c.question()
+	e, id := c.request()
 	if id != "" {
 		c.t.Fatalf("%s: %s asks for an answer", c.name, e)
 	}
@@ -103,7 +103,7 @@ func (c *client) event() string {
 }
 
 // question returns the next event, and the id to answer it with.
-func (c *client) question() (event, id string) {
+func (c *client) request() (event, id string) {
 	c.t.Helper()
 	packet := c.next()
 	head, payload, ok := strings.Cut(packet, c.prefix)

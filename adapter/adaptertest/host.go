@@ -23,14 +23,14 @@ type host struct {
 	over    atomic.Bool // nothing may be delivered any more
 	changed chan struct{}
 
-	mu      sync.Mutex // guards the following
-	got     []*adapter.Message
-	begun   bool  // a Position was delivered
-	read    int64 // the last Position, or that of a message
-	garbage int
-	lost    int
-	status  []error      // what the member was like, in turn
-	probes  map[int]bool // that were delivered; tests see nothing of them
+	mu        sync.Mutex // guards the following
+	got       []*adapter.Message
+	begun     bool  // a Position was delivered
+	read      int64 // the last Position, or that of a message
+	malformed int
+	lost      int
+	status    []error      // what the member was like, in turn
+	probes    map[int]bool // that were delivered; tests see nothing of them
 }
 
 func newHost(t testing.TB) *host {
@@ -95,7 +95,7 @@ func (h *host) Status(err error) {
 func (h *host) Malformed(error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.garbage++
+	h.malformed++
 }
 
 // next returns the oldest message that was not taken yet.
@@ -128,8 +128,8 @@ func (h *host) wantNothing() {
 	for _, m := range h.got {
 		h.t.Errorf("delivered: %v %s", m.Kind, m.Data)
 	}
-	if h.garbage > 0 || h.lost > 0 {
-		h.t.Errorf("%d messages made no sense, %d were lost", h.garbage, h.lost)
+	if h.malformed > 0 || h.lost > 0 {
+		h.t.Errorf("%d messages made no sense, %d were lost", h.malformed, h.lost)
 	}
 }
 

@@ -73,7 +73,7 @@ func (s *servers) ask(ctx context.Context, e socketio.Emitter, reply map[*client
 	var answered, settled sync.WaitGroup
 	for c, args := range reply {
 		answered.Go(func() {
-			_, id := c.question()
+			_, id := c.request()
 			switch args {
 			case "":
 			case "leave":
@@ -119,7 +119,7 @@ func (s *servers) testAcks() {
 		}
 	}
 	go func() { // ends with the call below
-		_, id := s.cem.question()
+		_, id := s.cem.request()
 		s.cem.write("461-" + s.cem.prefix + id + `[{"_placeholder":true,"num":0}]` + separator + "bAQID")
 	}()
 	replies, err := s.a.ns.To("room3").EmitWithAck(ctx, "q", []byte{7})
@@ -163,7 +163,7 @@ func (s *servers) testShutdown() {
 	defer cancel()
 	asked := make(chan struct{})
 	go func() { // ends with the shutdown
-		s.cem.question() // and never answers
+		s.cem.request() // and never answers
 		close(asked)
 		s.cem.wantEnd()
 	}()

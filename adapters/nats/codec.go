@@ -301,7 +301,7 @@ func (d *decoder) flags(flags byte) error {
 const keptElements = 1024
 
 // forget lets go of what the last message referred to.
-func (d *decoder) forget() {
+func (d *decoder) release() {
 	m := &d.m
 	clear(m.Binary)
 	if max(cap(m.Rooms), cap(m.Except), cap(m.Targets), cap(m.Binary)) > keptElements {

@@ -76,7 +76,7 @@ func TestEverythingIsExpressible(t *testing.T) {
 		if !same(got, &want) {
 			t.Errorf("%+v became %+v", want, got)
 		}
-		d.forget()
+		d.release()
 	}
 }
 
@@ -153,7 +153,7 @@ func TestMalformedMessages(t *testing.T) {
 		{"an unknown flag", change(2, flagOnly<<1), errFlags},
 		{"compressed always and never", change(2, flagCompressAlways|flagCompressNever), errFlags},
 		{"a sender that is no token", change(senderAt, '.'), errSender},
-		{"a sender that is everybody", appendHead(nil, 1, 0, 0, all), errSender},
+		{"a sender that is everybody", appendHead(nil, 1, 0, 0, broadcastSub), errSender},
 		{"a sender without a name", appendHead(nil, 1, 0, 0, ""), errSender},
 		{"a long name", appendHead(nil, 1, 0, 0, strings.Repeat("a", maxName+1)), errSender},
 		{"nothing after the head", appendHead(nil, 1, 0, 0, "a"), errFormat},

@@ -43,7 +43,7 @@ type externalSender struct {
 func (s externalSender) Publish(ctx context.Context, namespace string, m *adapter.Message) error {
 	data, err := appendMessage(make([]byte, 0, messageSize(m)), s.name, barrier{}, m)
 	if err == nil {
-		err = post(s.conn, subject(s.prefix, namespace, all), s.name, 0, data)
+		err = publishParts(s.conn, subject(s.prefix, namespace, broadcastSub), s.name, 0, data)
 	}
 	if err == nil {
 		err = s.conn.FlushWithContext(ctx)

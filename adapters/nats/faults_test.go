@@ -24,7 +24,7 @@ func TestServerRestarts(t *testing.T) {
 	from, to := join(t, b.node(t, nil)).ready(), join(t, b.node(t, nil)).ready()
 	from.wantPeers(to)
 	b.stop()
-	eventually(t, func() bool { return !from.Member.(*clusterMember).a.online.Load() }, "the loss is noticed")
+	eventually(t, func() bool { return !from.Member.(*member).a.online.Load() }, "the loss is noticed")
 	for i := range 10 { // which does not wait
 		if err := from.say(i); err != nil {
 			t.Fatalf("Publish: %v", err)
@@ -49,7 +49,7 @@ func TestWhatWaitedIsSentInOrder(t *testing.T) {
 	from := join(t, node(t, connect(t, hold.addr()), nil)).ready()
 	from.wantPeers(to)
 	hold.cut()
-	eventually(t, func() bool { return !from.Member.(*clusterMember).a.online.Load() }, "the loss is noticed")
+	eventually(t, func() bool { return !from.Member.(*member).a.online.Load() }, "the loss is noticed")
 	const n = 100
 	for i := range n {
 		if err := from.say(i); err != nil {
@@ -147,7 +147,7 @@ func TestPartition(t *testing.T) {
 		}
 		y.hear()
 	}
-	for _, m := range []*member{x, y, z} {
+	for _, m := range []*testMember{x, y, z} {
 		if len(m.got) > 0 {
 			t.Errorf("%d messages too many", len(m.got))
 		}
@@ -184,7 +184,7 @@ func TestGarbage(t *testing.T) {
 	list := [][]byte{{}, {0}, []byte("+PING"), good[:5], good[:len(good)-1], append(slices.Clone(good), 1), foreign, nested, stolen,
 		[]byte(`{"fromUid":"wXlBoH","packet":{"type":2,"data":["hello"],"nsp":"/"},"opts":{"rooms":[],"except":[],"flags":{}}}`),
 		make([]byte, 1<<20)}
-	for _, recipient := range []string{all, to.ID()} {
+	for _, recipient := range []string{broadcastSub, to.ID()} {
 		for _, data := range list {
 			if err := conn.Publish(subject("socketio", "/", recipient), data); err != nil {
 				t.Fatal(err)
@@ -195,7 +195,7 @@ func TestGarbage(t *testing.T) {
 		}
 	}
 	// Parts that have no beginning are those of a message that was lost.
-	for recipient, lost := range map[string]int{all: 0, to.ID(): 1} {
+	for recipient, lost := range map[string]int{broadcastSub: 0, to.ID(): 1} {
 		for i, flags := range []byte{0, flagLast} {
 			_ = conn.Publish(subject("socketio", "/", recipient), append(appendHead(nil, kindPart, flags, uint64(i)+5, "stranger"), 1, 2, 3))
 		}
@@ -205,7 +205,7 @@ func TestGarbage(t *testing.T) {
 			t.Errorf("%d messages lost, want %d", got, lost)
 		}
 	}
-	if got := to.Member.(*clusterMember).inbox.weight(); got != 0 {
+	if got := to.Member.(*member).inbox.weight(); got != 0 {
 		t.Errorf("%d bytes are still accounted for", got)
 	}
 }
@@ -227,7 +227,7 @@ func TestSlowHost(t *testing.T) {
 	from := join(t, b.node(t, nil)).ready()
 	a := b.node(t, &Options{MaxPending: 1 << 20})
 	resume, handling := make(chan struct{}), make(chan struct{}, 1)
-	to := &member{t: t, host: newHost()}
+	to := &testMember{t: t, host: newHost()}
 	to.deliver = func() {
 		select {
 		case handling <- struct{}{}:
@@ -321,8 +321,8 @@ func TestAnswersNeedARecipient(t *testing.T) {
 	t.Parallel()
 	b := newBus(t)
 	m := join(t, b.node(t, nil)).ready()
-	for _, to := range []string{"", "a.b", "*", ">", all, adapter.ExternalSender, strings.Repeat("x", 100)} {
-		if err := m.Publish(&adapter.Message{Kind: adapter.Acked, To: to}); !errors.Is(err, errRecipient) {
+	for _, to := range []string{"", "a.b", "*", ">", broadcastSub, adapter.ExternalSender, strings.Repeat("x", 100)} {
+		if err := m.Publish(&adapter.Message{Kind: adapter.Acked, To: to}); !errors.Is(err, errNoSuchServer) {
 			t.Errorf("to %q: %v", to, err)
 		}
 	}

@@ -21,10 +21,10 @@ type inbox struct {
 	size       int64 // bytes in queue and assemblies, and in what deliver handles
 	assemblies map[string]*assembly
 	busy       bool          // deliver runs
-	quiet      chan struct{} // closed when it ends; nil if nobody waits for that
+	idle       chan struct{} // closed when it ends; nil if nobody waits for that
 	room       chan struct{} // closed when something was queued or handled; nil if nobody waits for that
 	ended      bool
-	order      order
+	order      orderBuffer
 }
 
 // A delivery is a message for the server.
@@ -39,7 +39,7 @@ const kindPosition byte = 255
 // maxAssemblies bounds the senders of whom parts are kept.
 const maxAssemblies = 1000
 
-var errInbox = errors.New("socketio: nats: messages come faster than they are handled")
+var errTooSlow = errors.New("socketio: nats: messages come faster than they are handled")
 
 // put queues a message of which kept bytes are counted already. Its loss counts
 // here if its number will not show it.
@@ -52,14 +52,14 @@ func (in *inbox) put(h head, direct bool, kept int64) {
 		in.size += size
 		if !in.order.hold(in, h) {
 			in.add(delivery{head: h})
-			in.order.pass(in, h)
+			in.order.release(in, h)
 		}
 	} else {
-		in.order.pass(in, h) // it will not come
+		in.order.release(in, h) // it will not come
 	}
 	in.mu.Unlock()
 	if full && direct {
-		in.host.Lost(1, errInbox)
+		in.host.Lost(1, errTooSlow)
 	}
 }
 
@@ -82,15 +82,15 @@ func (in *inbox) wake() {
 
 // greeted notes what another seat had sent to all when it said that it is there:
 // what was before that is not awaited.
-func (in *inbox) greeted(h head) {
+func (in *inbox) announced(h head) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.order.know(h)
-	in.order.pass(in, h)
+	in.order.learn(h)
+	in.order.release(in, h)
 }
 
 // force queues deliveries that are bounded elsewhere.
-func (in *inbox) force(list ...delivery) {
+func (in *inbox) forceDelivery(list ...delivery) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.ended {
@@ -113,7 +113,7 @@ func (in *inbox) read(ctx context.Context, d delivery) error {
 			in.mu.Unlock()
 			return adapter.ErrLeft
 		}
-		ahead := in.order.ahead(d)
+		ahead := in.order.isAhead(d)
 		if !ahead && (in.size == 0 || in.size+size <= in.limit) {
 			in.size += size
 			in.add(d)
@@ -127,13 +127,13 @@ func (in *inbox) read(ctx context.Context, d delivery) error {
 		room := in.room
 		in.mu.Unlock()
 		if ahead && late == nil {
-			late = time.After(overtakeLimit)
+			late = time.After(reorderLimit)
 		}
 		select {
 		case <-room:
 		case <-late:
 			in.mu.Lock()
-			in.order.pass(in, head{sender: d.sender, number: d.barrier.number})
+			in.order.release(in, head{sender: d.sender, number: d.barrier.number})
 			in.mu.Unlock()
 		case <-ctx.Done():
 			return ctx.Err()
@@ -166,7 +166,7 @@ func (in *inbox) assemble(h head, direct bool) {
 		return
 	}
 	as.next++
-	as.heard = time.Now()
+	as.lastSeen = time.Now()
 	as.data = append(as.data, h.rest...)
 	in.size += int64(len(h.rest))
 	if last {
@@ -195,7 +195,7 @@ func (in *inbox) purge(timeout time.Duration) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for sender, as := range in.assemblies {
-		if time.Since(as.heard) >= timeout {
+		if time.Since(as.lastSeen) >= timeout {
 			in.size -= int64(len(as.data))
 			delete(in.assemblies, sender)
 		}
@@ -207,11 +207,11 @@ func (in *inbox) deliver() {
 	for {
 		in.mu.Lock()
 		if len(in.queue) == 0 || in.ended {
-			in.decoder.forget()
+			in.decoder.release()
 			in.busy = false
 			in.queue = nil
-			if in.quiet != nil {
-				close(in.quiet)
+			if in.idle != nil {
+				close(in.idle)
 			}
 			in.mu.Unlock()
 			return
@@ -259,8 +259,8 @@ func (in *inbox) end() {
 		in.mu.Unlock()
 		return
 	}
-	in.quiet = make(chan struct{})
-	quiet := in.quiet
+	in.idle = make(chan struct{})
+	quiet := in.idle
 	in.mu.Unlock()
 	<-quiet
 }

@@ -90,7 +90,7 @@ func NewJetStream(conn *natsgo.Conn, opts *JetStreamOptions) *Adapter {
 		panic(err)
 	}
 	j := &jetStream{js: js, opts: o}
-	j.timeout.Store(int64(recordTimeout))
+	j.timeout.Store(int64(appendTimeout))
 	return newAdapter(conn, o.Options, j)
 }
 
@@ -124,7 +124,7 @@ func (j *jetStream) stream(ctx context.Context) (jetstream.Stream, error) {
 	stream, err := j.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name:        j.opts.Stream,
 		Description: "events of Socket.IO servers",
-		Subjects:    []string{j.opts.Prefix + ".*." + logged},
+		Subjects:    []string{j.opts.Prefix + ".*." + logSub},
 		Discard:     jetstream.DiscardOld,
 		MaxAge:      j.opts.MaxAge,
 		MaxBytes:    j.opts.MaxBytes,
@@ -157,7 +157,7 @@ func (j *jetStream) stream(ctx context.Context) (jetstream.Stream, error) {
 func (j *jetStream) bucket() string { return j.opts.Stream + "_sessions" }
 
 // isHopeless reports whether an error will not pass by itself.
-func isHopeless(err error) bool {
+func isPermanent(err error) bool {
 	return errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // hearLog returns the next event of the log, which is not a Position.
-func (m *member) hearLog() adapter.Message {
+func (m *testMember) hearLog() adapter.Message {
 	m.t.Helper()
 	for {
 		if got := receive(m.t, m.got, "an event"); got.Kind != adapter.Position {
@@ -23,14 +23,14 @@ func (m *member) hearLog() adapter.Message {
 	}
 }
 
-func (m *member) rec() *logReader { return m.Member.(*logReader) }
+func (m *testMember) rec() *logReader { return m.Member.(*logReader) }
 
 // hasty makes the server wait for its own events as long as it usually does, and
 // patient makes it wait as long as tests do.
-func (m *member) hasty()   { m.rec().journal.timeout.Store(int64(recordTimeout)) }
-func (m *member) patient() { m.rec().journal.timeout.Store(int64(patience)) }
+func (m *testMember) hasty()   { m.rec().jetStream.timeout.Store(int64(appendTimeout)) }
+func (m *testMember) patient() { m.rec().jetStream.timeout.Store(int64(patience)) }
 
-func (m *member) record(i int) {
+func (m *testMember) record(i int) {
 	m.t.Helper()
 	if err := m.rec().Append(&adapter.Message{Kind: adapter.Broadcast, Data: fmt.Appendf(nil, `["e",%d]`, i)}); err != nil {
 		m.t.Fatalf("Record: %v", err)
@@ -38,7 +38,7 @@ func (m *member) record(i int) {
 }
 
 // wantRecorded expects numbered events, with or without positions.
-func (m *member) wantRecorded(from, to int, position bool) (last int64) {
+func (m *testMember) wantRecorded(from, to int, position bool) (last int64) {
 	m.t.Helper()
 	for i := from; i < to; i++ {
 		got := m.hearLog()
@@ -51,7 +51,7 @@ func (m *member) wantRecorded(from, to int, position bool) (last int64) {
 }
 
 // wantForgotten expects that nobody can resume at a position.
-func (m *member) wantForgotten(position int64) {
+func (m *testMember) wantForgotten(position int64) {
 	m.t.Helper()
 	eventually(m.t, func() bool {
 		_, err := m.rec().ReadAfter(m.t.Context(), position)
@@ -60,9 +60,9 @@ func (m *member) wantForgotten(position int64) {
 }
 
 // wantWhole waits until the log is complete again.
-func (m *member) wantWhole() {
+func (m *testMember) wantWhole() {
 	m.t.Helper()
-	eventually(m.t, func() bool { return m.rec().records.complete() }, "the gap is noted")
+	eventually(m.t, func() bool { return m.rec().unconfirmed.complete() }, "the gap is noted")
 }
 
 // Without the bus a server gets what it records all the same, and the others later;
@@ -109,7 +109,7 @@ func TestRecordWithoutTheBus(t *testing.T) {
 }
 
 // wantForgottenHere is wantForgotten of a server that the bus does not hear.
-func (m *member) wantForgottenHere(position int64) {
+func (m *testMember) wantForgottenHere(position int64) {
 	m.t.Helper()
 	if _, err := m.rec().ReadAfter(m.t.Context(), position); !errors.Is(err, adapter.ErrEvicted) {
 		m.t.Errorf("Since: %v", err)
@@ -177,7 +177,7 @@ func TestJetStreamRestarts(t *testing.T) {
 	for i := 2; i < n; i++ {
 		from.record(i)
 	}
-	for _, m := range []*member{from, to} {
+	for _, m := range []*testMember{from, to} {
 		for i := 2; i < n; i++ {
 			if got := m.hearLog(); string(got.Data) != fmt.Sprintf(`["e",%d]`, i) {
 				t.Fatalf("got %s, want event %d", got.Data, i)
@@ -187,7 +187,7 @@ func TestJetStreamRestarts(t *testing.T) {
 }
 
 // eventuallySince is Since when the bus is back.
-func eventuallySince(m *member, position int64) (list []*adapter.Message) {
+func eventuallySince(m *testMember, position int64) (list []*adapter.Message) {
 	m.t.Helper()
 	eventually(m.t, func() bool {
 		ctx, cancel := context.WithTimeout(m.t.Context(), time.Second)
@@ -219,7 +219,7 @@ func TestStreamIsMadeAnew(t *testing.T) {
 	}
 	from.wantForgotten(before)
 	from.record(10)
-	for _, m := range []*member{from, to} {
+	for _, m := range []*testMember{from, to} {
 		got := m.hearLog()
 		if string(got.Data) != `["e",10]` || got.Position > 0 && got.Position <= before {
 			t.Errorf("got %s at %d, behind %d", got.Data, got.Position, before)
@@ -237,7 +237,7 @@ func TestPurge(t *testing.T) {
 	first := m.wantRecorded(0, 1, true)
 	m.record(1)
 	second := m.wantRecorded(1, 2, true)
-	stream, err := a.journal.js.Stream(t.Context(), "socketio")
+	stream, err := a.jetStream.js.Stream(t.Context(), "socketio")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -372,7 +372,7 @@ func TestGarbageInTheLog(t *testing.T) {
 	setNumber(join, 1)
 	nested := append(appendHead(nil, kindPart, flagLast, 0, "stranger"), appendHead(nil, kindPart, flagLast, 0, "stranger")...)
 	for _, data := range [][]byte{{}, {0}, []byte("+OK"), event(0), join, event(1)[:20], nested, appendHead(nil, kindHello, 0, 1, "stranger")} {
-		if err := conn.Publish(subject("socketio", "/", logged), data); err != nil {
+		if err := conn.Publish(subject("socketio", "/", logSub), data); err != nil {
 			t.Fatal(err)
 		}
 		if err := receive(t, m.garbage, "garbage"); err == nil {
@@ -380,7 +380,7 @@ func TestGarbageInTheLog(t *testing.T) {
 		}
 	}
 	for _, number := range []uint64{7, 7, 3, 8, 8, 10} { // what is there twice is heard once
-		if err := conn.Publish(subject("socketio", "/", logged), event(number)); err != nil {
+		if err := conn.Publish(subject("socketio", "/", logSub), event(number)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -401,7 +401,7 @@ func TestGarbageInTheBucket(t *testing.T) {
 	b := newStore(t)
 	a := b.log(t, nil)
 	m := join(t, a).ready()
-	kv, err := a.journal.js.KeyValue(t.Context(), "socketio_sessions")
+	kv, err := a.jetStream.js.KeyValue(t.Context(), "socketio_sessions")
 	if err != nil {
 		t.Fatal(err)
 	}

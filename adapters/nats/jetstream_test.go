@@ -27,7 +27,7 @@ func (b *bus) log(t testing.TB, opts *JetStreamOptions, natsOpts ...natsgo.Optio
 func logTo(t testing.TB, conn *natsgo.Conn, opts *JetStreamOptions) *Adapter {
 	t.Helper()
 	a := NewJetStream(conn, opts)
-	a.journal.timeout.Store(int64(patience)) // what comes late on a slow machine is not given up
+	a.jetStream.timeout.Store(int64(patience)) // what comes late on a slow machine is not given up
 	t.Cleanup(func() {
 		if err := a.Close(); err != nil {
 			t.Errorf("Close: %v", err)

@@ -23,8 +23,8 @@ const (
 )
 
 var (
-	errAttaching = errors.New("socketio: nats: not connected yet")
-	errAway      = errors.New("socketio: nats: the connection is lost")
+	errConnecting   = errors.New("socketio: nats: not connected yet")
+	errDisconnected = errors.New("socketio: nats: the connection is lost")
 )
 
 // A link is what of the conditions holds.
@@ -38,15 +38,15 @@ type link struct {
 	again   bool  // and is to begin anew
 	tasks   sync.WaitGroup
 
-	telling sync.Mutex // held while the host is told; guards the following
-	told    error
+	statusMu   sync.Mutex // held while the host is told; guards the following
+	lastStatus error
 }
 
 func (l *link) begin(log bool) {
 	l.changed = make(chan struct{})
-	l.missing[attached], l.told = errAttaching, errAttaching
+	l.missing[attached], l.lastStatus = errConnecting, errConnecting
 	if log {
-		l.missing[logging] = errAttaching
+		l.missing[logging] = errConnecting
 	}
 }
 
@@ -54,7 +54,7 @@ func (l *link) begin(log bool) {
 func (l *link) reason() error {
 	var first error
 	for _, err := range l.missing {
-		if err != nil && (first == nil || first == errAttaching) {
+		if err != nil && (first == nil || first == errConnecting) {
 			first = err
 		}
 	}
@@ -62,7 +62,7 @@ func (l *link) reason() error {
 }
 
 // note notes whether a condition holds, and tells the host of it.
-func (s *clusterMember) note(c condition, err error) {
+func (s *member) setCondition(c condition, err error) {
 	l := &s.link
 	l.mu.Lock()
 	if l.missing[c] = err; !l.left {
@@ -71,15 +71,15 @@ func (s *clusterMember) note(c condition, err error) {
 	}
 	l.mu.Unlock()
 
-	l.telling.Lock()
-	defer l.telling.Unlock()
+	l.statusMu.Lock()
+	defer l.statusMu.Unlock()
 	l.mu.Lock()
 	reason, left := l.reason(), l.left
 	l.mu.Unlock()
-	if left || reason == errAttaching || reason == l.told || reason != nil && l.told != nil && reason.Error() == l.told.Error() {
+	if left || reason == errConnecting || reason == l.lastStatus || reason != nil && l.lastStatus != nil && reason.Error() == l.lastStatus.Error() {
 		return
 	}
-	l.told = reason
+	l.lastStatus = reason
 	s.host.Status(reason)
 }
 
@@ -95,12 +95,12 @@ func (l *link) leave() {
 // ended.
 func (l *link) end() {
 	l.tasks.Wait()
-	l.telling.Lock() // waits for what the host is told
-	defer l.telling.Unlock()
+	l.statusMu.Lock() // waits for what the host is told
+	defer l.statusMu.Unlock()
 }
 
 // Ready implements [adapter.Member].
-func (s *clusterMember) Ready(ctx context.Context) error {
+func (s *member) Ready(ctx context.Context) error {
 	l := &s.link
 	for {
 		l.mu.Lock()
@@ -111,16 +111,16 @@ func (s *clusterMember) Ready(ctx context.Context) error {
 			return adapter.ErrLeft
 		case reason == nil:
 			return nil
-		case s.a.dead.Load():
+		case s.a.failed.Load():
 			return fmt.Errorf("socketio: nats: %w", natsgo.ErrConnectionClosed)
-		case isHopeless(reason):
+		case isPermanent(reason):
 			return reason
 		}
 		select {
 		case <-changed:
-		case <-s.a.over:
+		case <-s.a.failure:
 		case <-ctx.Done():
-			if reason == errAttaching {
+			if reason == errConnecting {
 				return fmt.Errorf("socketio: nats: %w", ctx.Err())
 			}
 			return fmt.Errorf("socketio: nats: %w, because of: %w", ctx.Err(), reason)
@@ -130,7 +130,7 @@ func (s *clusterMember) Ready(ctx context.Context) error {
 
 // attach makes a goroutine look whether the seat is subscribed and may publish: since
 // the connection was made anew, or, with anew, after subscribing once more.
-func (s *clusterMember) attach(anew bool) {
+func (s *member) attach(anew bool) {
 	l := &s.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -140,11 +140,11 @@ func (s *clusterMember) attach(anew bool) {
 		l.again = true
 	default:
 		l.busy = true
-		l.tasks.Go(func() { s.attaching(anew) }) // ends when it is known, or with the seat
+		l.tasks.Go(func() { s.keepAttaching(anew) }) // ends when it is known, or with the seat
 	}
 }
 
-func (s *clusterMember) attaching(anew bool) {
+func (s *member) keepAttaching(anew bool) {
 	l := &s.link
 	for {
 		err := s.tryAttaching(anew)
@@ -156,9 +156,9 @@ func (s *clusterMember) attaching(anew bool) {
 		l.busy, l.again = again, false
 		l.mu.Unlock()
 		if !again {
-			s.note(attached, err)
+			s.setCondition(attached, err)
 			if err == nil && !s.a.online.Load() { // since just now
-				s.note(attached, errAway)
+				s.setCondition(attached, errDisconnected)
 			}
 			return
 		}
@@ -166,14 +166,14 @@ func (s *clusterMember) attaching(anew bool) {
 }
 
 // tryAttaching returns why the others don't hear this seat, or it them.
-func (s *clusterMember) tryAttaching(anew bool) error {
+func (s *member) tryAttaching(anew bool) error {
 	if err := s.flush(); err != nil {
 		return err
 	}
 	var before error // a connection that was made anew has forgotten it
 	if anew {
 		before = s.a.conn.LastError()
-		for i, recipient := range [...]string{all, s.id} {
+		for i, recipient := range [...]string{broadcastSub, s.id} {
 			if old := s.subs[i].Load(); old != nil {
 				_ = old.Unsubscribe() // it was refused
 			}
@@ -188,9 +188,9 @@ func (s *clusterMember) tryAttaching(anew bool) error {
 		return err
 	}
 	subscribed := s.refused(before)
-	s.outbox.begin()
-	s.greet()
-	if err := s.outbox.settled(s.ctx); err != nil {
+	s.outbox.open()
+	s.announce()
+	if err := s.outbox.flushed(s.ctx); err != nil {
 		return err
 	}
 	if err := s.flush(); err != nil {
@@ -203,11 +203,11 @@ func (s *clusterMember) tryAttaching(anew bool) error {
 		return err
 	}
 	select { // the others introduce themselves
-	case <-time.After(introductions):
+	case <-time.After(announcements):
 	case <-s.left:
 	}
 	if !s.a.online.Load() {
-		return errAway
+		return errDisconnected
 	}
 	return nil
 }
@@ -215,7 +215,7 @@ func (s *clusterMember) tryAttaching(anew bool) error {
 // refused returns the last error of the connection if it is about the subjects of the
 // seat and not the one of before. The server sends such errors before it answers to a
 // flush.
-func (s *clusterMember) refused(before error) error {
+func (s *member) refused(before error) error {
 	err := s.a.conn.LastError()
 	if err == before || !errors.Is(err, natsgo.ErrPermissionViolation) || !strings.Contains(err.Error(), `"`+s.prefix) {
 		return nil
@@ -227,18 +227,18 @@ func (s *clusterMember) refused(before error) error {
 }
 
 // inspect looks from time to time whether the seat is refused, or still is.
-func (s *clusterMember) inspect() {
+func (s *member) checkPermissions() {
 	l := &s.link
 	l.mu.Lock()
 	seen, missing, busy := l.seen, l.missing[attached], l.busy
 	l.mu.Unlock()
 	switch {
 	case busy:
-	case missing != nil && missing != errAttaching && s.a.online.Load():
+	case missing != nil && missing != errConnecting && s.a.online.Load():
 		s.attach(true)
 	case missing == nil:
 		if err := s.refused(seen); err != nil {
-			s.note(attached, err)
+			s.setCondition(attached, err)
 		}
 	}
 }

@@ -15,46 +15,46 @@ import (
 
 // A logReader is a seat with a log. It implements [adapter.LogBus].
 type logReader struct {
-	*clusterMember
-	journal  *jetStream
-	records  unconfirmed
-	sessions sessions
+	*member
+	jetStream   *jetStream
+	unconfirmed unconfirmed
+	sessions    sessions
 
-	begun   chan struct{} // closed when the end of the log is known
-	over    chan struct{} // closed when read has returned
-	changed chan struct{} // the connection has
+	positionKnown chan struct{} // closed when the end of the log is known
+	readerDone    chan struct{} // closed when read has returned
+	changed       chan struct{} // the connection has
 
-	mu        sync.Mutex // guards the following
-	interrupt func()     // ends the session
+	mu      sync.Mutex // guards the following
+	restart func()     // ends the session
 
 	// The reader's own.
-	base int64  // of the stream
-	last uint64 // that was read
-	told int64  // the position that the host knows
+	base          int64  // of the stream
+	last          uint64 // that was read
+	lastPublished int64  // the position that the host knows
 	assembler
 }
 
 var _ adapter.LogBus = (*logReader)(nil)
 
-func newRecorder(s *clusterMember, j *jetStream) *logReader {
+func newLogReader(s *member, j *jetStream) *logReader {
 	r := &logReader{
-		clusterMember: s,
-		journal:       j,
-		begun:         make(chan struct{}),
-		over:          make(chan struct{}),
+		member:        s,
+		jetStream:     j,
+		positionKnown: make(chan struct{}),
+		readerDone:    make(chan struct{}),
 		changed:       make(chan struct{}, 1),
 	}
-	r.records.seat = s
-	r.sessions.recorder = r
+	r.unconfirmed.member = s
+	r.sessions.log = r
 	s.inbox.order.logs = true
-	s.rec = r
+	s.log = r
 	return r
 }
 
 // kick makes the reader begin anew, since the connection has changed.
-func (r *logReader) kick() {
+func (r *logReader) wake() {
 	r.mu.Lock()
-	interrupt := r.interrupt
+	interrupt := r.restart
 	r.mu.Unlock()
 	if interrupt != nil {
 		interrupt()
@@ -67,17 +67,17 @@ func (r *logReader) kick() {
 
 // settled waits until what was recorded and saved is on the bus, unless there
 // is no log.
-func (r *logReader) settled(ctx context.Context) error {
-	if err := r.records.settled(ctx); err != nil {
+func (r *logReader) flushed(ctx context.Context) error {
+	if err := r.unconfirmed.flushed(ctx); err != nil {
 		return err
 	}
-	return r.sessions.settled(ctx)
+	return r.sessions.flushed(ctx)
 }
 
 // end waits until nothing runs any more. The seat's ctx has ended.
 func (r *logReader) end(reason error) {
-	<-r.over
-	lost := r.records.end() + r.sessions.end()
+	<-r.readerDone
+	lost := r.unconfirmed.end() + r.sessions.end()
 	if lost == 0 {
 		return
 	}
@@ -94,7 +94,7 @@ const (
 
 // read reads the log until the seat is left.
 func (r *logReader) read() {
-	defer close(r.over)
+	defer close(r.readerDone)
 	pause := firstPause
 	for {
 		err := r.session()
@@ -102,7 +102,7 @@ func (r *logReader) read() {
 			return
 		}
 		if err != nil {
-			r.logged(err)
+			r.notifyReadable(err)
 		} else {
 			pause = firstPause
 		}
@@ -117,11 +117,11 @@ func (r *logReader) read() {
 }
 
 // logged tells the host whether the log can be read.
-func (r *logReader) logged(err error) {
-	if isHopeless(err) {
+func (r *logReader) notifyReadable(err error) {
+	if isPermanent(err) {
 		err = fmt.Errorf("socketio: nats: recovery needs JetStream: %w", err)
 	}
-	r.note(logging, err)
+	r.setCondition(logging, err)
 }
 
 const (
@@ -147,22 +147,22 @@ func (r *logReader) session() error {
 	ctx, cancel := context.WithCancel(r.ctx)
 	defer cancel()
 	r.mu.Lock()
-	r.interrupt = cancel
+	r.restart = cancel
 	r.mu.Unlock()
-	stream, err := r.journal.stream(ctx)
+	stream, err := r.jetStream.stream(ctx)
 	if err != nil {
 		return err
 	}
 	if err := r.begin(stream.CachedInfo()); err != nil {
 		return err
 	}
-	consumer, messages, err := r.journal.consume(ctx, stream, r.prefix+logged, r.last+1)
+	consumer, messages, err := r.jetStream.consume(ctx, stream, r.prefix+logSub, r.last+1)
 	if err != nil {
 		return err
 	}
-	defer r.journal.forget(stream, consumer)
+	defer r.jetStream.deleteConsumer(stream, consumer)
 	defer messages.Stop()
-	r.logged(nil)
+	r.notifyReadable(nil)
 
 	defer context.AfterFunc(ctx, messages.Stop)()
 
@@ -200,12 +200,12 @@ func (r *logReader) begin(info *jetstream.StreamInfo) error {
 	switch {
 	case r.base == 0:
 		r.base, r.last = base, info.State.LastSeq
-		if err := r.tell(r.last); err != nil {
+		if err := r.publishPosition(r.last); err != nil {
 			r.base = 0
 			return err
 		}
-		r.records.begin()
-		close(r.begun)
+		r.unconfirmed.begin()
+		close(r.positionKnown)
 	case base != r.base:
 		r.base, r.last = base, 0
 		r.parts = nil
@@ -233,14 +233,14 @@ func (j *jetStream) consume(ctx context.Context, stream jetstream.Stream, subjec
 	messages, err := consumer.Messages(jetstream.PullMaxMessages(readAhead),
 		jetstream.PullHeartbeat(heartbeat), jetstream.WithMessagesErrOnMissingHeartbeat(true))
 	if err != nil {
-		j.forget(stream, consumer)
+		j.deleteConsumer(stream, consumer)
 		return nil, nil, fmt.Errorf("socketio: nats: reading stream %q: %w", j.opts.Stream, err)
 	}
 	return consumer, messages, nil
 }
 
 // forget deletes a consumer, if the connection is there.
-func (j *jetStream) forget(stream jetstream.Stream, consumer jetstream.Consumer) {
+func (j *jetStream) deleteConsumer(stream jetstream.Stream, consumer jetstream.Consumer) {
 	if !j.js.Conn().IsConnected() {
 		return
 	}
@@ -258,14 +258,14 @@ func (r *logReader) catchUp(ctx context.Context, stream jetstream.Stream) error 
 	if baseOf(info) != r.base {
 		return errDropped
 	}
-	if r.base+int64(info.State.LastSeq) <= r.told {
+	if r.base+int64(info.State.LastSeq) <= r.lastPublished {
 		return nil
 	}
-	end, err := newest(ctx, stream, r.prefix+logged)
+	end, err := newest(ctx, stream, r.prefix+logSub)
 	if err != nil || end > r.last {
 		return err // or it comes
 	}
-	return r.tell(info.State.LastSeq)
+	return r.publishPosition(info.State.LastSeq)
 }
 
 // newest returns the number of the last message of a subject, or 0.
@@ -280,23 +280,23 @@ func newest(ctx context.Context, stream jetstream.Stream, subject string) (uint6
 	return m.Sequence, nil
 }
 
-func (r *logReader) tell(number uint64) error {
-	return r.hand(delivery{head{kind: kindPosition}, r.base + int64(number)})
+func (r *logReader) publishPosition(number uint64) error {
+	return r.deliver(delivery{head{kind: kindPosition}, r.base + int64(number)})
 }
 
 // hand queues what was read. It fails only when the seat is left.
-func (r *logReader) hand(d delivery) error {
+func (r *logReader) deliver(d delivery) error {
 	if err := r.inbox.read(r.ctx, d); err != nil {
 		return err
 	}
-	r.told = d.position
+	r.lastPublished = d.position
 	return nil
 }
 
 // receive handles a message of the log.
 func (r *logReader) receive(number uint64, data []byte) error {
 	d := delivery{position: r.base + int64(number)}
-	what, missing, err := r.unroll(data, r.inbox.limit)
+	what, missing, err := r.assemble(data, r.inbox.limit)
 	d.head = what.head
 	own := string(d.sender) == r.id
 	switch {
@@ -307,9 +307,9 @@ func (r *logReader) receive(number uint64, data []byte) error {
 	case missing > 0 && !own:
 		r.host.Lost(missing, errSkipped)
 	}
-	if own && what.whole && !r.records.returned(d.number, d.position) || !what.event() {
+	if own && what.whole && !r.unconfirmed.returned(d.number, d.position) || !what.event() {
 		d.kind = kindPosition
 	}
 	r.last = number
-	return r.hand(d)
+	return r.deliver(d)
 }

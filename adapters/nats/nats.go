@@ -113,26 +113,26 @@ func (o *Options) withDefaults() Options {
 // An Adapter connects the namespaces of one server to those of others. It
 // implements [adapter.Adapter].
 type Adapter struct {
-	conn    *natsgo.Conn
-	opts    Options
-	inbound chan *natsgo.Msg   // what all seats receive, in the order of the connection
-	status  chan natsgo.Status // changes of the connection
-	journal *jetStream         // nil if nothing is kept
-	stop    chan struct{}      // closed by Close
-	stopped chan struct{}      // closed when listen has returned
+	conn      *natsgo.Conn
+	opts      Options
+	inbound   chan *natsgo.Msg   // what all seats receive, in the order of the connection
+	status    chan natsgo.Status // changes of the connection
+	jetStream *jetStream         // nil if nothing is kept
+	stop      chan struct{}      // closed by Close
+	stopped   chan struct{}      // closed when listen has returned
 
 	online  atomic.Bool
-	dead    atomic.Bool   // the connection will not come back
-	over    chan struct{} // closed when it is dead
+	failed  atomic.Bool   // the connection will not come back
+	failure chan struct{} // closed when it is dead
 	epoch   atomic.Uint64 // counts the times that the connection was made
 	pending atomic.Int64  // bytes that wait to be published
 
-	mu     sync.Mutex // guards the following
-	seats  map[string]*clusterMember
-	all    map[*clusterMember]struct{} // also those that are being given up
-	up     chan struct{}               // closed unless there is a connection to wait for
-	moving bool                        // up is open
-	closed bool
+	mu           sync.Mutex // guards the following
+	members      map[string]*member
+	allMembers   map[*member]struct{} // also those that are being given up
+	up           chan struct{}        // closed unless there is a connection to wait for
+	reconnecting bool                 // up is open
+	closed       bool
 }
 
 // maxInbound bounds the messages between the connection and listen, which does
@@ -148,18 +148,18 @@ func New(conn *natsgo.Conn, opts *Options) *Adapter {
 
 func newAdapter(conn *natsgo.Conn, opts Options, j *jetStream) *Adapter {
 	a := &Adapter{
-		conn:    conn,
-		opts:    opts,
-		journal: j,
-		inbound: make(chan *natsgo.Msg, maxInbound),
-		status:  conn.StatusChanged(natsgo.CONNECTED, natsgo.RECONNECTING, natsgo.DISCONNECTED, natsgo.CLOSED),
-		stop:    make(chan struct{}),
-		stopped: make(chan struct{}),
-		seats:   make(map[string]*clusterMember),
-		all:     make(map[*clusterMember]struct{}),
-		up:      make(chan struct{}),
-		over:    make(chan struct{}),
-		moving:  true,
+		conn:         conn,
+		opts:         opts,
+		jetStream:    j,
+		inbound:      make(chan *natsgo.Msg, maxInbound),
+		status:       conn.StatusChanged(natsgo.CONNECTED, natsgo.RECONNECTING, natsgo.DISCONNECTED, natsgo.CLOSED),
+		stop:         make(chan struct{}),
+		stopped:      make(chan struct{}),
+		members:      make(map[string]*member),
+		allMembers:   make(map[*member]struct{}),
+		up:           make(chan struct{}),
+		failure:      make(chan struct{}),
+		reconnecting: true,
 	}
 	a.changed(conn.Status())
 	go a.listen() // until Close, which waits for it
@@ -168,31 +168,31 @@ func newAdapter(conn *natsgo.Conn, opts Options, j *jetStream) *Adapter {
 
 // Join implements [adapter.Adapter].
 func (a *Adapter) Join(namespace string, host adapter.Host) adapter.Member {
-	s := newSeat(a, namespace, host)
-	if a.journal == nil {
+	s := newMember(a, namespace, host)
+	if a.jetStream == nil {
 		a.join(s)
 		return s
 	}
-	r := newRecorder(s, a.journal)
+	r := newLogReader(s, a.jetStream)
 	a.join(s)
 	return r
 }
 
-func (a *Adapter) join(s *clusterMember) {
+func (a *Adapter) join(s *member) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
 		s.leaving.Do(s.outbox.leave)
 		s.link.leave()
 		close(s.left)
-		close(s.gone)
+		close(s.stopped)
 		return
 	}
-	a.seats[s.token] = s
-	a.all[s] = struct{}{}
+	a.members[s.token] = s
+	a.allMembers[s] = struct{}{}
 	s.attach(true)
-	if s.rec != nil {
-		go s.rec.read() // until the seat is left; finish waits for it
+	if s.log != nil {
+		go s.log.read() // until the seat is left; finish waits for it
 	}
 }
 
@@ -202,7 +202,7 @@ func (a *Adapter) Close() error {
 	a.mu.Lock()
 	first := !a.closed
 	a.closed = true
-	left := make([]<-chan struct{}, 0, len(a.all))
+	left := make([]<-chan struct{}, 0, len(a.allMembers))
 	list := a.list()
 	a.mu.Unlock()
 	for _, s := range list {
@@ -220,15 +220,15 @@ func (a *Adapter) Close() error {
 }
 
 // list returns the seats. The caller holds mu.
-func (a *Adapter) list() []*clusterMember {
-	list := make([]*clusterMember, 0, len(a.all))
-	for s := range a.all {
+func (a *Adapter) list() []*member {
+	list := make([]*member, 0, len(a.allMembers))
+	for s := range a.allMembers {
 		list = append(list, s)
 	}
 	return list
 }
 
-func (a *Adapter) each(fn func(*clusterMember)) {
+func (a *Adapter) each(fn func(*member)) {
 	a.mu.Lock()
 	list := a.list()
 	a.mu.Unlock()
@@ -251,9 +251,9 @@ func (a *Adapter) listen() {
 		case m := <-a.inbound:
 			a.receive(m)
 		case <-heartbeat.C:
-			a.each((*clusterMember).beat)
+			a.each((*member).heartbeat)
 		case <-greeting.C:
-			a.each((*clusterMember).greet)
+			a.each((*member).announce)
 		case s, ok := <-status:
 			if !ok {
 				status = nil
@@ -273,7 +273,7 @@ func (a *Adapter) listen() {
 func (a *Adapter) receive(m *natsgo.Msg) {
 	token, _, _ := strings.Cut(strings.TrimPrefix(m.Subject, a.opts.Prefix+"."), ".")
 	a.mu.Lock()
-	to := a.seats[token]
+	to := a.members[token]
 	a.mu.Unlock()
 	if to != nil {
 		to.receive(m)
@@ -285,32 +285,32 @@ func (a *Adapter) changed(status natsgo.Status) (again bool) {
 	is, dead := status == natsgo.CONNECTED, status == natsgo.CLOSED
 	a.mu.Lock()
 	was := a.online.Swap(is)
-	if dead && !a.dead.Swap(true) {
-		close(a.over)
+	if dead && !a.failed.Swap(true) {
+		close(a.failure)
 	}
-	if wait := !is && !dead; wait == a.moving {
+	if wait := !is && !dead; wait == a.reconnecting {
 		// nobody waits for anything else
-	} else if a.moving = wait; wait {
+	} else if a.reconnecting = wait; wait {
 		a.up = make(chan struct{})
 	} else {
 		close(a.up)
 	}
 	a.mu.Unlock()
 	if !is {
-		reason := errAway
+		reason := errDisconnected
 		if dead {
 			reason = natsgo.ErrConnectionClosed
 		}
-		a.each(func(s *clusterMember) { s.note(attached, reason) })
+		a.each(func(s *member) { s.setCondition(attached, reason) })
 	} else if !was {
-		a.each(func(s *clusterMember) { s.attach(false) })
+		a.each(func(s *member) { s.attach(false) })
 	}
 	if is || dead {
 		a.epoch.Add(1)
-		a.each(func(s *clusterMember) {
-			s.outbox.kick() // to send what waits, or to let go of it
-			if s.rec != nil {
-				s.rec.kick()
+		a.each(func(s *member) {
+			s.outbox.wake() // to send what waits, or to let go of it
+			if s.log != nil {
+				s.log.wake()
 			}
 		})
 	}

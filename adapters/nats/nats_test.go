@@ -171,21 +171,21 @@ func (h *host) lostSoFar() int {
 	return h.n
 }
 
-// A member is a seat with its host.
-type member struct {
+// A testMember is a member with its host.
+type testMember struct {
 	t testing.TB
 	*host
 	adapter.Member
 }
 
-func join(t testing.TB, a *Adapter) *member {
+func join(t testing.TB, a *Adapter) *testMember {
 	t.Helper()
-	m := &member{t: t, host: newHost()}
+	m := &testMember{t: t, host: newHost()}
 	m.Member = a.Join("/", m.host)
 	return m
 }
 
-func (m *member) ready() *member {
+func (m *testMember) ready() *testMember {
 	m.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -195,13 +195,13 @@ func (m *member) ready() *member {
 	return m
 }
 
-func (m *member) leave() {
+func (m *testMember) leave() {
 	m.t.Helper()
 	receive(m.t, m.Leave(), "the end of Leave")
 }
 
 // wantPeers waits until these are known, and nobody else.
-func (m *member) wantPeers(want ...*member) {
+func (m *testMember) wantPeers(want ...*testMember) {
 	m.t.Helper()
 	ids := []string{}
 	for _, other := range want {
@@ -215,12 +215,12 @@ func (m *member) wantPeers(want ...*member) {
 }
 
 // say publishes a numbered event.
-func (m *member) say(i int) error {
+func (m *testMember) say(i int) error {
 	return m.Publish(&adapter.Message{Kind: adapter.Broadcast, Data: fmt.Appendf(nil, `["e",%d]`, i)})
 }
 
 // hear returns the number of the next event.
-func (m *member) hear() int {
+func (m *testMember) hear() int {
 	m.t.Helper()
 	got := receive(m.t, m.got, "an event")
 	i, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(string(got.Data), `["e",`), "]"))
@@ -233,7 +233,7 @@ func (m *member) hear() int {
 func describe(m *adapter.Message) string { return fmt.Sprintf("%v %v %s", m.Kind, m.Rooms, m.Data) }
 
 // wantInTouch waits until to hears from, as after a fault.
-func wantInTouch(from, to *member) {
+func wantInTouch(from, to *testMember) {
 	from.t.Helper()
 	mark := fmt.Sprintf(`["%s to %s"]`, from.ID(), to.ID())
 	timeout := time.After(patience)

@@ -8,12 +8,12 @@ const holdLimit = 2 * time.Second
 
 // overtakeLimit bounds how long the log waits for a message that is not in it, which
 // may be lost.
-const overtakeLimit = time.Second
+const reorderLimit = time.Second
 
 // An order keeps messages behind what their senders had recorded before, which takes
 // another, longer way, and what was recorded behind what had been sent before. Its
 // methods are called with the inbox's mu held.
-type order struct {
+type orderBuffer struct {
 	logs     bool              // the seat reads the log
 	position int64             // up to which the log has been read
 	numbers  map[string]uint64 // of what was read last, by sender
@@ -28,10 +28,10 @@ type heldMessage struct {
 }
 
 // hold keeps h, which is counted, if it has to wait.
-func (o *order) hold(in *inbox, h head) bool {
+func (o *orderBuffer) hold(in *inbox, h head) bool {
 	sender := string(h.sender)
 	waiting := o.held[sender]
-	if !o.logs || len(waiting) == 0 && !o.early(h) {
+	if !o.logs || len(waiting) == 0 && !o.isEarly(h) {
 		return false
 	}
 	if o.held == nil {
@@ -44,7 +44,7 @@ func (o *order) hold(in *inbox, h head) bool {
 	return true
 }
 
-func (o *order) early(h head) bool {
+func (o *orderBuffer) isEarly(h head) bool {
 	b := h.barrier
 	return b.position > o.position || b.number > 0 && b.number > o.numbers[string(h.sender)]
 }
@@ -53,7 +53,7 @@ func (o *order) early(h head) bool {
 const maxNumbers = 10000
 
 // read takes account of what was read, and is queued.
-func (o *order) read(in *inbox, d delivery) {
+func (o *orderBuffer) read(in *inbox, d delivery) {
 	o.position = max(o.position, d.position)
 	if len(d.sender) > 0 && d.number > 0 {
 		if o.numbers == nil || len(o.numbers) >= maxNumbers {
@@ -61,16 +61,16 @@ func (o *order) read(in *inbox, d delivery) {
 		}
 		o.numbers[string(d.sender)] = max(o.numbers[string(d.sender)], d.number)
 	}
-	o.release(in, time.Time{})
+	o.releaseHeld(in, time.Time{})
 }
 
 // release queues what has not to wait any more, or has waited since before.
-func (o *order) release(in *inbox, before time.Time) {
+func (o *orderBuffer) releaseHeld(in *inbox, before time.Time) {
 	for sender, list := range o.held {
 		n := 0
-		for n < len(list) && (!o.early(list[n].head) || !list[n].since.After(before)) {
+		for n < len(list) && (!o.isEarly(list[n].head) || !list[n].since.After(before)) {
 			in.add(delivery{head: list[n].head})
-			o.pass(in, list[n].head)
+			o.release(in, list[n].head)
 			n++
 		}
 		if n == len(list) {
@@ -82,7 +82,7 @@ func (o *order) release(in *inbox, before time.Time) {
 }
 
 // know notes a sender.
-func (o *order) know(h head) {
+func (o *orderBuffer) learn(h head) {
 	if !o.logs {
 		return
 	}
@@ -93,7 +93,7 @@ func (o *order) know(h head) {
 }
 
 // pass notes that a message, and all before it, is not awaited any more.
-func (o *order) pass(in *inbox, h head) {
+func (o *orderBuffer) release(in *inbox, h head) {
 	if last, ok := o.sent[string(h.sender)]; ok && h.number > last {
 		o.sent[string(h.sender)] = h.number
 		in.wake()
@@ -102,7 +102,7 @@ func (o *order) pass(in *inbox, h head) {
 
 // ahead reports whether what was read from the log was sent behind something that is
 // not there yet. Of senders that have not greeted nobody knows.
-func (o *order) ahead(d delivery) bool {
+func (o *orderBuffer) isAhead(d delivery) bool {
 	last, ok := o.sent[string(d.sender)]
 	return ok && d.barrier.number > last
 }
@@ -114,14 +114,14 @@ func (in *inbox) expire() {
 	if in.ended {
 		return
 	}
-	in.order.release(in, time.Now().Add(-holdLimit))
+	in.order.releaseHeld(in, time.Now().Add(-holdLimit))
 	in.order.timer = nil
 	if len(in.order.held) > 0 {
 		in.order.timer = time.AfterFunc(holdLimit/8, in.expire)
 	}
 }
 
-func (o *order) end() {
+func (o *orderBuffer) end() {
 	if o.timer != nil {
 		o.timer.Stop()
 		o.timer = nil

@@ -22,11 +22,11 @@ type outbox struct {
 	mu     sync.Mutex // guards the following
 	queue  []outMessage
 	number uint64        // of the last message to all
-	open   bool          // the seat has subscribed: it hears the answers
+	isOpen bool          // the seat has subscribed: it hears the answers
 	opened chan struct{} // closed when it has
 	left   bool          // nothing more may be put in
 	busy   bool          // deliver runs
-	quiet  chan struct{} // closed when it ends; nil if nobody waits for that
+	idle   chan struct{} // closed when it ends; nil if nobody waits for that
 }
 
 // An outMessage is an encoded message on its way.
@@ -71,10 +71,10 @@ func (o *outbox) add(l outMessage, numbered bool) error {
 }
 
 // greet queues a greeting. One that can't be sent now is of no use later.
-func (o *outbox) greet(subject string, data []byte) {
+func (o *outbox) putControl(subject string, data []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.open || !o.a.online.Load() {
+	if !o.isOpen || !o.a.online.Load() {
 		return
 	}
 	setNumber(data, o.number)
@@ -91,19 +91,19 @@ func (o *outbox) last() uint64 {
 }
 
 // begin lets what waits be sent.
-func (o *outbox) begin() {
+func (o *outbox) open() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	select {
 	case <-o.opened:
 	default:
-		o.open = true
+		o.isOpen = true
 		close(o.opened)
 	}
 }
 
 // begun waits for begin. The error is ctx's.
-func (o *outbox) begun(ctx context.Context) error {
+func (o *outbox) waitOpen(ctx context.Context) error {
 	select {
 	case <-o.opened:
 		return nil
@@ -132,7 +132,7 @@ func (o *outbox) empty() bool {
 }
 
 // kick sends what waits, after the connection has changed.
-func (o *outbox) kick() {
+func (o *outbox) wake() {
 	o.mu.Lock()
 	o.run()
 	o.mu.Unlock()
@@ -140,7 +140,7 @@ func (o *outbox) kick() {
 
 // run starts deliver if there is something for it to do. The caller holds mu.
 func (o *outbox) run() {
-	if o.open && !o.busy && len(o.queue) > 0 {
+	if o.isOpen && !o.busy && len(o.queue) > 0 {
 		o.busy = true
 		go o.deliver() // ends when there is no more to do; abandon waits for it
 	}
@@ -151,8 +151,8 @@ func (o *outbox) deliver() {
 	for {
 		epoch := o.a.epoch.Load()
 		o.mu.Lock()
-		if len(o.queue) == 0 || !o.open || !o.a.online.Load() && !o.a.dead.Load() {
-			o.rest()
+		if len(o.queue) == 0 || !o.isOpen || !o.a.online.Load() && !o.a.failed.Load() {
+			o.stopped()
 			o.mu.Unlock()
 			return
 		}
@@ -174,7 +174,7 @@ func (o *outbox) deliver() {
 		o.mu.Lock()
 		o.queue = append(kept, o.queue...)
 		if o.a.epoch.Load() == epoch { // else the connection came back meanwhile
-			o.rest()
+			o.stopped()
 			o.mu.Unlock()
 			return
 		}
@@ -183,11 +183,11 @@ func (o *outbox) deliver() {
 }
 
 // rest notes that nobody delivers. The caller holds mu.
-func (o *outbox) rest() {
+func (o *outbox) stopped() {
 	o.busy = false
-	if o.quiet != nil {
-		close(o.quiet)
-		o.quiet = nil
+	if o.idle != nil {
+		close(o.idle)
+		o.idle = nil
 	}
 }
 
@@ -195,7 +195,7 @@ func (o *outbox) rest() {
 // among them that it refused.
 func (o *outbox) send(batch []outMessage) (sent, lost int, reason error) {
 	for i, l := range batch {
-		err := post(o.a.conn, l.subject, o.sender, l.number, l.data)
+		err := publishParts(o.a.conn, l.subject, o.sender, l.number, l.data)
 		if errors.Is(err, natsgo.ErrReconnectBufExceeded) {
 			return i, lost, reason
 		}
@@ -209,7 +209,7 @@ func (o *outbox) send(batch []outMessage) (sent, lost int, reason error) {
 
 // settled waits until everything that was put in is with the connection. The
 // error is ctx's.
-func (o *outbox) settled(ctx context.Context) error {
+func (o *outbox) flushed(ctx context.Context) error {
 	return o.until(ctx, func() bool { return !o.busy && len(o.queue) == 0 })
 }
 
@@ -221,10 +221,10 @@ func (o *outbox) until(ctx context.Context, state func() bool) error {
 			o.mu.Unlock()
 			return nil
 		}
-		if o.quiet == nil {
-			o.quiet = make(chan struct{})
+		if o.idle == nil {
+			o.idle = make(chan struct{})
 		}
-		quiet := o.quiet
+		quiet := o.idle
 		o.mu.Unlock()
 		select {
 		case <-quiet:
@@ -237,9 +237,9 @@ func (o *outbox) until(ctx context.Context, state func() bool) error {
 // abandon waits until nothing is being sent, which a write that hangs may hold
 // up until the connection's FlusherTimeout, and forgets the rest. It returns how
 // many messages that is.
-func (o *outbox) abandon() (lost int) {
+func (o *outbox) discard() (lost int) {
 	o.mu.Lock()
-	o.open = false // deliver ends, and does not begin again
+	o.isOpen = false // deliver ends, and does not begin again
 	o.mu.Unlock()
 	_ = o.until(context.Background(), func() bool { return !o.busy })
 	o.mu.Lock()

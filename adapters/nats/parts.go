@@ -14,7 +14,7 @@ const idHeader = natsgo.MsgIdHdr
 // post hands a message to the connection, in parts if NATS does not allow that
 // much at once. It may wait for the network. A message with a number is for a
 // stream, to which it may be posted again.
-func post(conn *natsgo.Conn, subject, sender string, number uint64, message []byte) error {
+func publishParts(conn *natsgo.Conn, subject, sender string, number uint64, message []byte) error {
 	limit := int(conn.MaxPayload())
 	put := func(_ uint64, data []byte) error { return conn.Publish(subject, data) }
 	if number > 0 {
@@ -54,9 +54,9 @@ const headerSize = 64 + maxName + 2*20
 
 // An assembly is a message of which not all parts have come.
 type assembly struct {
-	next  uint64 // index of the next part
-	data  []byte
-	heard time.Time // when the last part came
+	next     uint64 // index of the next part
+	data     []byte
+	lastSeen time.Time // when the last part came
 }
 
 var errParts = errors.New("socketio: nats: parts of a message are missing or too many")

@@ -13,8 +13,8 @@ import (
 type peers struct {
 	timeout time.Duration
 
-	mu    sync.Mutex            // guards the following
-	heard map[string]*time.Time // when they last were
+	mu       sync.Mutex            // guards the following
+	lastSeen map[string]*time.Time // when they last were
 }
 
 // maxPeers bounds them.
@@ -24,25 +24,25 @@ var errPeers = errors.New("socketio: nats: too many senders")
 
 // note takes account of a sign of life. It reports false if there are too many
 // seats to know them all.
-func (p *peers) note(h head) bool {
+func (p *peers) seen(h head) bool {
 	if bytes.HasPrefix(h.sender, []byte(emitterPrefix)) {
 		return true
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if h.kind == kindBye {
-		delete(p.heard, string(h.sender))
+		delete(p.lastSeen, string(h.sender))
 		return true
 	}
 	now := time.Now()
-	if last := p.heard[string(h.sender)]; last != nil {
+	if last := p.lastSeen[string(h.sender)]; last != nil {
 		*last = now
 		return true
 	}
-	if len(p.heard) >= maxPeers {
+	if len(p.lastSeen) >= maxPeers {
 		return false
 	}
-	p.heard[string(h.sender)] = &now
+	p.lastSeen[string(h.sender)] = &now
 	return true
 }
 
@@ -51,7 +51,7 @@ func (p *peers) alive() []string {
 	p.purge()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	ids := slices.AppendSeq(make([]string, 0, len(p.heard)), maps.Keys(p.heard)) // not nil: these are all
+	ids := slices.AppendSeq(make([]string, 0, len(p.lastSeen)), maps.Keys(p.lastSeen)) // not nil: these are all
 	slices.Sort(ids)
 	return ids
 }
@@ -60,5 +60,5 @@ func (p *peers) alive() []string {
 func (p *peers) purge() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	maps.DeleteFunc(p.heard, func(_ string, heard *time.Time) bool { return time.Since(*heard) >= p.timeout })
+	maps.DeleteFunc(p.lastSeen, func(_ string, heard *time.Time) bool { return time.Since(*heard) >= p.timeout })
 }

@@ -15,7 +15,7 @@ import (
 const (
 	// recordTimeout is how long a server waits for what it has recorded, unless it is
 	// tested.
-	recordTimeout = time.Second
+	appendTimeout = time.Second
 	// resendAfter is how long nothing has come back when what is missing is sent
 	// again.
 	resendAfter = 2 * time.Second
@@ -28,46 +28,46 @@ const (
 // have such an event can't be told from those that don't, by their offsets: so
 // another entry of the log says that no session is restored across this place.
 type unconfirmed struct {
-	seat *clusterMember
+	member *member
 
-	mu       sync.Mutex // guards the following
-	number   uint64     // of the last
-	back     uint64     // of the last that has come back
-	position int64      // of that
-	waiting  []pendingAppend
-	size     int64       // bytes in waiting
-	sent     int         // of waiting, how many
-	inflight int64       // bytes of those
-	progress time.Time   // when one came back last, or was sent again
-	silent   bool        // one was given to the host, and none has come back since
-	open     bool        // the log is read: what is sent comes back
-	unmarked bool        // what the host was given needs an entry behind it
-	timer    *time.Timer // runs while anything waits or is unmarked
-	quiet    chan struct{}
-	ended    bool
+	mu           sync.Mutex // guards the following
+	number       uint64     // of the last
+	lastReturned uint64     // of the last that has come back
+	position     int64      // of that
+	waiting      []pendingAppend
+	size         int64       // bytes in waiting
+	sent         int         // of waiting, how many
+	inflight     int64       // bytes of those
+	progress     time.Time   // when one came back last, or was sent again
+	noResponse   bool        // one was given to the host, and none has come back since
+	open         bool        // the log is read: what is sent comes back
+	unmarked     bool        // what the host was given needs an entry behind it
+	timer        *time.Timer // runs while anything waits or is unmarked
+	idle         chan struct{}
+	ended        bool
 }
 
 var errLog = errors.New("socketio: nats: JetStream does not take what is recorded")
 
 type pendingAppend struct {
-	number uint64
-	data   []byte
-	since  time.Time
-	first  time.Time // when it was sent first
-	given  bool      // to the host
-	gap    bool
+	number    uint64
+	data      []byte
+	since     time.Time
+	first     time.Time // when it was sent first
+	delivered bool      // to the host
+	gap       bool
 }
 
 // Append implements [adapter.LogBus].
 func (r *logReader) Append(m *adapter.Message) error {
-	if r.a.dead.Load() {
+	if r.a.failed.Load() {
 		return natsgo.ErrConnectionClosed // and no session is ever saved again
 	}
 	data, err := appendMessage(make([]byte, 0, messageSize(m)), r.id, barrier{number: r.outbox.last()}, m)
 	if err != nil {
 		return err
 	}
-	return r.records.put(data)
+	return r.unconfirmed.put(data)
 }
 
 // put takes an event. If it is refused, the host delivers it, and clients have
@@ -75,20 +75,20 @@ func (r *logReader) Append(m *adapter.Message) error {
 func (r *unconfirmed) put(data []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	limit := r.seat.a.opts.MaxPending
+	limit := r.member.a.opts.MaxPending
 	switch {
-	case r.ended || r.seat.outbox.hasLeft():
+	case r.ended || r.member.outbox.hasLeft():
 		return adapter.ErrLeft
 	case int64(len(data)) > limit:
-		r.miss()
+		r.noteGap()
 		return fmt.Errorf("socketio: nats: a message of %d bytes exceeds MaxPending", len(data))
 	case r.size+int64(len(data)) > limit:
-		r.miss()
+		r.noteGap()
 		return adapter.ErrBacklog
 	}
 	r.add(data, false)
-	if r.silent {
-		r.give(len(r.waiting))
+	if r.noResponse {
+		r.deliver(len(r.waiting))
 	}
 	return nil
 }
@@ -103,8 +103,8 @@ func (r *unconfirmed) add(data []byte, gap bool) {
 	}
 	r.waiting = append(r.waiting, pendingAppend{number: r.number, data: data, since: now, gap: gap})
 	r.size += int64(len(data))
-	r.pump()
-	r.watched()
+	r.publishNext()
+	r.ensureTimer()
 }
 
 // begin lets what waits be sent.
@@ -112,14 +112,14 @@ func (r *unconfirmed) begin() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.open, r.progress = true, time.Now()
-	r.pump()
+	r.publishNext()
 }
 
 // pump sends what the window allows. The caller holds mu.
-func (r *unconfirmed) pump() {
+func (r *unconfirmed) publishNext() {
 	for r.open && r.sent < len(r.waiting) && (r.inflight == 0 || r.inflight+int64(len(r.waiting[r.sent].data)) <= window) {
 		w := &r.waiting[r.sent]
-		err := r.seat.outbox.add(outMessage{subject: r.seat.prefix + logged, data: w.data, number: w.number}, false)
+		err := r.member.outbox.add(outMessage{subject: r.member.prefix + logSub, data: w.data, number: w.number}, false)
 		if err != nil {
 			return // tick tries again
 		}
@@ -148,21 +148,21 @@ func (r *unconfirmed) take(n int) []pendingAppend {
 }
 
 // watched sees to it that tick runs. The caller holds mu.
-func (r *unconfirmed) watched() {
+func (r *unconfirmed) ensureTimer() {
 	if r.timer == nil && !r.ended {
-		r.timer = time.AfterFunc(recordTimeout/4, r.tick)
+		r.timer = time.AfterFunc(appendTimeout/4, r.tick)
 	}
 }
 
 // tick looks after what waits.
 func (r *unconfirmed) tick() {
-	if lost := r.look(); lost > 0 {
-		r.seat.host.Lost(lost, errLog)
+	if lost := r.checkTimeouts(); lost > 0 {
+		r.member.host.Lost(lost, errLog)
 	}
 }
 
 // look is tick. It returns how many are given up.
-func (r *unconfirmed) look() (lost int) {
+func (r *unconfirmed) checkTimeouts() (lost int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended {
@@ -170,18 +170,18 @@ func (r *unconfirmed) look() (lost int) {
 	}
 	r.timer = nil
 	now := time.Now()
-	n, timeout := 0, time.Duration(r.seat.a.journal.timeout.Load())
+	n, timeout := 0, time.Duration(r.member.a.jetStream.timeout.Load())
 	for n < len(r.waiting) && now.Sub(r.waiting[n].since) > timeout && now.Sub(r.progress) > timeout {
 		n++
 	}
-	r.give(n)
-	if r.sent > 0 && now.Sub(r.progress) > resendAfter && r.seat.a.online.Load() && r.seat.outbox.empty() {
+	r.deliver(n)
+	if r.sent > 0 && now.Sub(r.progress) > resendAfter && r.member.a.online.Load() && r.member.outbox.empty() {
 		lost = r.resend(now)
 	}
-	r.mark()
-	r.pump()
+	r.markGap()
+	r.publishNext()
 	if len(r.waiting) > 0 || r.unmarked {
-		r.watched()
+		r.ensureTimer()
 	}
 	return lost
 }
@@ -191,11 +191,11 @@ func (r *unconfirmed) look() (lost int) {
 // up. The caller holds mu.
 func (r *unconfirmed) resend(now time.Time) (lost int) {
 	n := 0
-	for n < r.sent && now.Sub(r.waiting[n].first) > r.seat.a.journal.duplicates()*3/4 {
+	for n < r.sent && now.Sub(r.waiting[n].first) > r.member.a.jetStream.duplicates()*3/4 {
 		n++
 	}
 	if n > 0 {
-		r.give(n)
+		r.deliver(n)
 		for _, w := range r.take(n) {
 			if !w.gap {
 				lost++
@@ -209,33 +209,33 @@ func (r *unconfirmed) resend(now time.Time) (lost int) {
 
 // give gives the host the first n that wait, without a position. The
 // caller holds mu.
-func (r *unconfirmed) give(n int) {
+func (r *unconfirmed) deliver(n int) {
 	for i := range n {
 		w := &r.waiting[i]
-		if w.given || w.gap {
+		if w.delivered || w.gap {
 			continue
 		}
-		w.given, r.silent, r.unmarked = true, true, true
+		w.delivered, r.noResponse, r.unmarked = true, true, true
 		if h, err := decodeHead(w.data); err == nil {
 			h.number = 0
-			r.seat.inbox.force(delivery{head: h})
+			r.member.inbox.forceDelivery(delivery{head: h})
 		}
 	}
 }
 
 // mark appends an entry that says that there is a gap. The caller holds mu.
-func (r *unconfirmed) mark() {
-	if r.unmarked && r.size < r.seat.a.opts.MaxPending {
+func (r *unconfirmed) markGap() {
+	if r.unmarked && r.size < r.member.a.opts.MaxPending {
 		r.unmarked = false
-		r.add(appendHead(nil, kindGap, 0, 0, r.seat.id), true)
+		r.add(appendHead(nil, kindGap, 0, 0, r.member.id), true)
 	}
 }
 
 // miss says that clients may have what will not be in the log. The caller holds
 // mu.
-func (r *unconfirmed) miss() {
+func (r *unconfirmed) noteGap() {
 	r.unmarked = true
-	r.watched()
+	r.ensureTimer()
 }
 
 // returned takes a record that has come back, and gives the host those before it,
@@ -244,25 +244,25 @@ func (r *unconfirmed) returned(number uint64, position int64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.progress = time.Now()
-	if number > r.back {
-		r.back, r.position = number, position
+	if number > r.lastReturned {
+		r.lastReturned, r.position = number, position
 	}
 	n := 0
 	for n < len(r.waiting) && r.waiting[n].number < number {
 		n++
 	}
-	r.give(n)
+	r.deliver(n)
 	r.take(n)
-	r.silent = false
+	r.noResponse = false
 	fresh := false
 	if len(r.waiting) > 0 && r.waiting[0].number == number {
 		w := r.take(1)[0]
-		fresh = !w.given && !w.gap
+		fresh = !w.delivered && !w.gap
 	}
-	r.pump()
-	if len(r.waiting) == 0 && r.quiet != nil {
-		close(r.quiet)
-		r.quiet = nil
+	r.publishNext()
+	if len(r.waiting) == 0 && r.idle != nil {
+		close(r.idle)
+		r.idle = nil
 	}
 	return fresh
 }
@@ -272,7 +272,7 @@ func (r *unconfirmed) complete() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range r.waiting {
-		if r.waiting[i].given || r.waiting[i].gap {
+		if r.waiting[i].delivered || r.waiting[i].gap {
 			return false
 		}
 	}
@@ -284,23 +284,23 @@ func (r *unconfirmed) barrier() barrier {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	b := barrier{position: r.position}
-	if r.number > r.back && !r.silent {
+	if r.number > r.lastReturned && !r.noResponse {
 		b.number = r.number
 	}
 	return b
 }
 
 // settled waits until nothing waits that may come back soon.
-func (r *unconfirmed) settled(ctx context.Context) error {
+func (r *unconfirmed) flushed(ctx context.Context) error {
 	r.mu.Lock()
-	if len(r.waiting) == 0 || r.silent {
+	if len(r.waiting) == 0 || r.noResponse {
 		r.mu.Unlock()
 		return nil
 	}
-	if r.quiet == nil {
-		r.quiet = make(chan struct{})
+	if r.idle == nil {
+		r.idle = make(chan struct{})
 	}
-	quiet := r.quiet
+	quiet := r.idle
 	r.mu.Unlock()
 	select {
 	case <-quiet:

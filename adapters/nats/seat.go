@@ -16,71 +16,71 @@ import (
 )
 
 // A clusterMember implements [adapter.Member].
-type clusterMember struct {
-	a         *Adapter
-	id        string
-	token     string // of the namespace
-	prefix    string // of the subjects of the namespace
-	everybody string // the subject of all its servers
-	host      adapter.Host
-	outbox    outbox
-	inbox     inbox
-	peers     peers
+type member struct {
+	a                *Adapter
+	id               string
+	token            string // of the namespace
+	prefix           string // of the subjects of the namespace
+	broadcastSubject string // the subject of all its servers
+	host             adapter.Host
+	outbox           outbox
+	inbox            inbox
+	peers            peers
 
 	ctx     context.Context // of what runs
 	cancel  context.CancelFunc
 	link    link
 	subs    [2]atomic.Pointer[natsgo.Subscription]
 	dropped int        // messages to this seat alone that the connection had to drop; used by listen only
-	rec     *logReader // nil if there is no log
+	log     *logReader // nil if there is no log
 	leaving sync.Once
 	left    chan struct{} // closed by Leave
-	gone    chan struct{} // closed when nothing runs any more
+	stopped chan struct{} // closed when nothing runs any more
 }
 
 // introductions is how long the others have to answer the greeting of a seat
 // before it is ready: who counts the cluster's sockets then is to know them.
-const introductions = 200 * time.Millisecond
+const announcements = 200 * time.Millisecond
 
 // grace is how long Leave waits for what was published to reach the server.
-const grace = 3 * time.Second
+const leaveGrace = 3 * time.Second
 
-func newSeat(a *Adapter, namespace string, host adapter.Host) *clusterMember {
+func newMember(a *Adapter, namespace string, host adapter.Host) *member {
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails
-	s := &clusterMember{
-		a:     a,
-		id:    hex.EncodeToString(id[:]),
-		token: token(namespace),
-		host:  host,
-		left:  make(chan struct{}),
-		gone:  make(chan struct{}),
+	s := &member{
+		a:       a,
+		id:      hex.EncodeToString(id[:]),
+		token:   token(namespace),
+		host:    host,
+		left:    make(chan struct{}),
+		stopped: make(chan struct{}),
 	}
-	s.link.begin(a.journal != nil)
+	s.link.begin(a.jetStream != nil)
 	s.prefix = a.opts.Prefix + "." + s.token + "."
-	s.everybody = s.prefix + all
+	s.broadcastSubject = s.prefix + broadcastSub
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.outbox = outbox{a: a, sender: s.id, lost: host.Lost, opened: make(chan struct{})}
 	s.inbox = inbox{host: host, limit: a.opts.MaxPending, assemblies: make(map[string]*assembly)}
-	s.peers = peers{timeout: a.opts.HeartbeatTimeout, heard: make(map[string]*time.Time)}
+	s.peers = peers{timeout: a.opts.HeartbeatTimeout, lastSeen: make(map[string]*time.Time)}
 	return s
 }
 
 // flush waits until the server has seen what the connection has sent, however
 // often the connection is lost. The error is that of ctx, or of a connection
 // that will not come back.
-func (s *clusterMember) flush() error {
+func (s *member) flush() error {
 	for {
 		if err := s.a.connected(s.ctx); err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeout(s.ctx, grace)
+		ctx, cancel := context.WithTimeout(s.ctx, leaveGrace)
 		err := s.a.conn.FlushWithContext(ctx)
 		cancel()
 		if err == nil {
 			return nil
 		}
-		if s.a.dead.Load() {
+		if s.a.failed.Load() {
 			return fmt.Errorf("socketio: nats: %w", err)
 		}
 		select {
@@ -92,20 +92,20 @@ func (s *clusterMember) flush() error {
 }
 
 // ID implements [adapter.Member].
-func (s *clusterMember) ID() string { return s.id }
+func (s *member) ID() string { return s.id }
 
-var errRecipient = errors.New("socketio: nats: an answer without a proper recipient")
+var errNoSuchServer = errors.New("socketio: nats: an answer without a proper recipient")
 
 // Publish implements [adapter.Member].
-func (s *clusterMember) Publish(m *adapter.Message) error {
-	recipient := all
+func (s *member) Publish(m *adapter.Message) error {
+	recipient := broadcastSub
 	if m.To != "" || m.Kind.IsResponse() {
 		recipient = m.To
 		if !validName(recipient) || recipient == adapter.ExternalSender {
-			return errRecipient
+			return errNoSuchServer
 		}
 	}
-	if s.a.dead.Load() {
+	if s.a.failed.Load() {
 		return natsgo.ErrConnectionClosed
 	}
 	if m.Volatile && !s.a.online.Load() {
@@ -115,27 +115,27 @@ func (s *clusterMember) Publish(m *adapter.Message) error {
 	if err != nil {
 		return err
 	}
-	if recipient == all {
-		return s.outbox.put(s.everybody, data, true)
+	if recipient == broadcastSub {
+		return s.outbox.put(s.broadcastSubject, data, true)
 	}
 	return s.outbox.put(s.prefix+recipient, data, false)
 }
 
 // barrier returns what of the log is behind what is published now.
-func (s *clusterMember) barrier() barrier {
-	if s.rec == nil {
+func (s *member) barrier() barrier {
+	if s.log == nil {
 		return barrier{}
 	}
-	return s.rec.records.barrier()
+	return s.log.unconfirmed.barrier()
 }
 
 // greet tells the others that this seat is there and asks who they are.
-func (s *clusterMember) greet() { s.say(kindHello, all) }
+func (s *member) announce() { s.publishControl(kindHello, broadcastSub) }
 
 // beat tells the others that this seat is there, and forgets those that are not.
-func (s *clusterMember) beat() {
-	s.say(kindAlive, all)
-	s.inspect()
+func (s *member) heartbeat() {
+	s.publishControl(kindAlive, broadcastSub)
+	s.checkPermissions()
 	s.peers.purge()
 	s.inbox.purge(s.a.opts.HeartbeatTimeout)
 	if sub := s.subs[1].Load(); sub != nil {
@@ -146,12 +146,12 @@ func (s *clusterMember) beat() {
 	}
 }
 
-func (s *clusterMember) say(kind byte, recipient string) {
-	s.outbox.greet(s.prefix+recipient, appendHead(nil, kind, 0, 0, s.id))
+func (s *member) publishControl(kind byte, recipient string) {
+	s.outbox.putControl(s.prefix+recipient, appendHead(nil, kind, 0, 0, s.id))
 }
 
 // receive takes what came from the connection.
-func (s *clusterMember) receive(m *natsgo.Msg) {
+func (s *member) receive(m *natsgo.Msg) {
 	direct := m.Sub == s.subs[1].Load()
 	if !direct && m.Sub != s.subs[0].Load() {
 		return // this seat is not ready, or it was for the one before it
@@ -164,16 +164,16 @@ func (s *clusterMember) receive(m *natsgo.Msg) {
 	if string(h.sender) == s.id {
 		return
 	}
-	if !s.peers.note(h) {
+	if !s.peers.seen(h) {
 		s.host.Malformed(errPeers)
 		return
 	}
 	switch h.kind {
 	case kindHello:
-		s.inbox.greeted(h)
-		s.say(kindAlive, string(h.sender))
+		s.inbox.announced(h)
+		s.publishControl(kindAlive, string(h.sender))
 	case kindAlive:
-		s.inbox.greeted(h)
+		s.inbox.announced(h)
 	case kindBye:
 	case kindPart:
 		s.inbox.assemble(h, direct)
@@ -183,7 +183,7 @@ func (s *clusterMember) receive(m *natsgo.Msg) {
 }
 
 // Peers implements [adapter.Member].
-func (s *clusterMember) Peers(ctx context.Context) (adapter.Peers, error) {
+func (s *member) Peers(ctx context.Context) (adapter.Peers, error) {
 	if err := ctx.Err(); err != nil {
 		return adapter.Peers{}, err
 	}
@@ -195,11 +195,11 @@ func (s *clusterMember) Peers(ctx context.Context) (adapter.Peers, error) {
 }
 
 // Leave implements [adapter.Member].
-func (s *clusterMember) Leave() <-chan struct{} {
+func (s *member) Leave() <-chan struct{} {
 	s.leaving.Do(func() {
 		s.a.mu.Lock()
-		if s.a.seats[s.token] == s {
-			delete(s.a.seats, s.token)
+		if s.a.members[s.token] == s {
+			delete(s.a.members, s.token)
 		}
 		s.a.mu.Unlock()
 		s.outbox.leave()
@@ -207,20 +207,20 @@ func (s *clusterMember) Leave() <-chan struct{} {
 		close(s.left)
 		go s.finish() // until gone is closed
 	})
-	return s.gone
+	return s.stopped
 }
 
 // finish sends what is left and ends what runs.
-func (s *clusterMember) finish() {
-	ctx, cancel := context.WithTimeout(context.Background(), grace)
+func (s *member) finish() {
+	ctx, cancel := context.WithTimeout(context.Background(), leaveGrace)
 	defer cancel()
-	err := s.farewell(ctx)
+	err := s.announceLeave(ctx)
 	s.cancel()
 	s.link.end()
-	if s.rec != nil {
-		s.rec.end(err)
+	if s.log != nil {
+		s.log.end(err)
 	}
-	if n := s.outbox.abandon(); n > 0 {
+	if n := s.outbox.discard(); n > 0 {
 		s.host.Lost(n, err)
 	}
 	for i := range s.subs {
@@ -230,27 +230,27 @@ func (s *clusterMember) finish() {
 	}
 	s.inbox.end()
 	s.a.mu.Lock()
-	delete(s.a.all, s)
+	delete(s.a.allMembers, s)
 	s.a.mu.Unlock()
-	close(s.gone)
+	close(s.stopped)
 }
 
 // farewell sends what was published, and that this seat leaves. It does not
 // wait for a connection that nothing has to be sent on.
-func (s *clusterMember) farewell(ctx context.Context) error {
+func (s *member) announceLeave(ctx context.Context) error {
 	if !s.a.online.Load() && s.outbox.empty() {
 		return nil
 	}
-	if err := s.outbox.begun(ctx); err != nil {
+	if err := s.outbox.waitOpen(ctx); err != nil {
 		return err
 	}
-	if s.rec != nil {
-		if err := s.rec.settled(ctx); err != nil {
+	if s.log != nil {
+		if err := s.log.flushed(ctx); err != nil {
 			return err
 		}
 	}
-	s.say(kindBye, all)
-	if err := s.outbox.settled(ctx); err != nil {
+	s.publishControl(kindBye, broadcastSub)
+	if err := s.outbox.flushed(ctx); err != nil {
 		return err
 	}
 	return s.a.conn.FlushWithContext(ctx)

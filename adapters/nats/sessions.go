@@ -18,15 +18,15 @@ import (
 // sessions are on their way to the bucket. Some goroutines put them there, and
 // exist while there is work.
 type sessions struct {
-	recorder *logReader
-	running  sync.WaitGroup // the goroutines
+	log     *logReader
+	running sync.WaitGroup // the goroutines
 
 	mu      sync.Mutex // guards the following
 	queue   []*saving
 	pending map[string]*saving // by key, also those that are being put
 	size    int64              // bytes of those
 	busy    int                // goroutines
-	quiet   chan struct{}      // closed when nothing is pending; nil if nobody waits for that
+	idle    chan struct{}      // closed when nothing is pending; nil if nobody waits for that
 	lost    int
 	ended   bool
 }
@@ -61,7 +61,7 @@ func sessionKey(pid string) string {
 
 // SaveSession implements [adapter.LogBus].
 func (r *logReader) SaveSession(s *adapter.Session, ttl time.Duration) error {
-	if !r.records.complete() {
+	if !r.unconfirmed.complete() {
 		return errGap // before which it would have to end
 	}
 	value, err := json.Marshal(savedSession{*s, time.Now().Add(ttl)})
@@ -100,9 +100,9 @@ func (q *sessions) work() {
 		q.mu.Lock()
 		if len(q.queue) == 0 {
 			q.busy--
-			if q.busy == 0 && q.quiet != nil {
-				close(q.quiet)
-				q.quiet = nil
+			if q.busy == 0 && q.idle != nil {
+				close(q.idle)
+				q.idle = nil
 			}
 			q.mu.Unlock()
 			return
@@ -124,21 +124,21 @@ func (q *sessions) work() {
 			q.lost++
 		}
 		lost := q.lost
-		if ended = q.recorder.ctx.Err() != nil; !ended {
+		if ended = q.log.ctx.Err() != nil; !ended {
 			q.lost = 0
 		}
 		q.mu.Unlock()
 		close(one.done)
 		if lost > 0 && !ended {
-			q.recorder.host.Lost(lost, err)
+			q.log.host.Lost(lost, err)
 		}
 	}
 }
 
 func (q *sessions) put(one *saving) error {
-	ctx, cancel := context.WithTimeout(q.recorder.ctx, saveTimeout)
+	ctx, cancel := context.WithTimeout(q.log.ctx, saveTimeout)
 	defer cancel()
-	kv, err := q.recorder.journal.keys(ctx)
+	kv, err := q.log.jetStream.keys(ctx)
 	if err == nil {
 		_, err = kv.Put(ctx, one.key, one.value)
 	}
@@ -161,7 +161,7 @@ func (r *logReader) TakeSession(ctx context.Context, pid string) (*adapter.Sessi
 			return nil, fmt.Errorf("socketio: nats: taking a session: %w", ctx.Err())
 		}
 	}
-	value, err := r.journal.take(ctx, key)
+	value, err := r.jetStream.take(ctx, key)
 	if err != nil {
 		return nil, fmt.Errorf("socketio: nats: taking a session: %w", err)
 	}
@@ -215,16 +215,16 @@ func (j *jetStream) keys(ctx context.Context) (jetstream.KeyValue, error) {
 }
 
 // settled waits until nothing is on its way.
-func (q *sessions) settled(ctx context.Context) error {
+func (q *sessions) flushed(ctx context.Context) error {
 	q.mu.Lock()
 	if q.busy == 0 {
 		q.mu.Unlock()
 		return nil
 	}
-	if q.quiet == nil {
-		q.quiet = make(chan struct{})
+	if q.idle == nil {
+		q.idle = make(chan struct{})
 	}
-	quiet := q.quiet
+	quiet := q.idle
 	q.mu.Unlock()
 	select {
 	case <-quiet:

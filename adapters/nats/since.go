@@ -22,10 +22,10 @@ func (r *logReader) Offset(position int64) string { return strconv.FormatInt(pos
 
 // ReadAfter implements [adapter.LogBus].
 func (r *logReader) ReadAfter(ctx context.Context, position int64) ([]*adapter.Message, error) {
-	if !r.records.complete() {
+	if !r.unconfirmed.complete() {
 		return nil, fmt.Errorf("socketio: nats: events are not in the stream: %w", adapter.ErrEvicted)
 	}
-	stream, err := r.journal.stream(ctx)
+	stream, err := r.jetStream.stream(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -33,9 +33,9 @@ func (r *logReader) ReadAfter(ctx context.Context, position int64) ([]*adapter.M
 	if err != nil {
 		return nil, err
 	}
-	end, err := newest(ctx, stream, r.prefix+logged)
+	end, err := newest(ctx, stream, r.prefix+logSub)
 	if err != nil {
-		return nil, fmt.Errorf("socketio: nats: reading stream %q: %w", r.journal.opts.Stream, err)
+		return nil, fmt.Errorf("socketio: nats: reading stream %q: %w", r.jetStream.opts.Stream, err)
 	}
 	var list []*adapter.Message
 	if end > from {
@@ -46,7 +46,7 @@ func (r *logReader) ReadAfter(ctx context.Context, position int64) ([]*adapter.M
 	// Nothing behind the position was dropped while it was read, if all is there yet.
 	info, err := stream.Info(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("socketio: nats: stream %q: %w", r.journal.opts.Stream, err)
+		return nil, fmt.Errorf("socketio: nats: stream %q: %w", r.jetStream.opts.Stream, err)
 	}
 	if _, err = locate(info, position); err != nil {
 		return nil, err
@@ -65,17 +65,17 @@ func locate(info *jetstream.StreamInfo, position int64) (number uint64, err erro
 
 // between returns the events behind one message, to another one that is there.
 func (r *logReader) between(ctx context.Context, stream jetstream.Stream, base int64, from, end uint64) (list []*adapter.Message, err error) {
-	consumer, messages, err := r.journal.consume(ctx, stream, r.prefix+logged, from+1)
+	consumer, messages, err := r.jetStream.consume(ctx, stream, r.prefix+logSub, from+1)
 	if err != nil {
 		return nil, err
 	}
-	defer r.journal.forget(stream, consumer)
+	defer r.jetStream.deleteConsumer(stream, consumer)
 	defer messages.Stop()
 	var u assembler
 	for number, next := uint64(0), uint64(1); number < end; next++ {
 		m, err := messages.Next(jetstream.NextContext(ctx))
 		if err != nil {
-			return nil, fmt.Errorf("socketio: nats: reading stream %q: %w", r.journal.opts.Stream, err)
+			return nil, fmt.Errorf("socketio: nats: reading stream %q: %w", r.jetStream.opts.Stream, err)
 		}
 		at, err := m.Metadata()
 		if err != nil {
@@ -87,7 +87,7 @@ func (r *logReader) between(ctx context.Context, stream jetstream.Stream, base i
 		if number = at.Sequence.Stream; number > end {
 			break
 		}
-		what, missing, err := u.unroll(m.Data(), r.inbox.limit)
+		what, missing, err := u.assemble(m.Data(), r.inbox.limit)
 		switch {
 		case err == errParts, missing > 0, what.whole && what.kind == kindGap:
 			return nil, fmt.Errorf("socketio: nats: events are not in the stream: %w", adapter.ErrEvicted)

@@ -8,11 +8,11 @@ import (
 
 // all is the last token of the subject that every server of a namespace listens
 // to. No seat has that name.
-const all = "all"
+const broadcastSub = "all"
 
 // logged is the last token of the subject of what is kept. No seat has that name
 // either.
-const logged = "log"
+const logSub = "log"
 
 // subject is where the servers of a namespace, or one of them, listen.
 func subject(prefix, namespace, recipient string) string {
@@ -64,7 +64,7 @@ const maxName = 64
 // validName reports whether a sender may have that name: it becomes part of
 // subjects.
 func validName[S ~string | ~[]byte](name S) bool {
-	if len(name) == 0 || len(name) > maxName || string(name) == all || string(name) == logged {
+	if len(name) == 0 || len(name) > maxName || string(name) == broadcastSub || string(name) == logSub {
 		return false
 	}
 	for i := range len(name) {

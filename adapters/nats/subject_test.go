@@ -14,7 +14,7 @@ func TestSubjects(t *testing.T) {
 		"/*>= \n": "p./=2a=3e=3d=20=0a.all",
 		"/ß":      "p./=c3=9f.all",
 	} {
-		if got := subject("p", namespace, all); got != want {
+		if got := subject("p", namespace, broadcastSub); got != want {
 			t.Errorf("%q: got %q, want %q", namespace, got, want)
 		}
 	}

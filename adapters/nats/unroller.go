@@ -9,37 +9,37 @@ type assembler struct {
 }
 
 // An unrolled is an entry of the log.
-type unrolled struct {
+type assembled struct {
 	head
 	whole bool // it is an event or a gap, and not one that was there before
 }
 
-func (u *unrolled) event() bool { return u.whole && u.kind != kindGap }
+func (u *assembled) event() bool { return u.whole && u.kind != kindGap }
 
 // unroll takes the next message. It returns how many of its sender are missing
 // before it.
-func (u *assembler) unroll(data []byte, limit int64) (what unrolled, missing int, err error) {
+func (u *assembler) assemble(data []byte, limit int64) (what assembled, missing int, err error) {
 	if what.head, err = decodeHead(data); err != nil {
-		return unrolled{}, 0, err
+		return assembled{}, 0, err
 	}
 	if what.kind == kindPart {
-		whole, err := u.assemble(what.head, limit)
+		whole, err := u.addPart(what.head, limit)
 		if err != nil || whole == nil {
-			return unrolled{}, 0, err
+			return assembled{}, 0, err
 		}
 		sender := what.sender
 		if what.head, err = decodeHead(whole); err != nil {
-			return unrolled{}, 0, err
+			return assembled{}, 0, err
 		}
 		if string(what.sender) != string(sender) {
-			return unrolled{}, 0, errSender
+			return assembled{}, 0, errSender
 		}
 	}
 	switch {
 	case what.kind != wireBroadcast && what.kind != kindGap:
-		return unrolled{}, 0, errKind
+		return assembled{}, 0, errKind
 	case what.number == 0:
-		return unrolled{}, 0, errFormat
+		return assembled{}, 0, errFormat
 	}
 	sender := string(what.sender)
 	last, known := u.numbers[sender]
@@ -58,7 +58,7 @@ func (u *assembler) unroll(data []byte, limit int64) (what unrolled, missing int
 }
 
 // assemble takes a part. It returns nil until it is the last.
-func (u *assembler) assemble(h head, limit int64) ([]byte, error) {
+func (u *assembler) addPart(h head, limit int64) ([]byte, error) {
 	sender := string(h.sender)
 	as := u.parts[sender]
 	if as == nil || h.number == 0 {

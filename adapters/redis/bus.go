@@ -25,30 +25,30 @@ type bus struct {
 	sharded bool // channels are those of sharded Pub/Sub
 	backlog int  // bytes that may wait
 
-	ctx     context.Context // ends with close
-	stop    context.CancelFunc
-	start   sync.Once
-	running sync.WaitGroup // all goroutines of the bus
-	out     *publisher
-	send    chan struct{} // wakes the publisher
-	listen  chan struct{} // wakes the listener
-	gaps    atomic.Int64  // in what the listener has heard
-	trouble atomic.Int64  // when there was some last, in nanoseconds
-	polling atomic.Bool   // servers are being counted
+	ctx      context.Context // ends with close
+	stop     context.CancelFunc
+	start    sync.Once
+	running  sync.WaitGroup // all goroutines of the bus
+	out      *publisher
+	send     chan struct{} // wakes the publisher
+	listen   chan struct{} // wakes the listener
+	gaps     atomic.Int64  // in what the listener has heard
+	trouble  atomic.Int64  // when there was some last, in nanoseconds
+	counting atomic.Bool   // servers are being counted
 
-	mu       sync.Mutex // guards the following, and what seats say it guards
-	closed   bool
-	queue    []command
-	held     int // of the queue, from its begin, that can't be sent now
-	waiting  int // bytes that are queued or being written
-	members  map[*member]struct{}
-	topics   map[topic][]*member
-	changed  map[topic]struct{}   // of topics, since the listener has looked
-	follows  bool                 // the listener is at it
-	caughtUp chan struct{}        // closed when it has followed all changes; nil if nobody waits for that
-	probed   uint64               // the number of the last probe
-	former   map[string]time.Time // the names of seats that were given up lately
-	watchers []func(force bool)   // called when a master has changed, perhaps, or surely
+	mu            sync.Mutex // guards the following, and what seats say it guards
+	closed        bool
+	queue         []command
+	blocked       int // of the queue, from its begin, that can't be sent now
+	waiting       int // bytes that are queued or being written
+	members       map[*member]struct{}
+	topics        map[topic][]*member
+	changedTopics map[topic]struct{}   // of topics, since the listener has looked
+	following     bool                 // the listener is at it
+	followed      chan struct{}        // closed when it has followed all changes; nil if nobody waits for that
+	probes        uint64               // the number of the last probe
+	former        map[string]time.Time // the names of seats that were given up lately
+	watchers      []func(force bool)   // called when a master has changed, perhaps, or surely
 }
 
 // A topic is something to subscribe to.
@@ -61,13 +61,13 @@ type topic struct {
 // done, if there is one, with the reply. A command that fails is counted as lost,
 // unless it is control; one that is given up with its seat is not done.
 type command struct {
-	seat    *member
-	cmd     rueidis.Completed
-	size    int  // bytes, about
-	key     bool // has a key, or is of sharded Pub/Sub: in Redis Cluster, a node is responsible
-	again   bool // may be sent again if it was not done
-	control bool // is no message
-	done    func(reply rueidis.RedisMessage, err error)
+	member    *member
+	cmd       rueidis.Completed
+	size      int  // bytes, about
+	keyed     bool // has a key, or is of sharded Pub/Sub: in Redis Cluster, a node is responsible
+	retryable bool // may be sent again if it was not done
+	control   bool // is no message
+	done      func(reply rueidis.RedisMessage, err error)
 }
 
 func newBus(client rueidis.Client, backlog int, sharded bool) *bus {
@@ -77,47 +77,47 @@ func newBus(client rueidis.Client, backlog int, sharded bool) *bus {
 	b := &bus{
 		client: client, sharded: sharded, backlog: backlog,
 		send: make(chan struct{}, 1), listen: make(chan struct{}, 1),
-		members: map[*member]struct{}{}, topics: map[topic][]*member{}, changed: map[topic]struct{}{},
+		members: map[*member]struct{}{}, topics: map[topic][]*member{}, changedTopics: map[topic]struct{}{},
 		former: map[string]time.Time{},
 	}
 	b.nodes.client, b.nodes.cluster = client, client.Mode() == rueidis.ClientModeCluster
-	b.out = &publisher{bus: b, lines: map[string]*line{}, retry: map[string]*attempt{}}
+	b.out = &publisher{bus: b, conns: map[string]*nodeConn{}, retry: map[string]*attempt{}}
 	b.ctx, b.stop = context.WithCancel(context.Background())
 	return b
 }
 
 // A member is what a bus knows of one member. Formats embed it.
 type member struct {
-	bus     *bus
-	host    adapter.Host
-	receive func(t topic, channel string, payload []byte)
-	name    string // by which others know it
-	counted string // the channel that every server of the namespace hears
-	own     topic  // what this one hears alone
-	leaving []byte // tells the others that this one leaves
+	bus      *bus
+	host     adapter.Host
+	receive  func(t topic, channel string, payload []byte)
+	name     string // by which others know it
+	counted  string // the channel that every server of the namespace hears
+	ownTopic topic  // what this one hears alone
+	leaving  []byte // tells the others that this one leaves
 
 	tasks   sync.WaitGroup // what runs for the seat
-	gone    chan struct{}  // closed when nothing of the seat runs any more
+	stopped chan struct{}  // closed when nothing of the seat runs any more
 	drained chan struct{}  // closed when it was given up and nothing of it waits
 
 	// These are guarded by bus.mu.
 	left    bool // it was given up
 	waiting int  // commands that are queued or being written
 	state   state
-	crowd   crowd
+	peers   peerCount
 
 	delivery sync.Mutex // held while one message is handled
 
-	gate sync.RWMutex // held while the host is called; guards the following
-	shut bool         // the host is not called any more
+	deliverMu sync.RWMutex // held while the host is called; guards the following
+	closed    bool         // the host is not called any more
 
-	telling sync.Mutex // held while the host is told of the state; guards the following
-	told    error
+	statusMu   sync.Mutex // held while the host is told of the state; guards the following
+	lastStatus error
 }
 
 // newSeat makes a seat, which is to be joined.
-func newSeat(b *bus, host adapter.Host) *member {
-	s := &member{bus: b, host: host, told: errConnecting, gone: make(chan struct{}), drained: make(chan struct{})}
+func newMember(b *bus, host adapter.Host) *member {
+	s := &member{bus: b, host: host, lastStatus: errConnecting, stopped: make(chan struct{}), drained: make(chan struct{})}
 	s.state.begin()
 	return s
 }
@@ -128,13 +128,13 @@ func newSeat(b *bus, host adapter.Host) *member {
 // changed. leaving is sent to all when the seat is given up.
 func (s *member) join(receive func(t topic, channel string, payload []byte), leaving []byte, counted, own topic, topics ...topic) {
 	b := s.bus
-	s.receive, s.leaving, s.counted, s.own = receive, leaving, counted.name, own
+	s.receive, s.leaving, s.counted, s.ownTopic = receive, leaving, counted.name, own
 	topics = append(topics, counted, own)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
-		s.left, s.shut = true, true
-		close(s.gone)
+		s.left, s.closed = true, true
+		close(s.stopped)
 		s.state.leave()
 		return
 	}
@@ -169,8 +169,8 @@ func (s *member) enqueue(c command) error {
 // append is called with the lock held.
 func (s *member) append(c command) {
 	b := s.bus
-	c.seat = s
-	if c.again = c.key || b.nodes.cluster; c.again {
+	c.member = s
+	if c.retryable = c.keyed || b.nodes.cluster; c.retryable {
 		c.cmd = c.cmd.Pin() // else the client reuses its memory
 	}
 	s.waiting++
@@ -185,7 +185,7 @@ func (s *member) publish(channel string, payload []byte) error {
 }
 
 func (b *bus) message(channel string, payload []byte) command {
-	c := command{size: len(channel) + len(payload), key: b.sharded}
+	c := command{size: len(channel) + len(payload), keyed: b.sharded}
 	if text := rueidis.BinaryString(payload); b.sharded {
 		c.cmd = b.client.B().Spublish().Channel(channel).Message(text).Build()
 	} else {
@@ -227,7 +227,7 @@ func (s *member) run(f func()) bool {
 // subscribe is called with the lock held, and so is unwant. Lists of seats are not
 // changed but replaced.
 func (b *bus) subscribe(t topic, s *member) {
-	b.changed[t] = struct{}{}
+	b.changedTopics[t] = struct{}{}
 	if seats := b.topics[t]; !slices.Contains(seats, s) {
 		b.topics[t] = append(slices.Clip(seats), s)
 	}
@@ -242,16 +242,16 @@ func (b *bus) allTopics() iter.Seq[topic] {
 
 // unsettled returns a channel that is closed when the listener has followed what has
 // changed until now, or nil if it has.
-func (b *bus) unsettled() <-chan struct{} {
+func (b *bus) unfollowed() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.follows && len(b.changed) == 0 {
+	if !b.following && len(b.changedTopics) == 0 {
 		return nil
 	}
-	if b.caughtUp == nil {
-		b.caughtUp = make(chan struct{})
+	if b.followed == nil {
+		b.followed = make(chan struct{})
 	}
-	return b.caughtUp
+	return b.followed
 }
 
 // change makes the listener look at topics again.
@@ -259,12 +259,12 @@ func (b *bus) change(topics iter.Seq[topic]) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for t := range topics {
-		b.changed[t] = struct{}{}
+		b.changedTopics[t] = struct{}{}
 	}
 }
 
 func (b *bus) unsubscribe(t topic, s *member) {
-	b.changed[t] = struct{}{}
+	b.changedTopics[t] = struct{}{}
 	seats := slices.DeleteFunc(slices.Clone(b.topics[t]), func(other *member) bool { return other == s })
 	if b.topics[t] = seats; len(seats) == 0 {
 		delete(b.topics, t)
@@ -277,7 +277,7 @@ func (s *member) Leave() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if s.left {
-		return s.gone
+		return s.stopped
 	}
 	if s.state.reason() == nil {
 		c := b.message(s.counted, s.leaving)
@@ -297,8 +297,8 @@ func (s *member) Leave() <-chan struct{} {
 	if s.waiting == 0 {
 		close(s.drained)
 	}
-	b.running.Go(s.retire) // ends by itself; close waits for it
-	return s.gone
+	b.running.Go(s.stop) // ends by itself; close waits for it
+	return s.stopped
 }
 
 // formerTimeout is how long what a seat has published may still be on its way.
@@ -320,21 +320,21 @@ func (b *bus) isFormer(name string) bool {
 	return ok
 }
 
-func (s *member) retire() {
+func (s *member) stop() {
 	timeout := time.NewTimer(leaveTimeout)
 	defer timeout.Stop()
 	select {
 	case <-s.drained:
 	case <-timeout.C:
-		if n := s.bus.drop(s); n > 0 {
+		if n := s.bus.dropOf(s); n > 0 {
 			s.lost(n, adapter.ErrLeft)
 		}
 	}
-	s.gate.Lock() // waits for what the host is doing
-	s.shut = true
-	s.gate.Unlock()
+	s.deliverMu.Lock() // waits for what the host is doing
+	s.closed = true
+	s.deliverMu.Unlock()
 	s.tasks.Wait()
-	close(s.gone)
+	close(s.stopped)
 }
 
 // close gives up all seats and ends what runs.
@@ -350,7 +350,7 @@ func (b *bus) close() {
 		s.Leave()
 	}
 	for _, s := range seats {
-		<-s.gone
+		<-s.stopped
 	}
 	b.stop()
 	b.running.Wait()
@@ -361,18 +361,18 @@ func (b *bus) close() {
 func (s *member) deliver(t topic, channel string, payload []byte) {
 	s.delivery.Lock()
 	defer s.delivery.Unlock()
-	s.gate.RLock()
-	defer s.gate.RUnlock()
-	if !s.shut {
+	s.deliverMu.RLock()
+	defer s.deliverMu.RUnlock()
+	if !s.closed {
 		s.receive(t, channel, payload)
 	}
 }
 
 // lost reports messages that are not sent or not heard.
 func (s *member) lost(n int, reason error) {
-	s.gate.RLock()
-	defer s.gate.RUnlock()
-	if !s.shut {
+	s.deliverMu.RLock()
+	defer s.deliverMu.RUnlock()
+	if !s.closed {
 		s.host.Lost(n, reason)
 	}
 }

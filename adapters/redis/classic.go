@@ -37,7 +37,7 @@ func New(client rueidis.Client, opts *Options) *Adapter {
 		o.Prefix = DefaultPrefix
 	}
 	a := newAdapter(client, o.MaxPending, false)
-	a.seat = func(namespace string, host adapter.Host) adapter.Member {
+	a.newMember = func(namespace string, host adapter.Host) adapter.Member {
 		return newClassicMember(a.bus, o, namespace, host)
 	}
 	return a
@@ -77,7 +77,7 @@ func newClassicMember(b *bus, o Options, namespace string, host adapter.Host) *c
 	m.room = topic{name: glob.Replace(m.classic.events()) + "*", pattern: true}
 	m.request = topic{name: m.classic.requests()}
 	m.response = topic{name: m.classic.responses("")}
-	m.member = newSeat(b, host)
+	m.member = newMember(b, host)
 	m.name = m.uid
 	m.join(m.receive, leavingClassic(m.uid), m.request, topic{name: m.classic.responses(m.uid)}, m.room, m.response)
 	return m
@@ -145,12 +145,12 @@ func (m *classicMember) receive(t topic, channel string, payload []byte) {
 		msg, err = m.event(channel, payload)
 	case m.request:
 		if isLeaving(payload) {
-			m.goes()
+			m.peerLeaving()
 			return
 		}
 		msg, err = m.decoder.classicRequest(payload)
 		if err == nil && msg != nil && msg.Kind == 0 {
-			m.answerRooms(msg)
+			m.respondRooms(msg)
 			return
 		}
 	default:
@@ -177,7 +177,7 @@ func (m *classicMember) event(channel string, payload []byte) (*adapter.Message,
 
 // answerRooms says which rooms this server has: no server of a cluster may leave
 // such a question of a Node server unanswered.
-func (m *classicMember) answerRooms(msg *adapter.Message) {
+func (m *classicMember) respondRooms(msg *adapter.Message) {
 	var rooms []string
 	if host, ok := m.host.(adapter.RoomLister); ok {
 		rooms = host.Rooms()

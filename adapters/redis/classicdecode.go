@@ -174,10 +174,10 @@ func (d *decoder) classicResponse(raw []byte) (*adapter.Message, error) {
 		return m, need(f.count >= 0)
 	case f.kind == classicAcked:
 		m.Kind = adapter.Acked
-		return d.finish(d.payload.answer(f.packet, pack))
+		return d.finish(d.payload.response(f.packet, pack))
 	case f.kind == classicEmit:
 		m.Kind = adapter.Emitted
-		return d.finish(d.payload.answer(f.data, pack))
+		return d.finish(d.payload.response(f.data, pack))
 	case f.sockets != nil:
 		m.Kind = adapter.Fetched
 		return d.finish(d.payload.list(f.sockets, pack))

@@ -50,15 +50,15 @@ func (w *writer) classic(m *adapter.Message, uid, id, nsp string) {
 		w.classicTargets(classicLeave, uid, m)
 	case adapter.Disconnect:
 		w.classicRequest(classicDisconnect, 2, uid, "")
-		w.whom(m)
+		w.receivers(m)
 		w.key("close")
 		w.boolean(m.Close)
 	case adapter.Reconnect:
 		w.classicRequest(classicReconnect, 1, uid, "")
-		w.whom(m)
+		w.receivers(m)
 	case adapter.Fetch, adapter.Count: // there is no request for a count
 		w.classicRequest(classicFetch, 1, uid, id)
-		w.whom(m)
+		w.receivers(m)
 	case adapter.Emit:
 		w.classicRequest(classicEmit, 1, uid, id)
 		w.key("data")
@@ -68,9 +68,9 @@ func (w *writer) classic(m *adapter.Message, uid, id, nsp string) {
 		w.key("clientCount")
 		w.integer(int64(m.Count))
 	case adapter.Acked:
-		w.classicAnswer(classicAcked, id, "packet", m.Data)
+		w.classicAck(classicAcked, id, "packet", m.Data)
 	case adapter.Emitted:
-		w.classicAnswer(classicEmit, id, "data", m.Data)
+		w.classicAck(classicEmit, id, "data", m.Data)
 	case adapter.Fetched:
 		w.object(2)
 		w.key("requestId")
@@ -113,7 +113,7 @@ func (w *writer) classicRequest(kind int64, n int, uid, id string) {
 }
 
 // whom appends which sockets are meant.
-func (w *writer) whom(m *adapter.Message) {
+func (w *writer) receivers(m *adapter.Message) {
 	w.key("opts")
 	w.object(2)
 	w.key("rooms")
@@ -125,7 +125,7 @@ func (w *writer) whom(m *adapter.Message) {
 
 func (w *writer) classicTargets(kind int64, uid string, m *adapter.Message) {
 	w.classicRequest(kind, 2, uid, "")
-	w.whom(m)
+	w.receivers(m)
 	w.key("rooms")
 	w.texts(m.Targets)
 }
@@ -140,7 +140,7 @@ func (w *writer) classicResponse(kind int64, n int, id string) {
 }
 
 // classicAnswer appends what somebody has answered, without an end.
-func (w *writer) classicAnswer(kind int64, id, key string, data []byte) {
+func (w *writer) classicAck(kind int64, id, key string, data []byte) {
 	first, err := firstOf(data)
 	if err != nil {
 		w.err = err

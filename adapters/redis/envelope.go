@@ -323,7 +323,7 @@ func (d *decoder) message(f *fields, pack bool) (*adapter.Message, error) {
 		if f.kind == typeAcked {
 			m.Kind = adapter.Acked
 		}
-		err = d.payload.answer(f.packet, pack)
+		err = d.payload.response(f.packet, pack)
 	case typeClientCount:
 		m.Kind = adapter.Clients
 	default:

@@ -18,7 +18,7 @@ const barrierTimeout = 3 * time.Second
 // to where it was when they had come.
 type orderBuffer struct {
 	member *streamsMember
-	over   chan struct{} // closed when the seat is given up
+	closed chan struct{} // closed when the seat is given up
 	once   sync.Once     // closes it
 
 	mu       sync.Mutex // guards the following
@@ -52,20 +52,20 @@ func (h *orderBuffer) release() {
 		if len(payloads) == 0 {
 			return
 		}
-		h.await()
+		h.waitForStream()
 		for _, payload := range payloads {
-			h.member.inTurn(func() { h.member.handle(h.member.decoder.envelope(payload)) })
+			h.member.handleInOrder(func() { h.member.handle(h.member.decoder.envelope(payload)) })
 		}
 	}
 }
 
 // await waits until all that the stream has now is read. If that takes too
 // long the requests are not made to wait longer.
-func (h *orderBuffer) await() {
+func (h *orderBuffer) waitForStream() {
 	ctx, cancel := context.WithTimeout(h.member.bus.ctx, barrierTimeout)
 	defer cancel()
 	s := h.member.stream
-	reply, err := h.member.ask(ctx, s.newest())
+	reply, err := h.member.request(ctx, s.newest())
 	if err != nil {
 		return
 	}
@@ -76,12 +76,12 @@ func (h *orderBuffer) await() {
 	reached := s.reaches(newest)
 	select {
 	case <-reached:
-	case <-h.over:
+	case <-h.closed:
 	case <-ctx.Done():
 	}
 }
 
-func (h *orderBuffer) close() { h.once.Do(func() { close(h.over) }) }
+func (h *orderBuffer) close() { h.once.Do(func() { close(h.closed) }) }
 
 // A waiter waits until an entry has been read.
 type waiter struct {

@@ -18,7 +18,7 @@ const (
 	// subscribeChunk is how many channels one command asks for.
 	subscribeChunk = 256
 	// checkEvery is how often the connections and the cluster are looked at.
-	checkEvery = time.Second
+	checkInterval = time.Second
 )
 
 // errGap is why a seat may not have heard everything, if nobody says more.
@@ -31,19 +31,19 @@ var errGap = errors.New("socketio: redis: the subscription was interrupted")
 type listener struct {
 	bus *bus
 
-	lines    map[string]*subscription // by address
-	home     string                   // the master for everything else
-	heard    map[topic]string         // what is subscribed, and where
-	failed   map[topic]error          // what could not be, and why
-	ended    chan ending
-	watchers sync.WaitGroup // of the lines
+	conns      map[string]*subscription // by address
+	home       string                   // the master for everything else
+	subscribed map[topic]string         // what is subscribed, and where
+	failed     map[topic]error          // what could not be, and why
+	ended      chan ending
+	watchers   sync.WaitGroup // of the lines
 
 	quit map[string]struct{} // what is being unsubscribed; guarded by bus.mu
 }
 
 // A subscription is a line on which messages come.
 type subscription struct {
-	*line
+	*nodeConn
 	busy    atomic.Bool  // a message is being handled
 	last    atomic.Int64 // when one was, in nanoseconds
 	checked atomic.Bool  // right now
@@ -52,7 +52,7 @@ type subscription struct {
 // quiet reports whether nothing was heard for a while, not even what is being
 // handled: the connection may be dead.
 func (s *subscription) quiet() bool {
-	return !s.busy.Load() && time.Since(time.Unix(0, s.last.Load())) >= checkEvery/2
+	return !s.busy.Load() && time.Since(time.Unix(0, s.last.Load())) >= checkInterval/2
 }
 
 // An ending says that a subscription has ended, or that one topic of it has.
@@ -64,17 +64,17 @@ type ending struct {
 
 // run ends with the bus.
 func (l *listener) run() {
-	l.lines, l.heard, l.failed = map[string]*subscription{}, map[topic]string{}, map[topic]error{}
+	l.conns, l.subscribed, l.failed = map[string]*subscription{}, map[topic]string{}, map[topic]error{}
 	l.ended = make(chan ending)
 	defer l.watchers.Wait()
 	defer func() {
-		for _, line := range l.lines {
+		for _, line := range l.conns {
 			line.close()
 		}
 	}()
 	b := l.bus
-	l.look()
-	check := time.NewTicker(checkEvery)
+	l.refreshTopology()
+	check := time.NewTicker(checkInterval)
 	defer check.Stop()
 	var retry backoff
 	again := time.NewTimer(0)
@@ -96,7 +96,7 @@ func (l *listener) run() {
 			b.change(maps.Keys(l.failed))
 			l.follow()
 		case e := <-l.ended:
-			l.end(e)
+			l.connEnded(e)
 		case <-check.C:
 			l.check()
 		case <-b.ctx.Done():
@@ -117,9 +117,9 @@ func (l *listener) follow() {
 	b := l.bus
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.follows = false; len(b.changed) == 0 && b.caughtUp != nil {
-		close(b.caughtUp)
-		b.caughtUp = nil
+	if b.following = false; len(b.changedTopics) == 0 && b.followed != nil {
+		close(b.followed)
+		b.followed = nil
 	}
 }
 
@@ -148,8 +148,8 @@ func (b *bus) slot(channel string) uint16 {
 func (l *listener) changes() (add, drop map[topic]string) {
 	b := l.bus
 	b.mu.Lock()
-	changed := b.changed
-	b.changed, b.follows = map[topic]struct{}{}, true
+	changed := b.changedTopics
+	b.changedTopics, b.following = map[topic]struct{}{}, true
 	wanted := make(map[topic]bool, len(changed))
 	for t := range changed {
 		wanted[t] = len(b.topics[t]) > 0
@@ -158,7 +158,7 @@ func (l *listener) changes() (add, drop map[topic]string) {
 	b.mu.Unlock()
 	add, drop = map[topic]string{}, map[topic]string{}
 	for t := range changed {
-		at, hears := l.heard[t]
+		at, hears := l.subscribed[t]
 		if !wanted[t] {
 			delete(l.failed, t)
 			if hears {
@@ -195,7 +195,7 @@ func (l *listener) apply(topics map[topic]string, subscribe bool) {
 		nodes[node] = append(nodes[node], t)
 	}
 	for node, topics := range nodes {
-		l.ask(node, l.requests(topics, subscribe), subscribe)
+		l.subscribeAt(node, l.requests(topics, subscribe), subscribe)
 	}
 }
 
@@ -240,26 +240,26 @@ func (l *listener) command(topics []topic, subscribe bool) rueidis.Completed {
 }
 
 // ask sends requests to a node.
-func (l *listener) ask(node string, requests []request, subscribe bool) {
+func (l *listener) subscribeAt(node string, requests []request, subscribe bool) {
 	fail := func(topics []topic, err error) {
 		for _, t := range topics {
 			l.failed[t] = fmt.Errorf("socketio: redis: subscribing: %w", err)
 		}
 	}
-	line := l.lines[node]
+	line := l.conns[node]
 	if line == nil && subscribe {
 		var err error
 		if line, err = l.connect(node); err != nil {
 			for _, r := range requests {
 				fail(r.topics, err)
 			}
-			l.look()
+			l.refreshTopology()
 			return
 		}
 	}
 	if line == nil {
 		for _, r := range requests {
-			l.forget(r.topics)
+			l.forgetTopics(r.topics)
 		}
 		return
 	}
@@ -283,26 +283,26 @@ func (l *listener) ask(node string, requests []request, subscribe bool) {
 		case refused && subscribe:
 			fail(r.topics, reply)
 			if _, moved := reply.IsMoved(); moved {
-				l.look()
+				l.refreshTopology()
 			}
 		case result.NonRedisError() != nil:
 			fail(r.topics, result.Error())
 			broken = result.Error()
 		case subscribe:
 			for _, t := range r.topics {
-				l.heard[t] = node
+				l.subscribed[t] = node
 				delete(l.failed, t)
 			}
 		default:
-			l.forget(r.topics)
+			l.forgetTopics(r.topics)
 		}
 	}
 	if broken != nil {
-		l.end(ending{of: line, err: broken})
+		l.connEnded(ending{of: line, err: broken})
 		return
 	}
 	if len(again) > 0 {
-		l.ask(node, again, subscribe)
+		l.subscribeAt(node, again, subscribe)
 	}
 }
 
@@ -310,9 +310,9 @@ func (l *listener) ask(node string, requests []request, subscribe bool) {
 // comes meanwhile is handled meanwhile.
 const subscribeTimeout = 30 * time.Second
 
-func (l *listener) forget(topics []topic) {
+func (l *listener) forgetTopics(topics []topic) {
 	for _, t := range topics {
-		delete(l.heard, t)
+		delete(l.subscribed, t)
 	}
 }
 
@@ -322,7 +322,7 @@ func (l *listener) connect(node string) (*subscription, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &subscription{line: conn}
+	s := &subscription{nodeConn: conn}
 	ended := conn.SetPubSubHooks(rueidis.PubSubHooks{
 		OnMessage: func(m rueidis.PubSubMessage) {
 			s.busy.Store(true)
@@ -331,12 +331,12 @@ func (l *listener) connect(node string) (*subscription, error) {
 			s.busy.Store(false)
 		},
 		OnSubscription: func(sub rueidis.PubSubSubscription) {
-			if sub.Kind == "sunsubscribe" && !l.asked(sub.Channel) { // the slot has moved to another node
+			if sub.Kind == "sunsubscribe" && !l.unsubscribing(sub.Channel) { // the slot has moved to another node
 				l.watchers.Go(func() { l.report(ending{of: s, topic: &topic{name: sub.Channel}, err: errGap}) })
 			}
 		},
 	})
-	l.lines[node] = s
+	l.conns[node] = s
 	l.watchers.Go(func() { // ends when the line is closed
 		err := <-ended
 		if err == nil {
@@ -354,7 +354,7 @@ func (l *listener) report(e ending) {
 	}
 }
 
-func (l *listener) asked(name string) bool {
+func (l *listener) unsubscribing(name string) bool {
 	l.bus.mu.Lock()
 	defer l.bus.mu.Unlock()
 	_, ok := l.quit[name]
@@ -362,31 +362,31 @@ func (l *listener) asked(name string) bool {
 }
 
 // end forgets a line that has ended, or a topic that it does not hear any more.
-func (l *listener) end(e ending) {
+func (l *listener) connEnded(e ending) {
 	lost := map[topic]struct{}{}
-	for t, node := range l.heard {
-		if l.lines[node] == e.of && (e.topic == nil || *e.topic == t) {
+	for t, node := range l.subscribed {
+		if l.conns[node] == e.of && (e.topic == nil || *e.topic == t) {
 			lost[t] = struct{}{}
 			l.failed[t] = e.err // and not at once: others have lost it, too
-			delete(l.heard, t)
+			delete(l.subscribed, t)
 		}
 	}
-	for node, line := range l.lines {
+	for node, line := range l.conns {
 		if line == e.of && e.topic == nil {
-			delete(l.lines, node)
+			delete(l.conns, node)
 			line.close()
 		}
 	}
 	if len(lost) > 0 {
-		l.bus.gap(lost, e.err)
-		if l.look(); errors.Is(e.err, errReplica) {
-			l.bus.reconnect(true)
+		l.bus.interrupted(lost, e.err)
+		if l.refreshTopology(); errors.Is(e.err, errReplica) {
+			l.bus.reconnectDemoted(true)
 		}
 	}
 }
 
 // look looks at the cluster, and makes the listener follow what has changed.
-func (l *listener) look() {
+func (l *listener) refreshTopology() {
 	b := l.bus
 	if !b.nodes.cluster || b.ctx.Err() != nil {
 		return
@@ -398,45 +398,45 @@ func (l *listener) look() {
 	if !changed {
 		return
 	}
-	b.change(maps.Keys(l.heard))
+	b.change(maps.Keys(l.subscribed))
 	b.change(maps.Keys(l.failed))
 	wake(b.listen)
-	b.reconnect(false)
+	b.reconnectDemoted(false)
 }
 
 // check looks whether the connections are of use.
 func (l *listener) check() {
-	l.look()
+	l.refreshTopology()
 	b := l.bus
-	for _, s := range l.lines {
+	for _, s := range l.conns {
 		switch master := b.nodes.master(); {
 		case master != "" && s.addr != "" && master != s.addr:
-			l.end(ending{of: s, err: errMaster})
+			l.connEnded(ending{of: s, err: errMaster})
 		case !s.checked.Swap(true):
-			l.watchers.Go(func() { l.try(s) }) // ends by its timeout
+			l.watchers.Go(func() { l.checkConn(s) }) // ends by its timeout
 		}
 	}
 	if b.nodes.cluster {
 		l.prune()
 	} else {
-		b.reconnect(false)
+		b.reconnectDemoted(false)
 	}
-	for _, s := range b.unheard() {
-		for node, line := range l.lines {
-			if line.quiet() && l.hears(node, s) {
-				l.end(ending{of: line, err: errUnheard})
+	for _, s := range b.probeOverdue() {
+		for node, line := range l.conns {
+			if line.quiet() && l.servesMember(node, s) {
+				l.connEnded(ending{of: line, err: errNoEcho})
 			}
 		}
 	}
 	b.probe()
-	b.poll()
+	b.countSome()
 }
 
 // try looks whether a line is of use.
-func (l *listener) try(s *subscription) {
-	ctx, cancel := context.WithTimeout(l.bus.ctx, lineTimeout)
+func (l *listener) checkConn(s *subscription) {
+	ctx, cancel := context.WithTimeout(l.bus.ctx, connTimeout)
 	defer cancel()
-	err := l.bus.check(ctx, s.line)
+	err := l.bus.check(ctx, s.nodeConn)
 	s.checked.Store(false)
 	if err != nil && (ctx.Err() == nil || s.quiet()) { // else it is what is heard that takes long
 		l.report(ending{of: s, err: err})
@@ -444,20 +444,20 @@ func (l *listener) try(s *subscription) {
 }
 
 // hears reports whether a node is where the seat's own topic is heard.
-func (l *listener) hears(node string, s *member) bool {
-	at, ok := l.heard[s.own]
+func (l *listener) servesMember(node string, s *member) bool {
+	at, ok := l.subscribed[s.ownTopic]
 	return ok && at == node
 }
 
 // prune closes the lines on which nothing is heard any more.
 func (l *listener) prune() {
 	used := map[string]bool{}
-	for _, node := range l.heard {
+	for _, node := range l.subscribed {
 		used[node] = true
 	}
-	for node, line := range l.lines {
+	for node, line := range l.conns {
 		if !used[node] {
-			delete(l.lines, node)
+			delete(l.conns, node)
 			line.close()
 		}
 	}
@@ -474,7 +474,7 @@ func (b *bus) dispatch(m rueidis.PubSubMessage) {
 	seats := b.topics[t]
 	b.mu.Unlock()
 	for _, s := range seats {
-		if s.own == t && s.echo(m.Message) {
+		if s.ownTopic == t && s.echo(m.Message) {
 			continue
 		}
 		// Nobody writes to it, as seats promise: a copy would be for nothing.

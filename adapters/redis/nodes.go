@@ -23,7 +23,7 @@ const (
 	// replyTimeout bounds how long a node may take to answer a question.
 	replyTimeout = 2 * time.Second
 	// lineTimeout bounds how long one may be silent that is subscribed to.
-	lineTimeout = 5 * time.Second
+	connTimeout = 5 * time.Second
 	// viewTimeout is how long other views of the cluster are waited for, if there is one.
 	viewTimeout = 250 * time.Millisecond
 	// epochTimeout is how long an older view of the cluster is ignored.
@@ -288,11 +288,11 @@ func (n *nodes) master() string {
 
 // dial connects to a node: outside Redis Cluster, to the master. It is not waited
 // for longer than dialTimeout, though the client may go on for a while.
-func (b *bus) dial(addr string) (*line, error) {
+func (b *bus) dial(addr string) (*nodeConn, error) {
 	ctx, cancel := context.WithTimeout(b.ctx, dialTimeout)
 	defer cancel()
 	type result struct {
-		line *line
+		line *nodeConn
 		err  error
 	}
 	done := make(chan result)
@@ -320,7 +320,7 @@ func (b *bus) node(ctx context.Context, addr string) (rueidis.Client, error) {
 	if node := b.client.Nodes()[addr]; node != nil {
 		return node, nil
 	}
-	b.poke(ctx)
+	b.pokeClient(ctx)
 	look := time.NewTicker(50 * time.Millisecond)
 	defer look.Stop()
 	for {
@@ -336,7 +336,7 @@ func (b *bus) node(ctx context.Context, addr string) (rueidis.Client, error) {
 }
 
 // A line is a connection of our own to one node.
-type line struct {
+type nodeConn struct {
 	addr string // "" outside Redis Cluster if it is not known
 	rueidis.DedicatedClient
 	used time.Time // when it was last known to work
@@ -345,7 +345,7 @@ type line struct {
 	keep func() bool // keeps the end of the bus from closing it
 }
 
-func (l *line) close() {
+func (l *nodeConn) close() {
 	l.once.Do(func() {
 		if l.keep != nil {
 			l.keep()
@@ -354,7 +354,7 @@ func (l *line) close() {
 	})
 }
 
-func (b *bus) connect(ctx context.Context, addr string) (*line, error) {
+func (b *bus) connect(ctx context.Context, addr string) (*nodeConn, error) {
 	client := b.client
 	if b.nodes.cluster {
 		var err error
@@ -365,12 +365,12 @@ func (b *bus) connect(ctx context.Context, addr string) (*line, error) {
 		addr = b.nodes.master()
 	}
 	conn, _ := client.Dedicate()
-	l := &line{addr: addr, DedicatedClient: conn}
+	l := &nodeConn{addr: addr, DedicatedClient: conn}
 	l.keep = context.AfterFunc(b.ctx, conn.Close) // the end does not wait for a silent peer
 	if err := b.check(ctx, l); err != nil {
 		l.close()
 		if b.nodes.cluster {
-			b.poke(ctx)
+			b.pokeClient(ctx)
 		}
 		return nil, err
 	}
@@ -379,7 +379,7 @@ func (b *bus) connect(ctx context.Context, addr string) (*line, error) {
 }
 
 // check reports what is wrong with a line, if anything.
-func (b *bus) check(ctx context.Context, l *line) error {
+func (b *bus) check(ctx context.Context, l *nodeConn) error {
 	if b.nodes.cluster {
 		return l.Do(ctx, b.client.B().Ping().Build()).Error()
 	}
@@ -389,7 +389,7 @@ func (b *bus) check(ctx context.Context, l *line) error {
 
 // checkMaster reports whether a line outside Redis Cluster leads to a master that
 // is one no more, as far as its node and the client know.
-func (b *bus) checkMaster(l *line, role rueidis.RedisMessage, err error) error {
+func (b *bus) checkMaster(l *nodeConn, role rueidis.RedisMessage, err error) error {
 	switch _, refused := rueidis.IsRedisErr(err); {
 	case refused: // proxies and rights may not allow to ask
 	case err != nil:
@@ -411,7 +411,7 @@ func (b *bus) checkMaster(l *line, role rueidis.RedisMessage, err error) error {
 
 // poke makes the client look at the cluster again, within about a second: it does so
 // when it meets with an error. Anybody may end a connection.
-func (b *bus) poke(ctx context.Context) {
+func (b *bus) pokeClient(ctx context.Context) {
 	conn, _ := b.client.Dedicate()
 	defer conn.Close()
 	_ = conn.Do(ctx, b.client.B().Arbitrary("QUIT").Build()).Error()

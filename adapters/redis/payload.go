@@ -74,7 +74,7 @@ func (p *payload) list(raw []byte, pack bool) error {
 }
 
 // answer makes an array of the one argument of an answer, if there is one.
-func (p *payload) answer(raw []byte, pack bool) error {
+func (p *payload) response(raw []byte, pack bool) error {
 	p.buf = append(p.buf, '[')
 	if raw != nil {
 		if err := p.value(raw, pack); err != nil {

@@ -24,7 +24,7 @@ var errUncertain = errors.New("socketio: redis: connections have been lost, and 
 
 // A crowd is what is known of how many servers hear a namespace. It is guarded by
 // bus.mu.
-type crowd struct {
+type peerCount struct {
 	known     bool
 	most      int       // believed to be there
 	fewer     time.Time // since when less are counted, if they are
@@ -34,7 +34,7 @@ type crowd struct {
 }
 
 // count takes account of a count, and returns how many to believe in.
-func (c *crowd) count(n int, now time.Time, trouble bool) int {
+func (c *peerCount) count(n int, now time.Time, trouble bool) int {
 	if now.Sub(c.leftAt) > goneTimeout {
 		c.left = 0
 	}
@@ -54,22 +54,22 @@ func (c *crowd) count(n int, now time.Time, trouble bool) int {
 }
 
 // goes notes that a server has said that it leaves.
-func (s *member) goes() {
+func (s *member) peerLeaving() {
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
 	now := time.Now()
-	if c := &s.crowd; now.Sub(c.leftAt) > goneTimeout {
+	if c := &s.peers; now.Sub(c.leftAt) > goneTimeout {
 		c.left = 0
 	}
-	s.crowd.left++
-	s.crowd.leftAt = now
+	s.peers.left++
+	s.peers.leftAt = now
 }
 
 // Peers implements [adapter.Member].
 func (s *member) Peers(ctx context.Context) (adapter.Peers, error) {
 	b := s.bus
 	b.mu.Lock()
-	left, first := s.left, !s.crowd.known
+	left, first := s.left, !s.peers.known
 	b.mu.Unlock()
 	if left {
 		return adapter.Peers{}, adapter.ErrLeft
@@ -101,13 +101,13 @@ func (s *member) count(ctx context.Context, look bool) (int, error) {
 		n-- // this one
 	}
 	now := time.Now()
-	s.crowd.countedAt = now
-	return s.crowd.count(max(n, 0), now, b.inTrouble()), nil
+	s.peers.countedAt = now
+	return s.peers.count(max(n, 0), now, b.inTrouble()), nil
 }
 
 // poll counts the servers of some namespaces, so that it is known how many there were
 // when connections are lost.
-func (b *bus) poll() {
+func (b *bus) countSome() {
 	var list []*member
 	b.mu.Lock()
 	for s := range b.members {
@@ -115,14 +115,14 @@ func (b *bus) poll() {
 			list = append(list, s)
 		}
 	}
-	slices.SortFunc(list, func(a, b *member) int { return a.crowd.countedAt.Compare(b.crowd.countedAt) })
+	slices.SortFunc(list, func(a, b *member) int { return a.peers.countedAt.Compare(b.peers.countedAt) })
 	list = list[:min(len(list), countAtOnce)]
 	b.mu.Unlock()
-	if len(list) == 0 || b.polling.Swap(true) {
+	if len(list) == 0 || b.counting.Swap(true) {
 		return
 	}
 	b.running.Go(func() { // ends with ctx
-		defer b.polling.Store(false)
+		defer b.counting.Store(false)
 		ctx, cancel := context.WithTimeout(b.ctx, replyTimeout)
 		defer cancel()
 		for _, s := range list {
@@ -149,7 +149,7 @@ func (s *member) subscribers(ctx context.Context, channel string, look bool) (in
 	var made int64
 	// The publisher calls these one after the other. What it knows is its own.
 	count := command{cmd: b.countCommand(channel), control: true, done: func(reply rueidis.RedisMessage, err error) {
-		made = b.out.made
+		made = b.out.connsMade
 		if a.err = err; err == nil {
 			a.n, a.err = countOf(reply)
 		}
@@ -158,7 +158,7 @@ func (s *member) subscribers(ctx context.Context, channel string, look bool) (in
 		line := b.out.master()
 		switch {
 		case a.err != nil:
-		case b.out.made != made || line == nil:
+		case b.out.connsMade != made || line == nil:
 			a.err = errUncertain
 		default:
 			a.err = b.checkMaster(line, reply, err)
@@ -176,7 +176,7 @@ func (s *member) subscribers(ctx context.Context, channel string, look bool) (in
 			return 0, fmt.Errorf("socketio: redis: counting servers: %w", a.err)
 		}
 		return a.n, nil
-	case <-s.gone:
+	case <-s.stopped:
 		return 0, adapter.ErrLeft
 	case <-ctx.Done():
 		return 0, fmt.Errorf("socketio: redis: counting servers: %w", ctx.Err())

@@ -28,14 +28,14 @@ const (
 // has one to each master that it sends something to; what is for a node that can't be
 // reached waits, and does not hold up the rest.
 type publisher struct {
-	bus   *bus
-	home  string // the master for what any of them takes
-	gaps  int64  // how many there were when the lines were last tried
-	made  int64  // lines so far
-	retry map[string]*attempt
+	bus       *bus
+	home      string // the master for what any of them takes
+	gaps      int64  // how many there were when the lines were last tried
+	connsMade int64  // lines so far
+	retry     map[string]*attempt
 
 	mu    sync.Mutex // guards the following
-	lines map[string]*line
+	conns map[string]*nodeConn
 }
 
 // An attempt says when a node that could not be reached, or did not do what it was
@@ -50,12 +50,12 @@ func (p *publisher) run() {
 	defer func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		for _, line := range p.lines {
+		for _, line := range p.conns {
 			line.close()
 		}
 	}()
 	var batch []command
-	for p.bus.awaitCommands(p.pause()) {
+	for p.bus.waitForCommands(p.pause()) {
 		batch = p.bus.take(batch[:0], p.ready)
 		p.execute(batch)
 		clear(batch)
@@ -68,7 +68,7 @@ func (p *publisher) node(c *command) string {
 	switch {
 	case topology == nil:
 		return ""
-	case c.key:
+	case c.keyed:
 		return topology.owner(c.cmd.Slot())
 	case !topology.isMaster(p.home) || p.waits(p.home):
 		p.home = p.bus.nodes.anyMaster(topology, p.waits)
@@ -95,7 +95,7 @@ func (p *publisher) pause() (least time.Duration) {
 }
 
 // later puts off what is for a node.
-func (p *publisher) later(node string) {
+func (p *publisher) postpone(node string) {
 	a := p.retry[node]
 	if a == nil {
 		a = new(attempt)
@@ -107,9 +107,9 @@ func (p *publisher) later(node string) {
 }
 
 // connect returns a line to a node that works.
-func (p *publisher) connect(node string) (*line, error) {
+func (p *publisher) connect(node string) (*nodeConn, error) {
 	p.mu.Lock()
-	l := p.lines[node]
+	l := p.conns[node]
 	p.mu.Unlock()
 	gaps := p.bus.gaps.Load()
 	if l != nil && (time.Since(l.used) >= idle || p.gaps != gaps) {
@@ -131,24 +131,24 @@ func (p *publisher) connect(node string) (*line, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.made++
+	p.connsMade++
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.lines[node] = l
+	p.conns[node] = l
 	return l, nil
 }
 
 // master returns the line outside Redis Cluster.
-func (p *publisher) master() *line {
+func (p *publisher) master() *nodeConn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.lines[""]
+	return p.conns[""]
 }
 
-func (p *publisher) disconnect(node string, l *line) {
+func (p *publisher) disconnect(node string, l *nodeConn) {
 	p.mu.Lock()
-	if p.lines[node] == l {
-		delete(p.lines, node)
+	if p.conns[node] == l {
+		delete(p.conns, node)
 	}
 	p.mu.Unlock()
 	l.close()
@@ -159,10 +159,10 @@ func (p *publisher) disconnect(node string, l *line) {
 func (p *publisher) reconnect() {
 	topology, master := p.bus.nodes.topology(), p.bus.nodes.master()
 	p.mu.Lock()
-	var old []*line
-	for node, l := range p.lines {
+	var old []*nodeConn
+	for node, l := range p.conns {
 		if topology != nil && !topology.isMaster(node) || topology == nil && master != "" && l.addr != "" && l.addr != master {
-			delete(p.lines, node)
+			delete(p.conns, node)
 			old = append(old, l)
 		}
 	}
@@ -220,7 +220,7 @@ func (p *publisher) send(s *share) {
 	}
 }
 
-func (p *publisher) write(s *share, l *line) {
+func (p *publisher) write(s *share, l *nodeConn) {
 	commands := make([]rueidis.Completed, len(s.commands))
 	for i, c := range s.commands {
 		commands[i] = c.cmd
@@ -240,7 +240,7 @@ func (p *publisher) write(s *share, l *line) {
 // finish settles what was done, and returns what was not.
 func (p *publisher) finish(s *share) (again []command) {
 	if s.err != nil {
-		p.later(s.node)
+		p.postpone(s.node)
 		p.refresh()
 		return s.commands
 	}
@@ -249,13 +249,13 @@ func (p *publisher) finish(s *share) (again []command) {
 	for i, c := range s.commands {
 		result := s.results[i]
 		reply, refused := rueidis.IsRedisErr(result.Error())
-		if refused && c.again {
+		if refused && c.retryable {
 			if addr, ok := reply.IsAsk(); ok {
 				result = p.asking(addr, &c)
 				reply, refused = rueidis.IsRedisErr(result.Error())
 			}
 		}
-		if refused && c.again && isUndone(reply) {
+		if refused && c.retryable && isUndone(reply) {
 			moved = true
 			again = append(again, c)
 			continue
@@ -263,12 +263,12 @@ func (p *publisher) finish(s *share) (again []command) {
 		done, results = append(done, c), append(results, result)
 	}
 	if moved {
-		p.later(s.node)
+		p.postpone(s.node)
 		p.refresh()
 	} else if len(done) > 0 && results[len(results)-1].NonRedisError() == nil {
 		delete(p.retry, s.node)
 	}
-	p.bus.settle(done, results)
+	p.bus.complete(done, results)
 	return again
 }
 
@@ -307,7 +307,7 @@ func isReadOnly(err error) bool {
 
 // awaitCommands waits until something is queued, or for a pause if there is one, and
 // reports whether to go on: not after the end.
-func (b *bus) awaitCommands(pause time.Duration) bool {
+func (b *bus) waitForCommands(pause time.Duration) bool {
 	var over <-chan time.Time
 	if pause > 0 {
 		timer := time.NewTimer(pause)
@@ -317,7 +317,7 @@ func (b *bus) awaitCommands(pause time.Duration) bool {
 	for {
 		b.mu.Lock()
 		n := len(b.queue)
-		held := b.held
+		held := b.blocked
 		b.mu.Unlock()
 		if b.ctx.Err() != nil {
 			return false
@@ -355,8 +355,8 @@ func (b *bus) take(batch []command, ready func(c *command) bool) []command {
 	if b.queue = b.queue[n-held:]; len(b.queue) == 0 {
 		b.queue = nil
 	}
-	if b.held = held; len(batch) == 0 {
-		b.held = len(b.queue)
+	if b.blocked = held; len(batch) == 0 {
+		b.blocked = len(b.queue)
 	}
 	return batch
 }
@@ -366,11 +366,11 @@ func (b *bus) putBack(commands []command) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.queue = slices.Concat(commands, b.queue)
-	b.held += len(commands)
+	b.blocked += len(commands)
 }
 
 // settle counts what was sent, and reports what was not, once to each seat.
-func (b *bus) settle(batch []command, results []rueidis.RedisResult) {
+func (b *bus) complete(batch []command, results []rueidis.RedisResult) {
 	type loss struct {
 		n      int
 		reason error
@@ -385,7 +385,7 @@ func (b *bus) settle(batch []command, results []rueidis.RedisResult) {
 			if losses == nil {
 				losses = make(map[*member]loss)
 			}
-			losses[c.seat] = loss{losses[c.seat].n + 1, err}
+			losses[c.member] = loss{losses[c.member].n + 1, err}
 		}
 	}
 	for s, l := range losses {
@@ -394,20 +394,20 @@ func (b *bus) settle(batch []command, results []rueidis.RedisResult) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, c := range batch {
-		b.settled(c)
+		b.completed(c)
 	}
 }
 
 // drop gives up what a seat has queued, and returns how many messages that is.
-func (b *bus) drop(s *member) (n int) {
+func (b *bus) dropOf(s *member) (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.held = 0
+	b.blocked = 0
 	b.queue = slices.DeleteFunc(b.queue, func(c command) bool {
-		if c.seat != s {
+		if c.member != s {
 			return false
 		}
-		b.settled(c)
+		b.completed(c)
 		if !c.control {
 			n++
 		}
@@ -417,9 +417,9 @@ func (b *bus) drop(s *member) (n int) {
 }
 
 // settled is called with the lock held.
-func (b *bus) settled(c command) {
+func (b *bus) completed(c command) {
 	b.waiting -= c.size
-	if c.seat.waiting--; c.seat.waiting == 0 && c.seat.left {
-		close(c.seat.drained)
+	if c.member.waiting--; c.member.waiting == 0 && c.member.left {
+		close(c.member.drained)
 	}
 }

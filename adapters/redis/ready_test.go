@@ -170,7 +170,7 @@ func TestRefusedRecordIsLostOnce(t *testing.T) {
 	server.Do("CONFIG", "SET", "maxmemory", "0")
 	ready(t, m)
 	eventually(t, "the host is told that it is over", func() bool { return h.lastStatus() == nil })
-	eventually(t, "the stream knows of the gap", func() bool { return m.(*streamsMember).records.complete() })
+	eventually(t, "the stream knows of the gap", func() bool { return m.(*streamsMember).unconfirmed.complete() })
 	if n := h.lostSoFar(); n != 1 {
 		t.Errorf("%d lost instead of 1", n)
 	}

@@ -12,7 +12,7 @@ import (
 
 // recordTimeout is how long the server waits for its own events to come back from
 // the stream, unless it is tested.
-const recordTimeout = time.Second
+const appendTimeout = time.Second
 
 // The fields of entries that other implementations don't know.
 const (
@@ -28,14 +28,14 @@ type unconfirmed struct {
 	member  *streamsMember
 	changed chan struct{} // wakes watch
 
-	mu       sync.Mutex // guards the following
-	number   uint64     // of the last
-	waiting  []pendingAppend
-	progress time.Time // when one came back last
-	busy     bool      // watch runs
-	gaps     int       // that are not in the stream yet
-	marking  bool      // an entry is under way for them
-	marked   time.Time // when one was refused last
+	mu          sync.Mutex // guards the following
+	number      uint64     // of the last
+	waiting     []pendingAppend
+	progress    time.Time // when one came back last
+	busy        bool      // watch runs
+	gaps        int       // that are not in the stream yet
+	markPending bool      // an entry is under way for them
+	lastRefused time.Time // when one was refused last
 }
 
 type pendingAppend struct {
@@ -51,7 +51,7 @@ func (m *streamsMember) Append(msg *adapter.Message) error {
 	if err != nil {
 		return err
 	}
-	r := &m.records
+	r := &m.unconfirmed
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	number := r.number + 1
@@ -68,14 +68,14 @@ func (m *streamsMember) Append(msg *adapter.Message) error {
 	}
 	r.number = number
 	r.waiting = append(r.waiting, pendingAppend{number, data, time.Now(), false})
-	r.watched()
+	r.ensureWatch()
 	return nil
 }
 
 // watched sees to it that watch runs. The caller holds mu.
-func (r *unconfirmed) watched() {
+func (r *unconfirmed) ensureWatch() {
 	if !r.busy {
-		r.busy = r.member.run(r.watch)
+		r.busy = r.member.run(r.checkTimeouts)
 	}
 }
 
@@ -92,12 +92,12 @@ func (r *unconfirmed) fail(number uint64) {
 }
 
 // watch ends when nothing waits, or with the seat.
-func (r *unconfirmed) watch() {
-	tick := time.NewTicker(recordTimeout / 4)
+func (r *unconfirmed) checkTimeouts() {
+	tick := time.NewTicker(appendTimeout / 4)
 	defer tick.Stop()
 	for {
 		r.mu.Lock()
-		r.mark()
+		r.markGap()
 		r.busy = len(r.waiting) > 0 || r.gaps > 0
 		busy := r.busy
 		r.mu.Unlock()
@@ -107,29 +107,29 @@ func (r *unconfirmed) watch() {
 		select {
 		case <-tick.C:
 		case <-r.changed:
-		case <-r.member.held.over:
+		case <-r.member.buffer.closed:
 			return
 		}
-		if r.late() {
-			r.member.inTurn(func() { r.give(r.expired()) })
+		if r.hasTimedOut() {
+			r.member.handleInOrder(func() { r.deliver(r.timedOut()) })
 		}
 	}
 }
 
 // late reports whether there is something to give up.
-func (r *unconfirmed) late() bool {
+func (r *unconfirmed) hasTimedOut() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.waiting) > 0 && r.isLate(&r.waiting[0], time.Now())
 }
 
 func (r *unconfirmed) isLate(first *pendingAppend, now time.Time) bool {
-	timeout := r.member.stream.options.recordTimeout
+	timeout := r.member.stream.options.appendTimeout
 	return first.failed || now.Sub(first.since) > timeout && now.Sub(r.progress) > timeout
 }
 
 // expired takes what nobody waits for any longer.
-func (r *unconfirmed) expired() []pendingAppend {
+func (r *unconfirmed) timedOut() []pendingAppend {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n, now := 0, time.Now()
@@ -149,7 +149,7 @@ func (r *unconfirmed) takeLocked(n int) []pendingAppend {
 }
 
 // back takes a record that has come back. Those before it never will.
-func (r *unconfirmed) back(number uint64) (missing []pendingAppend, ok bool) {
+func (r *unconfirmed) returned(number uint64) (missing []pendingAppend, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.progress = time.Now()
@@ -167,14 +167,14 @@ func (r *unconfirmed) back(number uint64) (missing []pendingAppend, ok bool) {
 
 // give delivers records that have not come back, without a position. It is
 // called in turn.
-func (r *unconfirmed) give(list []pendingAppend) {
+func (r *unconfirmed) deliver(list []pendingAppend) {
 	if len(list) == 0 {
 		return
 	}
 	r.mu.Lock()
 	r.gaps++ // before anybody has what is not in the stream
-	r.mark()
-	r.watched()
+	r.markGap()
+	r.ensureWatch()
 	r.mu.Unlock()
 	m := r.member
 	for _, rec := range list {
@@ -183,8 +183,8 @@ func (r *unconfirmed) give(list []pendingAppend) {
 }
 
 // mark appends an entry for gaps. The caller holds mu.
-func (r *unconfirmed) mark() {
-	if r.gaps == 0 || r.marking || time.Since(r.marked) < recordTimeout {
+func (r *unconfirmed) markGap() {
+	if r.gaps == 0 || r.markPending || time.Since(r.lastRefused) < appendTimeout {
 		return
 	}
 	gaps, e := r.gaps, r.member.entry()
@@ -192,13 +192,13 @@ func (r *unconfirmed) mark() {
 	c.control, c.done = true, func(_ rueidis.RedisMessage, err error) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if r.marking = false; err != nil {
-			r.marked = time.Now()
+		if r.markPending = false; err != nil {
+			r.lastRefused = time.Now()
 			return
 		}
 		r.gaps -= gaps
 	}
-	r.marking = r.member.enqueue(c) == nil
+	r.markPending = r.member.enqueue(c) == nil
 }
 
 // complete reports whether the stream knows of all gaps.
@@ -217,13 +217,13 @@ func (m *streamsMember) entry() entry {
 func (m *streamsMember) receiveOwn(id entryID, values map[string]string) {
 	number, err := strconv.ParseUint(values[numberField], 10, 64)
 	if err == nil {
-		missing, ok := m.records.back(number)
-		m.records.give(missing)
+		missing, ok := m.unconfirmed.returned(number)
+		m.unconfirmed.deliver(missing)
 		if msg, err := m.decode(values); ok && err == nil && msg != nil {
 			msg.Position = id.position()
 			m.host.Deliver(msg)
 			return
 		}
 	}
-	m.tell(id)
+	m.publishPosition(id)
 }

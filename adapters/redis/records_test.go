@@ -110,7 +110,7 @@ func TestSessionsAreRestored(t *testing.T) {
 	none(t, hb.losses)
 
 	var positions []int64
-	for i := range 3 * sincePage {
+	for i := range 3 * readPage {
 		if err := a.Append(event(strconv.Itoa(i), "r")); err != nil {
 			t.Fatal(err)
 		}
@@ -118,13 +118,13 @@ func TestSessionsAreRestored(t *testing.T) {
 	if err := b.Publish(&adapter.Message{Kind: adapter.Join, Rooms: []string{"r"}, Targets: []string{"s"}}); err != nil {
 		t.Fatal(err)
 	}
-	for range 3*sincePage + 1 {
+	for range 3*readPage + 1 {
 		if m := next(t, ha.messages); m.Kind == adapter.Broadcast {
 			positions = append(positions, m.Position)
 		}
 	}
 	list, err := b.ReadAfter(t.Context(), positions[0]) // of which b's host wants nothing
-	if err != nil || len(list) != 3*sincePage-1 {
+	if err != nil || len(list) != 3*readPage-1 {
 		t.Fatal(len(list), err)
 	}
 	for i, m := range list {
@@ -200,7 +200,7 @@ func TestRecordedEventsWithoutRedis(t *testing.T) {
 	proxy.Thaw()
 	eventually(t, "the gap is known everywhere", func() bool {
 		_, err := b.ReadAfter(t.Context(), before)
-		return errors.Is(err, adapter.ErrEvicted) && a.(*streamsMember).records.complete()
+		return errors.Is(err, adapter.ErrEvicted) && a.(*streamsMember).unconfirmed.complete()
 	})
 	eventually(t, "events are recorded again", func() bool {
 		if err := a.Append(event("after")); err != nil {

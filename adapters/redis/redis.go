@@ -13,8 +13,8 @@ import (
 // An Adapter joins one server to a cluster. It keeps two connections of its own,
 // one that publishes and one that is subscribed, for all namespaces.
 type Adapter struct {
-	bus  *bus
-	seat func(namespace string, host adapter.Host) adapter.Member
+	bus       *bus
+	newMember func(namespace string, host adapter.Host) adapter.Member
 }
 
 // DefaultMaxPending is how many bytes may wait for Redis.
@@ -22,7 +22,7 @@ const DefaultMaxPending = 8 << 20
 
 // Join takes a seat in a namespace, as [adapter.Adapter] says.
 func (a *Adapter) Join(namespace string, host adapter.Host) adapter.Member {
-	return a.seat(namespace, host)
+	return a.newMember(namespace, host)
 }
 
 // Close gives up every seat and closes the connections of the adapter. It waits

@@ -14,7 +14,7 @@ import (
 )
 
 // sincePage is how many entries are read at once to restore a session.
-const sincePage = 500
+const readPage = 500
 
 var (
 	offsetFormat = regexp.MustCompile(`^[0-9]+-[0-9]+$`)
@@ -59,14 +59,14 @@ func (m *streamsMember) SaveSession(s *adapter.Session, ttl time.Duration) error
 	}
 	key, value := m.sessionPrefix+s.PID, base64.StdEncoding.EncodeToString(w.b)
 	cmd := m.bus.client.B().Set().Key(key).Value(value).PxMilliseconds(max(milliseconds(ttl), 1)).Build()
-	return m.enqueue(command{cmd: cmd, size: len(key) + len(value), key: true})
+	return m.enqueue(command{cmd: cmd, size: len(key) + len(value), keyed: true})
 }
 
 // TakeSession implements [adapter.LogBus]. It stands in the queue, behind what this
 // server has saved.
 func (m *streamsMember) TakeSession(ctx context.Context, pid string) (*adapter.Session, error) {
 	key := m.sessionPrefix + pid
-	reply, err := m.ask(ctx, m.bus.client.B().Getdel().Key(key).Build())
+	reply, err := m.request(ctx, m.bus.client.B().Getdel().Key(key).Build())
 	switch {
 	case rueidis.IsRedisNil(err):
 		return nil, nil
@@ -82,13 +82,13 @@ func (m *streamsMember) TakeSession(ctx context.Context, pid string) (*adapter.S
 
 // ask sends a command with a key, behind everything that is queued, and waits for the
 // reply. Other connections of the client may lead to a master that is one no more.
-func (s *member) ask(ctx context.Context, cmd rueidis.Completed) (rueidis.RedisMessage, error) {
+func (s *member) request(ctx context.Context, cmd rueidis.Completed) (rueidis.RedisMessage, error) {
 	type answer struct {
 		reply rueidis.RedisMessage
 		err   error
 	}
 	answered := make(chan answer, 1)
-	err := s.enqueue(command{cmd: cmd, key: true, control: true, done: func(reply rueidis.RedisMessage, err error) {
+	err := s.enqueue(command{cmd: cmd, keyed: true, control: true, done: func(reply rueidis.RedisMessage, err error) {
 		answered <- answer{reply, err}
 	}})
 	if err != nil {
@@ -97,7 +97,7 @@ func (s *member) ask(ctx context.Context, cmd rueidis.Completed) (rueidis.RedisM
 	select {
 	case a := <-answered:
 		return a.reply, a.err
-	case <-s.gone:
+	case <-s.stopped:
 		return rueidis.RedisMessage{}, adapter.ErrLeft
 	case <-ctx.Done():
 		return rueidis.RedisMessage{}, ctx.Err()
@@ -141,12 +141,12 @@ func decodeSession(value string) (*adapter.Session, error) {
 // ReadAfter implements [adapter.LogBus]. Like a session in Node, it fails if the
 // entry that the position names was dropped.
 func (m *streamsMember) ReadAfter(ctx context.Context, position int64) (list []*adapter.Message, err error) {
-	if !m.records.complete() {
+	if !m.unconfirmed.complete() {
 		return nil, fmt.Errorf("socketio: redis: events are not in the stream: %w", adapter.ErrEvicted)
 	}
 	s := m.stream
 	for from := entryAt(position); ; {
-		reply, err := m.ask(ctx, s.bus.client.B().Xrange().Key(s.key).Start("("+from.String()).End("+").Count(sincePage).Build())
+		reply, err := m.request(ctx, s.bus.client.B().Xrange().Key(s.key).Start("("+from.String()).End("+").Count(readPage).Build())
 		if err != nil {
 			return nil, fmt.Errorf("socketio: redis: reading %s: %w", s.key, err)
 		}
@@ -164,17 +164,17 @@ func (m *streamsMember) ReadAfter(ctx context.Context, position int64) (list []*
 			if e.FieldValues[gapField] != "" {
 				return nil, fmt.Errorf("socketio: redis: events are not in the stream: %w", adapter.ErrEvicted)
 			}
-			if msg := m.recorded(e.FieldValues); msg != nil && from.position() > 0 {
+			if msg := m.decodeEvent(e.FieldValues); msg != nil && from.position() > 0 {
 				msg.Position = from.position()
 				list = append(list, msg)
 			}
 		}
-		if len(page) < sincePage {
+		if len(page) < readPage {
 			break
 		}
 	}
 	// Nothing behind the position was dropped while it was read, if it is there yet.
-	reply, err := m.ask(ctx, s.oldest())
+	reply, err := m.request(ctx, s.oldest())
 	if err != nil {
 		return nil, fmt.Errorf("socketio: redis: reading %s: %w", s.key, err)
 	}
@@ -189,7 +189,7 @@ func (m *streamsMember) ReadAfter(ctx context.Context, position int64) (list []*
 }
 
 // recorded decodes an entry, if it is an event.
-func (m *streamsMember) recorded(values map[string]string) *adapter.Message {
+func (m *streamsMember) decodeEvent(values map[string]string) *adapter.Message {
 	d := streamsMember{nsp: m.nsp, decoder: decoder{nsp: m.nsp, wants: func(...string) bool { return true }}}
 	msg, err := d.decode(values)
 	if err != nil || msg == nil || msg.Kind != adapter.Broadcast || msg.ID != "" {

@@ -55,7 +55,7 @@ type ShardedOptions struct {
 func NewSharded(client rueidis.Client, opts *ShardedOptions) *Adapter {
 	o := opts.withDefaults()
 	a := newAdapter(client, o.MaxPending, true)
-	a.seat = func(namespace string, host adapter.Host) adapter.Member {
+	a.newMember = func(namespace string, host adapter.Host) adapter.Member {
 		return newShardedMember(a.bus, o, namespace, host)
 	}
 	return a
@@ -110,7 +110,7 @@ type shardedMember struct {
 	uid, nsp string
 	channels channels
 	mode     SubscriptionMode
-	self     ends
+	suffix   senderSuffix
 	decoder  decoder
 
 	mu      sync.Mutex          // guards the following
@@ -126,11 +126,11 @@ func newShardedMember(b *bus, o ShardedOptions, namespace string, host adapter.H
 	m := &shardedMember{
 		uid: uid, nsp: namespace,
 		channels: channelsOf(o.Prefix, namespace), mode: o.SubscriptionMode,
-		self:    endsOf(uid, namespace),
+		suffix:  suffixOf(uid, namespace),
 		decoder: decoder{uid: uid, nsp: namespace, wants: host.Wants},
 		changed: map[string]struct{}{},
 	}
-	m.member = newSeat(b, host)
+	m.member = newMember(b, host)
 	m.name = uid
 	m.join(m.receive, leavingEnvelope(uid, namespace, false), topic{name: m.channels.main()}, topic{name: m.channels.of(uid)})
 	return m
@@ -162,23 +162,23 @@ func (m *shardedMember) Publish(msg *adapter.Message) error {
 	if w.envelope(msg, m.uid, m.nsp); w.err != nil {
 		return w.err
 	}
-	if msg.Kind == adapter.Fetched && m.unsettled() != nil {
-		m.run(func() { m.publishSettled(channel, w.b) })
+	if msg.Kind == adapter.Fetched && m.unfollowedRooms() != nil {
+		m.run(func() { m.publishWhenFollowed(channel, w.b) })
 		return nil
 	}
 	return m.publish(channel, w.b)
 }
 
 // settleTimeout bounds how long an answer waits for the channels of rooms.
-const settleTimeout = 2 * time.Second
+const followTimeout = 2 * time.Second
 
 // publishSettled publishes an answer when the channels of the rooms are subscribed that
 // sockets have entered before: the one that has asked may emit there next.
-func (m *shardedMember) publishSettled(channel string, payload []byte) {
-	timeout := time.NewTimer(settleTimeout)
+func (m *shardedMember) publishWhenFollowed(channel string, payload []byte) {
+	timeout := time.NewTimer(followTimeout)
 	defer timeout.Stop()
 	for late := false; !late; {
-		settled := m.unsettled()
+		settled := m.unfollowedRooms()
 		if settled == nil {
 			break
 		}
@@ -197,7 +197,7 @@ func (m *shardedMember) publishSettled(channel string, payload []byte) {
 
 // unsettled returns a channel that is closed when some of the rooms have been followed
 // that have changed, or nil if all have been.
-func (m *shardedMember) unsettled() <-chan struct{} {
+func (m *shardedMember) unfollowedRooms() <-chan struct{} {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.busy {
@@ -206,7 +206,7 @@ func (m *shardedMember) unsettled() <-chan struct{} {
 		}
 		return m.idle
 	}
-	return m.bus.unsettled()
+	return m.bus.unfollowed()
 }
 
 // unsupported reports whether other servers need not know: that a client left
@@ -227,10 +227,10 @@ func newWriter(m *adapter.Message, pack bool) *writer {
 
 func (m *shardedMember) receive(t topic, _ string, payload []byte) {
 	switch {
-	case m.self.end(payload):
+	case m.suffix.isSuffixOf(payload):
 		return
 	case t.name == m.counted && isLeaving(payload):
-		m.goes()
+		m.peerLeaving()
 		return
 	}
 	msg, err := m.decoder.envelope(payload)
@@ -285,24 +285,24 @@ func (m *shardedMember) followRooms() {
 // wants reports whether the server has a socket in a room, and the seat is not
 // given up.
 func (s *member) wants(room string) bool {
-	s.gate.RLock()
-	defer s.gate.RUnlock()
-	return !s.shut && s.host.Wants(room)
+	s.deliverMu.RLock()
+	defer s.deliverMu.RUnlock()
+	return !s.closed && s.host.Wants(room)
 }
 
 // ends are how the messages of one sender end, in JSON and in MessagePack.
-type ends struct{ text, packed []byte }
+type senderSuffix struct{ text, packed []byte }
 
-func endsOf(uid, nsp string) ends {
+func suffixOf(uid, nsp string) senderSuffix {
 	var text, packed writer
 	packed.pack = true
 	text.sender(uid, nsp)
 	packed.sender(uid, nsp)
-	return ends{text.b, packed.b}
+	return senderSuffix{text.b, packed.b}
 }
 
 // end reports whether payload is of that sender. It spares decoding what comes
 // back.
-func (e ends) end(payload []byte) bool {
+func (e senderSuffix) isSuffixOf(payload []byte) bool {
 	return bytes.HasSuffix(payload, e.text) || bytes.HasSuffix(payload, e.packed)
 }

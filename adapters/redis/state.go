@@ -26,7 +26,7 @@ const (
 
 var (
 	errConnecting = errors.New("socketio: redis: not connected yet")
-	errUnheard    = errors.New("socketio: redis: what is published is not heard")
+	errNoEcho     = errors.New("socketio: redis: what is published is not heard")
 )
 
 // A state is what of the conditions holds. It is guarded by bus.mu.
@@ -35,10 +35,10 @@ type state struct {
 	ready   chan struct{}     // closed when all of them hold, or when the seat is given up
 	closed  bool
 
-	probe  uint64    // the number of the one that was sent last; 0 if it has come back
-	asked  bool      // it is queued or on its way
-	sent   time.Time // when Redis had it
-	probed time.Time // when the last one was made
+	probe       uint64    // the number of the one that was sent last; 0 if it has come back
+	probeQueued bool      // it is queued or on its way
+	probeSent   time.Time // when Redis had it
+	probed      time.Time // when the last one was made
 }
 
 func (st *state) begin() {
@@ -80,30 +80,30 @@ func (st *state) set(c condition, err error) {
 }
 
 // note notes whether a condition of a seat holds, and tells its host of it.
-func (s *member) note(c condition, err error) {
+func (s *member) setCondition(c condition, err error) {
 	s.bus.mu.Lock()
 	if !s.left {
 		s.state.set(c, err)
 	}
 	s.bus.mu.Unlock()
-	s.tell()
+	s.notifyStatus()
 }
 
 // tell tells the host whether the seat is ready, if that has changed. It may be
 // called at any time, without a lock.
-func (s *member) tell() {
-	s.telling.Lock()
-	defer s.telling.Unlock()
+func (s *member) notifyStatus() {
+	s.statusMu.Lock()
+	defer s.statusMu.Unlock()
 	s.bus.mu.Lock()
 	reason, left := s.state.reason(), s.left
 	s.bus.mu.Unlock()
-	if left || reason == errConnecting || reason == s.told || reason != nil && s.told != nil && reason.Error() == s.told.Error() {
+	if left || reason == errConnecting || reason == s.lastStatus || reason != nil && s.lastStatus != nil && reason.Error() == s.lastStatus.Error() {
 		return
 	}
-	s.told = reason
-	s.gate.RLock()
-	defer s.gate.RUnlock()
-	if !s.shut {
+	s.lastStatus = reason
+	s.deliverMu.RLock()
+	defer s.deliverMu.RUnlock()
+	if !s.closed {
 		s.host.Status(reason)
 	}
 }
@@ -157,7 +157,7 @@ func (b *bus) subscribed(failed map[topic]error) {
 	}
 	b.mu.Unlock()
 	for _, s := range told {
-		s.tell()
+		s.notifyStatus()
 	}
 	if probe {
 		b.probe()
@@ -165,7 +165,7 @@ func (b *bus) subscribed(failed map[topic]error) {
 }
 
 // gap notes what is not heard any more, and tells the seats that did hear it.
-func (b *bus) gap(topics map[topic]struct{}, reason error) {
+func (b *bus) interrupted(topics map[topic]struct{}, reason error) {
 	b.gaps.Add(1)
 	b.troubled()
 	b.mu.Lock()
@@ -183,7 +183,7 @@ func (b *bus) gap(topics map[topic]struct{}, reason error) {
 		if was {
 			s.lost(0, reason)
 		}
-		s.tell()
+		s.notifyStatus()
 	}
 }
 
@@ -198,7 +198,7 @@ func (b *bus) inTrouble() bool { return time.Since(time.Unix(0, b.trouble.Load()
 
 // reconnect makes connections begin anew that lead to what is no master any more: all
 // of them if force is set.
-func (b *bus) reconnect(force bool) {
+func (b *bus) reconnectDemoted(force bool) {
 	b.out.reconnect()
 	b.mu.Lock()
 	watchers := b.watchers
@@ -225,21 +225,21 @@ func (b *bus) probe() {
 	var next *member
 	for s := range b.members {
 		switch st := &s.state; {
-		case st.missing[listening] != nil || st.asked:
+		case st.missing[listening] != nil || st.probeQueued:
 		case st.missing[echoing] != nil:
-			if now.Sub(st.probed) >= checkEvery/2 {
+			if now.Sub(st.probed) >= checkInterval/2 {
 				list = append(list, s)
 			}
 		case next == nil || st.probed.Before(next.state.probed):
 			next = s
 		}
 	}
-	if next != nil && now.Sub(next.state.probed) >= checkEvery/2 {
+	if next != nil && now.Sub(next.state.probed) >= checkInterval/2 {
 		list = append(list, next)
 	}
 	for _, s := range list {
-		b.probed++
-		s.state.probe, s.state.asked, s.state.sent, s.state.probed = b.probed, true, time.Time{}, now
+		b.probes++
+		s.state.probe, s.state.probeQueued, s.state.probeSent, s.state.probed = b.probes, true, time.Time{}, now
 	}
 	b.mu.Unlock()
 	for _, s := range list {
@@ -252,19 +252,19 @@ func (s *member) sendProbe() {
 	b.mu.Lock()
 	number := s.state.probe
 	b.mu.Unlock()
-	c := b.message(s.own.name, []byte(probePrefix+strconv.FormatUint(number, 10)))
+	c := b.message(s.ownTopic.name, []byte(probePrefix+strconv.FormatUint(number, 10)))
 	c.control = true
 	c.done = func(_ rueidis.RedisMessage, err error) {
 		b.mu.Lock()
-		s.state.asked, s.state.sent = false, time.Now()
+		s.state.probeQueued, s.state.probeSent = false, time.Now()
 		b.mu.Unlock()
 		if _, refused := rueidis.IsRedisErr(err); refused {
-			s.note(echoing, fmt.Errorf("socketio: redis: publishing: %w", err))
+			s.setCondition(echoing, fmt.Errorf("socketio: redis: publishing: %w", err))
 		}
 	}
 	if s.enqueue(c) != nil {
 		b.mu.Lock()
-		s.state.asked = false
+		s.state.probeQueued = false
 		b.mu.Unlock()
 	}
 }
@@ -283,17 +283,17 @@ func (s *member) echo(message string) bool {
 	}
 	s.bus.mu.Unlock()
 	if ours {
-		s.note(echoing, nil)
+		s.setCondition(echoing, nil)
 	}
 	return true
 }
 
 // unheard returns the seats whose probe has not come back.
-func (b *bus) unheard() (list []*member) {
+func (b *bus) probeOverdue() (list []*member) {
 	b.mu.Lock()
 	for s := range b.members {
 		st := &s.state
-		if st.missing[listening] == nil && st.probe > 0 && !st.asked && time.Since(st.sent) > probeTimeout &&
+		if st.missing[listening] == nil && st.probe > 0 && !st.probeQueued && time.Since(st.probeSent) > probeTimeout &&
 			(st.missing[echoing] == nil || errors.Is(st.missing[echoing], errConnecting)) {
 			list = append(list, s)
 		}

@@ -17,10 +17,10 @@ import (
 
 // tellEvery is how often seats whose namespace is quiet hear how far the stream
 // has been read.
-const tellEvery = time.Second
+const positionInterval = time.Second
 
 // silence is how much longer than BlockTime Redis may take to answer.
-const silence = 5 * time.Second
+const readTimeout = 5 * time.Second
 
 var errTrimmed = errors.New("socketio: redis: entries of the stream were dropped before they were read")
 
@@ -32,20 +32,20 @@ type stream struct {
 	opened  chan struct{} // closed when the first position is known
 
 	// The reader's own.
-	conn   *line
-	last   entryID   // that was read
-	behind bool      // there was more to read than one answer could hold
-	told   time.Time // when the seats were told last how far it is
+	conn          *nodeConn
+	last          entryID   // that was read
+	lagging       bool      // there was more to read than one answer could hold
+	lastPublished time.Time // when the seats were told last how far it is
 
 	mu      sync.Mutex // guards the following
 	members map[string]*streamsMember
-	fault   error   // why nothing can be read
-	line    *line   // on which it is read
-	at      entryID // the entry that is being delivered, or was last
-	reached entryID // everything up to it has been delivered
+	fault   error     // why nothing can be read
+	reading *nodeConn // on which it is read
+	at      entryID   // the entry that is being delivered, or was last
+	reached entryID   // everything up to it has been delivered
 	waiters []waiter
 
-	noting sync.Mutex // held while members are told of fault
+	faultMu sync.Mutex // held while members are told of fault
 }
 
 func newStream(b *bus, key string, o StreamsOptions) *stream {
@@ -110,7 +110,7 @@ func (s *stream) read() {
 		if s.bus.ctx.Err() != nil {
 			return
 		}
-		s.note(err)
+		s.setFault(err)
 		if time.Since(begun) > lastPause {
 			retry = backoff{}
 		}
@@ -133,12 +133,12 @@ func (s *stream) session() error {
 	}
 	defer line.close()
 	s.conn = line
-	s.setLine(line)
-	defer s.setLine(nil)
+	s.setReading(line)
+	defer s.setReading(nil)
 	if err := s.position(); err != nil {
 		return err
 	}
-	s.note(nil)
+	s.setFault(nil)
 	for {
 		if err := s.step(); err != nil {
 			return err
@@ -154,17 +154,17 @@ func (s *stream) owner() string {
 	return ""
 }
 
-func (s *stream) setLine(l *line) {
+func (s *stream) setReading(l *nodeConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.line = l
+	s.reading = l
 }
 
 // reconnect makes reading begin anew if it leads to what is no master any more: what
 // is under way there may not be answered for long.
 func (s *stream) reconnect(force bool) {
 	s.mu.Lock()
-	l := s.line
+	l := s.reading
 	s.mu.Unlock()
 	if l == nil {
 		return
@@ -179,7 +179,7 @@ func (s *stream) reconnect(force bool) {
 }
 
 // note notes why nothing can be read, or that it can.
-func (s *stream) note(err error) {
+func (s *stream) setFault(err error) {
 	s.mu.Lock()
 	s.fault = err
 	s.mu.Unlock()
@@ -191,19 +191,19 @@ func (s *stream) note(err error) {
 // readable tells a member whether its stream can be read.
 func (m *streamsMember) readable() {
 	s := m.stream
-	s.noting.Lock()
-	defer s.noting.Unlock()
+	s.faultMu.Lock()
+	defer s.faultMu.Unlock()
 	s.mu.Lock()
 	err := s.fault
 	s.mu.Unlock()
 	select {
-	case <-m.begun:
+	case <-m.positionKnown:
 	default:
 		if err == nil {
 			return // it will be, when the host knows where the stream is
 		}
 	}
-	m.note(reading, err)
+	m.setCondition(reading, err)
 }
 
 // position finds where to read on.
@@ -222,7 +222,7 @@ func (s *stream) position() error {
 	case <-s.opened:
 	default:
 		if newest == (entryID{}) {
-			if newest, err = s.plant(); err != nil {
+			if newest, err = s.addMarker(); err != nil {
 				return err
 			}
 		}
@@ -243,7 +243,7 @@ func (s *stream) position() error {
 
 // plant gives an empty stream an entry that means nothing to anybody: what comes
 // after it is known to be complete as long as it is there.
-func (s *stream) plant() (entryID, error) {
+func (s *stream) addMarker() (entryID, error) {
 	cmd := s.bus.client.B().Xadd().Key(s.key).Id("*").FieldValue().FieldValue("type", strconv.Itoa(typeNothing)).Build()
 	id, err := s.conn.Do(context.Background(), cmd).ToString()
 	if err != nil {
@@ -279,21 +279,21 @@ func (s *stream) lost() {
 // step reads what there is, or waits for it.
 func (s *stream) step() error {
 	o := s.options
-	ctx, cancel := context.WithTimeout(context.Background(), o.BlockTime+silence)
+	ctx, cancel := context.WithTimeout(context.Background(), o.BlockTime+readTimeout)
 	defer cancel()
 	read := s.bus.client.B().Xread().Count(int64(o.ReadCount)).Block(max(o.BlockTime.Milliseconds(), 1)).
 		Streams().Key(s.key).Id(s.last.String()).Build()
 	var commands []rueidis.Completed
-	if s.behind {
+	if s.lagging {
 		commands = append(commands, s.oldest())
 	}
 	at := len(commands)
 	commands = append(commands, read)
-	if !s.bus.nodes.cluster && !s.behind {
+	if !s.bus.nodes.cluster && !s.lagging {
 		commands = append(commands, s.bus.client.B().Role().Build())
 	}
 	replies := s.conn.DoMulti(ctx, commands...)
-	if s.behind {
+	if s.lagging {
 		oldest, err := firstID(replies[0])
 		if err != nil {
 			return err
@@ -313,14 +313,14 @@ func (s *stream) step() error {
 	entries := streams[s.key]
 	// Who is overtaken by what Redis drops finds a stream that is full.
 	full := len(entries) >= min(o.ReadCount, o.MaxLen)
-	if full && !s.behind {
+	if full && !s.lagging {
 		oldest, err := firstID(s.conn.Do(context.Background(), s.oldest()))
 		if err != nil {
 			return err
 		}
 		s.missed(oldest, s.last)
 	}
-	s.behind = full
+	s.lagging = full
 	for _, e := range entries {
 		if s.last, err = parseEntryID(e.ID); err != nil {
 			return err
@@ -332,12 +332,12 @@ func (s *stream) step() error {
 	if len(entries) > 0 {
 		s.reach()
 	}
-	if now := time.Now(); now.Sub(s.told) >= tellEvery {
-		s.told = now
+	if now := time.Now(); now.Sub(s.lastPublished) >= positionInterval {
+		s.lastPublished = now
 		for _, m := range s.all() {
-			m.inTurn(func() {
+			m.handleInOrder(func() {
 				m.begin()
-				m.tell(s.last)
+				m.publishPosition(s.last)
 			})
 		}
 	}

@@ -53,7 +53,7 @@ type StreamsOptions struct {
 	// default is [DefaultMaxPending].
 	MaxPending int
 
-	recordTimeout time.Duration
+	appendTimeout time.Duration
 }
 
 // NewStreams joins a server to a cluster with Redis streams, in the format of
@@ -71,7 +71,7 @@ func NewStreams(client rueidis.Client, opts *StreamsOptions) *Adapter {
 	o.setDefaults()
 	a := newAdapter(client, o.MaxPending, o.ShardedPubSub)
 	s := &streams{bus: a.bus, options: o, byKey: map[string]*stream{}}
-	a.seat = s.join
+	a.newMember = s.join
 	return a
 }
 
@@ -94,8 +94,8 @@ func (o *StreamsOptions) setDefaults() {
 	if o.BlockTime <= 0 {
 		o.BlockTime = DefaultBlockTime
 	}
-	if o.recordTimeout == 0 {
-		o.recordTimeout = recordTimeout
+	if o.appendTimeout == 0 {
+		o.appendTimeout = appendTimeout
 	}
 }
 
@@ -126,14 +126,14 @@ func (s *streams) join(namespace string, host adapter.Host) adapter.Member {
 	uid := newUID()
 	m := &streamsMember{
 		uid: uid, nsp: namespace, channels: channelsOf(s.options.Prefix, namespace),
-		begun: make(chan struct{}), sessionPrefix: s.options.SessionKeyPrefix,
-		maxLen: strconv.Itoa(s.options.MaxLen), self: endsOf(uid, namespace),
+		positionKnown: make(chan struct{}), sessionPrefix: s.options.SessionKeyPrefix,
+		maxLen: strconv.Itoa(s.options.MaxLen), suffix: suffixOf(uid, namespace),
 		decoder: decoder{uid: uid, nsp: namespace, wants: host.Wants},
 	}
-	m.member = newSeat(s.bus, host)
+	m.member = newMember(s.bus, host)
 	m.name = uid
-	m.held.member, m.held.over = m, make(chan struct{})
-	m.records.member, m.records.changed = m, make(chan struct{}, 1)
+	m.buffer.member, m.buffer.closed = m, make(chan struct{})
+	m.unconfirmed.member, m.unconfirmed.changed = m, make(chan struct{}, 1)
 
 	key := streamKey(s.options.StreamName, s.options.StreamCount, namespace)
 	s.mu.Lock()
@@ -152,10 +152,10 @@ func (s *streams) join(namespace string, host adapter.Host) adapter.Member {
 	m.run(func() { // ends when the stream can be read, or with the seat
 		select {
 		case <-m.stream.opened:
-			m.inTurn(m.begin)
+			m.handleInOrder(m.begin)
 			m.readable()
 			m.tryWriting()
-		case <-m.held.over:
+		case <-m.buffer.closed:
 		}
 	})
 	return m
@@ -184,13 +184,13 @@ type streamsMember struct {
 	channels channels
 	stream   *stream
 	maxLen   string
-	self     ends
+	suffix   senderSuffix
 
 	sessionPrefix string
 
-	held    orderBuffer
-	records unconfirmed
-	begun   chan struct{} // closed when the host knows where the stream is
+	buffer        orderBuffer
+	unconfirmed   unconfirmed
+	positionKnown chan struct{} // closed when the host knows where the stream is
 
 	refused atomic.Bool // the stream can't be written
 	trying  atomic.Bool // tryWriting runs
@@ -211,7 +211,7 @@ func (m *streamsMember) ID() string { return m.uid }
 // Leave implements [adapter.Member].
 func (m *streamsMember) Leave() <-chan struct{} {
 	m.stream.remove(m)
-	m.held.close()
+	m.buffer.close()
 	return m.member.Leave()
 }
 
@@ -249,12 +249,12 @@ func (m *streamsMember) written(err error) {
 	switch {
 	case refused:
 		m.refused.Store(true)
-		m.note(writing, fmt.Errorf("socketio: redis: writing to %s: %w", m.stream.key, err))
+		m.setCondition(writing, fmt.Errorf("socketio: redis: writing to %s: %w", m.stream.key, err))
 		if !m.trying.Load() {
 			m.run(m.tryWriting)
 		}
 	case err == nil && m.refused.Swap(false):
-		m.note(writing, nil)
+		m.setCondition(writing, nil)
 	}
 }
 
@@ -269,7 +269,7 @@ func (m *streamsMember) tryWriting() {
 			timer := time.NewTimer(retry.next())
 			select {
 			case <-timer.C:
-			case <-m.held.over:
+			case <-m.buffer.closed:
 				timer.Stop()
 				return
 			}
@@ -287,7 +287,7 @@ func (m *streamsMember) tryWriting() {
 		}
 		select {
 		case <-done:
-		case <-m.held.over:
+		case <-m.buffer.closed:
 			return
 		}
 	}
@@ -343,17 +343,17 @@ func (e *entry) append(client rueidis.Client, kind int64, data string, more ...s
 	for i := 0; i < len(more); i += 2 {
 		fields = fields.FieldValue(more[i], more[i+1])
 	}
-	return command{cmd: fields.Build(), size: len(e.key) + len(e.nsp) + len(data), key: true}
+	return command{cmd: fields.Build(), size: len(e.key) + len(e.nsp) + len(data), keyed: true}
 }
 
 // receive handles what came over Pub/Sub.
 func (m *streamsMember) receive(t topic, _ string, payload []byte) {
 	switch {
-	case m.self.end(payload):
+	case m.suffix.isSuffixOf(payload):
 	case t.name == m.counted && isLeaving(payload):
-		m.goes()
+		m.peerLeaving()
 	case t.name == m.counted:
-		m.held.add(payload)
+		m.buffer.add(payload)
 	default: // answers wait for nothing
 		m.handle(m.decoder.envelope(payload))
 	}
@@ -369,12 +369,12 @@ func (m *streamsMember) handle(msg *adapter.Message, err error) {
 }
 
 // inTurn runs f when the host is free, unless the seat is given up.
-func (m *streamsMember) inTurn(f func()) {
+func (m *streamsMember) handleInOrder(f func()) {
 	m.delivery.Lock()
 	defer m.delivery.Unlock()
-	m.gate.RLock()
-	defer m.gate.RUnlock()
-	if !m.shut {
+	m.deliverMu.RLock()
+	defer m.deliverMu.RUnlock()
+	if !m.closed {
 		f()
 	}
 }
@@ -383,21 +383,21 @@ func (m *streamsMember) inTurn(f func()) {
 // is called in turn, before anything else of the stream.
 func (m *streamsMember) begin() {
 	select {
-	case <-m.begun:
+	case <-m.positionKnown:
 	default:
-		m.tell(m.stream.startOf(m))
-		close(m.begun)
+		m.publishPosition(m.stream.startOf(m))
+		close(m.positionKnown)
 	}
 }
 
 // tell says how far the stream has been read.
-func (m *streamsMember) tell(at entryID) {
+func (m *streamsMember) publishPosition(at entryID) {
 	m.host.Deliver(&adapter.Message{Kind: adapter.Position, Position: at.position()})
 }
 
 // receiveEntry handles an entry of the stream.
 func (m *streamsMember) receiveEntry(id entryID, values map[string]string) {
-	m.inTurn(func() {
+	m.handleInOrder(func() {
 		m.begin()
 		if values["uid"] == m.uid {
 			m.receiveOwn(id, values)
@@ -409,7 +409,7 @@ func (m *streamsMember) receiveEntry(id entryID, values map[string]string) {
 		case msg != nil:
 			msg.Position = id.position()
 		default:
-			m.tell(id)
+			m.publishPosition(id)
 		}
 		m.handle(msg, err)
 	})

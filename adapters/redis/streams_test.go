@@ -42,7 +42,7 @@ func TestStreams(t *testing.T) {
 func TestStreamsRecord(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	o := &StreamsOptions{recordTimeout: 5 * time.Second} // what comes late on a slow machine is not given up
+	o := &StreamsOptions{appendTimeout: 5 * time.Second} // what comes late on a slow machine is not given up
 	adaptertest.RunLogBus(t, func(t testing.TB) adapter.Adapter { return streamed(t, server.Addr(), o) })
 }
 
