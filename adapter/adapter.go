@@ -1,10 +1,10 @@
-// Package adapter is the contract between a server and the bus that connects
-// it to the other servers of a cluster.
+// Package adapter is the contract between a server and the bus that connects it to the
+// other servers of a cluster.
 //
-// An adapter moves messages and translates them into the format that the others
-// speak. What a message means, who receives an event, what is answered and
-// how long answers are awaited, is the server's business. Package adaptertest
-// has the tests that every adapter passes.
+// An adapter moves messages and translates them into the format of the bus. The server
+// decides what a message means, which sockets receive an event, how it responds to a
+// request, and how long it waits for responses. Package adaptertest has the tests that
+// every adapter passes; package emitter emits from programs that are not servers.
 package adapter
 
 import (
@@ -16,128 +16,127 @@ import (
 // An Adapter connects the namespaces of one server to those of the same name on
 // others. Its methods are called concurrently.
 type Adapter interface {
-	// Join takes a seat in a namespace. It does not wait for the bus: what is
-	// published before the seat is ready waits with everything else. A server
-	// has one seat in a namespace at a time: it joins again only after it has
-	// called Leave. Nothing of host is called before Join has returned, unless on
-	// another goroutine.
+	// Join makes the server a member of a namespace. It does not wait for the bus:
+	// messages that are published before the member is ready wait in its queue. A server
+	// has one member in a namespace at a time: it joins again only after it has called
+	// Leave. Join must not call host synchronously.
 	Join(namespace string, host Host) Member
 }
 
-// A Host is the server's side of a seat. Its methods may be called
-// concurrently, except Deliver, and do not wait for the bus; none is called
-// under a lock that a method of Member takes.
+// A Host is the server's side of a member. Its methods may be called concurrently,
+// except Deliver. They do not wait for the bus. None is called under a lock that a
+// method of Member takes.
 type Host interface {
-	// Deliver handles a message of another server. It is called for one message
-	// at a time, for those of one server in the order in which it published
-	// them, and never for what this server published. m and all that it refers to
-	// are the adapter's again when Deliver returns.
+	// Deliver handles a message of another server. It is called for one message at a
+	// time, and for the messages of one server in the order in which it published them.
+	// It is never called for what this server published with Publish. When Deliver
+	// returns, the adapter may reuse m and all that it refers to.
 	Deliver(m *Message)
-	// Wants reports whether this server has a socket in any of the rooms, or any
-	// socket at all if there is no room. A Broadcast without an ID for rooms
-	// that are not wanted need not be decoded or delivered.
+	// Wants reports whether this server has a socket in any of the rooms, or any socket
+	// at all if no room is given. An adapter need not decode or deliver a Broadcast
+	// without an ID whose rooms are not wanted.
 	Wants(rooms ...string) bool
-	// Lost counts messages that other servers did not get from this one, or this
-	// one not from others, as far as the adapter can know, and reports why. n is 0 if
-	// it is not known how many.
+	// Lost counts messages that other servers did not get from this one, or this one
+	// from others, as far as the adapter knows, and reports the reason. n is 0 if their
+	// number is not known.
 	Lost(n int, reason error)
-	// Status says whether the member hears the other servers and is heard by them: err
-	// is nil if so, and otherwise says why not. It is called when that changes, and when
-	// the reason does; until the first call the member is connecting. It is not called
+	// Status reports whether the member receives from the other servers and they receive
+	// from it: err is nil if so, and otherwise the reason. It is called when that or the
+	// reason changes. Until the first call the member is connecting. It is not called
 	// when the member leaves.
 	Status(err error)
-	// Malformed counts what was received and not understood, and reports why.
+	// Malformed counts a message that was received and not understood, and reports the
+	// reason.
 	Malformed(reason error)
 }
 
-// A RoomLister is a [Host] that knows which rooms its server has in the
-// namespace. Servers of other implementations may ask for that; from a host that is
-// none, they hear that there are no rooms.
+// A RoomLister is a [Host] that knows which rooms its server has in the namespace.
+// Servers of other implementations may request them. If the host is not a RoomLister,
+// the response is an empty list.
 type RoomLister interface {
 	Host
-	// Rooms returns the names of all rooms, those of single sockets included.
+	// Rooms returns the names of all rooms, including the own rooms of sockets.
 	Rooms() []string
 }
 
-// A Member is a server's seat in one namespace. Its methods are called
+// A Member is a server's part in one namespace of the cluster. Its methods are called
 // concurrently.
 type Member interface {
-	// ID is the name by which other servers know this seat.
+	// ID is the name by which other servers know this member.
 	ID() string
-	// Ready waits until this member hears the other servers and is heard by them:
-	// everything is subscribed, and what it publishes is neither refused nor lost. It
-	// returns nil at once while that holds, ctx's error, with the reason if one is
-	// known, when ctx ends first, and [ErrLeft] after Leave, also while the member is
-	// leaving.
+	// Ready waits until this member receives from the other servers and they receive
+	// from it: all subscriptions are made, and what it publishes is neither refused nor
+	// lost. While that holds, Ready returns nil at once. If ctx ends first, it returns
+	// ctx's error, with the reason if one is known. After Leave it returns [ErrLeft],
+	// also while the member is leaving.
 	Ready(ctx context.Context) error
-	// Publish sends m to the other servers, or to m.To alone. It does not wait
-	// for the bus, and keeps nothing of m. What one goroutine publishes arrives
-	// in that order. The error says that m will not be sent: [ErrBacklog] when too
-	// much is waiting for the bus already, [ErrLeft] after Leave, or that the
-	// format can't say it.
+	// Publish sends m to the other servers, or only to m.To. It does not wait for the
+	// bus, and keeps nothing of m. Messages that one goroutine publishes arrive in that
+	// order. An error says that m will not be sent: [ErrBacklog] if too many bytes wait
+	// for the bus already, [ErrLeft] after Leave, or that the format has no such
+	// message.
 	Publish(m *Message) error
-	// Peers returns the other servers that are believed alive and would answer
-	// what is published now. A server that has lost its connection for a moment is one
-	// of them. If that can't be known, for connections are lost or the bus changes its
-	// topology, it fails: then a question waits for its context.
+	// Peers returns the other servers that are believed alive and would respond to a
+	// request that is published now. A server that has lost its connection for a moment
+	// is one of them. Peers fails if they can't be known, since connections are lost or
+	// the bus changes its topology. The request then waits for its context.
 	Peers(ctx context.Context) (Peers, error)
-	// Leave gives up the seat, without waiting. It may be called again. Like Join, it
-	// calls nothing of the host itself. The channel is closed when
-	// what was published is on the bus, or can't be sent within a few seconds,
-	// and nothing of the seat runs any more.
+	// Leave makes the member leave the namespace, without waiting. It may be called
+	// again. Like Join, it must not call the host synchronously. The channel is closed
+	// when nothing of the member runs any more, and what it published is on the bus or
+	// can't be sent within a few seconds.
 	Leave() <-chan struct{}
 }
 
-// A RoomWatcher is a [Member] that listens only for the rooms of its server.
+// A RoomWatcher is a [Member] that subscribes only to the rooms that its server has.
 type RoomWatcher interface {
 	Member
-	// RoomChanged says that the room may have got its first socket on this
-	// server or lost its last: Host.Wants tells. It does not wait, and calls nothing
-	// else of the host.
+	// RoomChanged says that the room may have got its first socket on this server or
+	// lost its last; Host.Wants reports which. It does not wait. The only method of the
+	// host that it may call is Wants.
 	RoomChanged(room string)
 }
 
-// A LogBus is a [Member] of a bus that keeps what is recorded, in one order for
-// all servers, and the sessions of clients that were cut off: so that a client
-// recovers its session on whatever server it comes back to. A server uses it as
-// such if it is asked for recovery.
+// A LogBus is a [Member] of a bus that keeps an event log, in one order for all servers,
+// and the saved sessions. So clients recover their sessions on any server. The server
+// uses it as a LogBus if recovery is on.
 //
-// Every recorded message has a position, a number that grows, and an offset, by
-// which clients know the position. Position 0 is before all of them.
+// Every log entry has a position, a number that grows, and an offset, by which clients
+// know the position. Position 0 is before the first entry.
 type LogBus interface {
 	Member
-	// Record is Publish for a Broadcast without an ID, which is kept. Host.Deliver
-	// is called for it on this server, too, once: with its Position, in the
-	// order of the log; or, if the bus does not take it within a second or so, without a position,
-	// in the order of recording. In that case no session is restored across
-	// the gap.
+	// Append is Publish for a Broadcast without an ID that is kept in the log.
+	// Host.Deliver is called for it once, on this server too: with its Position, in the
+	// order of the log. If the bus does not take it within about a second, it is
+	// delivered without a position, in the order of the calls. In that case no session
+	// is restored across the gap.
 	//
-	// The first message that a Recorder delivers is a Position: the end of the log
-	// when the seat became ready. A Position may also stand for recorded messages that are not
+	// The first message that a LogBus delivers is a Position: the end of the log when
+	// the member became ready. A Position may also stand for entries that are not
 	// wanted.
 	Append(m *Message) error
 	// Position returns the position of an offset; Offset is its inverse.
 	Position(offset string) (position int64, ok bool)
 	Offset(position int64) string
-	// Save keeps a session, without waiting, for at most ttl.
+	// SaveSession keeps a session for at most ttl. It does not wait.
 	SaveSession(s *Session, ttl time.Duration) error
-	// Take returns a session that was saved, and forgets it: it is taken once. It
-	// returns nil if there is none.
+	// TakeSession returns a saved session and removes it from the bus, so that it is
+	// taken once. It returns nil if there is none.
 	TakeSession(ctx context.Context, pid string) (*Session, error)
-	// Since returns the recorded messages behind a position, to the end of the log, in order. The error
-	// wraps [ErrEvicted] if some of them may not be kept any more. Those
-	// that Host.Wants would not want are among them.
+	// ReadAfter returns the entries behind a position, to the end of the log, in order.
+	// The error wraps [ErrEvicted] if some of them may have been evicted. Entries that
+	// Host.Wants would not want are included.
 	ReadAfter(ctx context.Context, position int64) ([]*Message, error)
 }
 
-// A Session is what is kept of a client that was cut off.
+// A Session is what is kept of a disconnected client.
 type Session struct {
-	PID    string // a secret, by which the client comes back
-	ID     string // of the socket
+	PID    string // the secret by which the client resumes it
+	ID     string // the socket's ID
 	Rooms  []string
 	Data   []byte // a JSON object, with placeholders for Binary
 	Binary [][]byte
-	State  []byte // JSON that other implementations don't know, and don't keep; may be nil
+	State  []byte // JSON that other implementations ignore and drop; may be nil
 }
 
 // Peers are the other servers of a namespace.
@@ -147,45 +146,45 @@ type Peers struct {
 	IDs []string
 }
 
-// Kind says what a message asks for, or what it answers.
+// Kind says what a message requests, or which response it is.
 type Kind uint8
 
-// The kinds of message. The rooms and exceptions of all but answers say which
-// sockets are meant, as those of an emitter do: no room means all of them.
+// The kinds of message. Rooms and Except of all but responses say which sockets a
+// message is for, as those of an emitter do. No room means all sockets.
 const (
-	// Broadcast sends Data, an event, to sockets. With an ID, every server
-	// answers with Clients at once and with Acked for every client's answer.
+	// Broadcast sends an event, in Data, to sockets. With an ID it is a request: every
+	// server responds with Clients at once, and with Acked for the ack of every client.
 	Broadcast Kind = iota + 1
-	// Join makes sockets enter Targets, Leave makes them leave those.
+	// Join makes sockets join the rooms in Targets, Leave makes them leave those.
 	Join
 	Leave
-	// Disconnect makes sockets leave the namespace, and their connections be
-	// closed if Close is set.
+	// Disconnect disconnects sockets from the namespace, and closes their connections if
+	// Close is set.
 	Disconnect
-	// Reconnect closes the connections of sockets so that their clients come back
-	// by themselves. Other implementations do not know it; they have to ignore it.
+	// Reconnect closes the connections of sockets so that their clients reconnect. Other
+	// implementations do not know it; they must ignore it.
 	Reconnect
-	// Fetch asks for Fetched, Count for Clients.
+	// Fetch requests Fetched, Count requests Clients.
 	Fetch
 	Count
-	// Emit hands Data, an event, to the server itself. With an ID, a server
-	// that handles it answers with Emitted.
+	// Emit sends an event, in Data, to the servers themselves. With an ID, a server that
+	// handles it responds with Emitted.
 	Emit
-	// Position says how far this server has read the log of a [LogBus].
+	// Position reports how far this server has read the log of a [LogBus].
 	Position
 
-	// Clients says how many sockets are meant, in Count.
+	// Clients is the number of matching sockets, in Count.
 	Clients
-	// Acked has a client's answer in Data, unless the client left without one
-	// and Failed is set.
+	// Acked is a client's ack, in Data. If Failed is set, the client has disconnected
+	// without an ack.
 	Acked
 	// Fetched describes sockets, in Data.
 	Fetched
-	// Emitted has a server's answer in Data.
+	// Emitted is a server's response to Emit, in Data.
 	Emitted
 )
 
-// IsResponse reports whether k answers a message: one with the same ID.
+// IsResponse reports whether k is a response. It has the ID of the request.
 func (k Kind) IsResponse() bool { return k >= Clients && k <= Emitted }
 
 // String returns the kind's name.
@@ -198,58 +197,58 @@ func (k Kind) String() string {
 	return names[k]
 }
 
-// A Message is what servers tell each other.
+// A Message is what servers send each other.
 type Message struct {
 	Kind Kind
-	// From is the sending server's ID; it is empty if the format does not tell, and
-	// [Emitter] if a program outside the cluster sent it. Publish ignores it.
+	// From is the sending server's ID. It is empty if the format does not carry it, and
+	// [ExternalSender] for a program outside the cluster. Publish ignores it.
 	From string
-	// To is the server that an answer is for.
+	// To is the server that a response is for.
 	To string
-	// ID pairs answers with what they answer; it is 16 hexadecimal digits, or
-	// whatever another implementation uses.
+	// ID pairs responses with requests. It has 16 hexadecimal digits, or is what another
+	// implementation uses.
 	ID string
-	// Seq, if not 0, numbers what From sends to this namespace, on buses that may
-	// repeat messages or change their order: one that comes late or twice is
-	// ignored, and gaps are counted as lost. Publish ignores it.
+	// Seq, if not 0, numbers the messages of From in this namespace, on buses that may
+	// repeat or reorder messages. One that comes late or twice is ignored, and gaps are
+	// counted as lost. Publish ignores it.
 	Seq uint64
-	// Position is where a [LogBus] has it in its log.
+	// Position is that of the entry in the log of a [LogBus].
 	Position int64
 
 	Rooms, Except []string
-	// Only, of a Broadcast, says that Rooms has the ID of one socket, and that
-	// the message is for that socket alone: not for others that have joined a room
-	// of that name, and also if the socket has left that room. A format that other
-	// implementations share may be unable to tell them; they then take it for a room.
+	// Only, of a Broadcast, says that Rooms has the ID of one socket, and that the
+	// message is only for that socket. Other sockets in a room of that name do not
+	// receive it, and the socket receives it also if it has left that room. A format of
+	// other implementations may be unable to carry this; their servers then take it for
+	// a room.
 	Only     bool
 	Volatile bool
 	Compress Compression
-	// Timeout is how long answers to ID are awaited.
+	// Timeout is how long the sender waits for responses.
 	Timeout time.Duration
 
-	Targets []string // rooms to enter or leave
+	Targets []string // rooms to join or leave
 	Close   bool     // of Disconnect
 	Count   int      // of Clients
 	Failed  bool     // of Acked
 
-	// Data is JSON: of Broadcast and Emit, an array of the event's name and its
-	// arguments; of Acked and Emitted, an array of the answer's arguments, of
-	// which formats may keep only the first; of Fetched, an array of sockets.
-	// Binary arguments are placeholders, {"_placeholder":true,"num":0}, for the
-	// elements of Binary; several may stand for the same element. Where there are such
-	// elements, data that looks like a placeholder has its key written with an
-	// escape, "\u005fplaceholder".
+	// Data is JSON. Of Broadcast and Emit it is an array of the event's name and its
+	// arguments; of Acked and Emitted an array of the response's arguments, of which
+	// formats may keep only the first; of Fetched an array of sockets. Placeholders,
+	// {"_placeholder":true,"num":0}, stand for the elements of Binary; several may stand
+	// for the same element. If there are such elements, data that looks like a
+	// placeholder has its key written with an escape, "\u005fplaceholder".
 	Data   []byte
 	Binary [][]byte
 }
 
-// ExternalSender is the name of every sender outside the cluster.
+// ExternalSender is the name of every external sender: a program outside the cluster.
 const ExternalSender = "emitter"
 
-// Compression says whether an event is to be compressed.
+// Compression says whether an event is compressed.
 type Compression int8
 
-// The zero Compression leaves it to the receiving server.
+// The zero Compression leaves the decision to the receiving server.
 const (
 	CompressNever  Compression = -1
 	CompressAlways Compression = 1
@@ -258,7 +257,7 @@ const (
 // Errors of [Member.Publish].
 var (
 	ErrBacklog = errors.New("socketio: cluster: too much is waiting for the bus")
-	ErrLeft    = errors.New("socketio: cluster: the seat was given up")
-	// ErrEvicted is an error of [LogBus].
+	ErrLeft    = errors.New("socketio: cluster: left the namespace")
+	// ErrEvicted is an error of [LogBus]: entries may have been evicted.
 	ErrEvicted = errors.New("socketio: cluster: not in the log any more")
 )

@@ -17,60 +17,58 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// A Lack is something that the contract asks for and a format that others have
-// made can't say.
+// A Lack is a part of the contract that a format of other implementations can't express.
 type Lack int
 
 const (
-	// FailedAnswers says that nobody is told of an answer that will not come: it is
-	// awaited until the context ends.
-	FailedAnswers Lack = iota + 1
-	// OrderOfEmits says that events between servers take a way of their own, and may
-	// overtake the rest.
+	// FailedAcks says that the format can't say that an ack will not come. The request
+	// waits until its context ends.
+	FailedAcks Lack = iota + 1
+	// OrderOfEmits says that events between servers may overtake other messages.
 	OrderOfEmits
 )
 
-// Run tests an adapter. Each call of newNode returns the adapter of one more
-// server on the same bus, and closes it when the test that it is given ends. The
-// bus loses, repeats and reorders nothing. The tests run in parallel, in
-// namespaces of their own.
-func Run(t *testing.T, newNode func(t testing.TB) adapter.Adapter, lacks ...Lack) {
+// Run tests an adapter. Each call of newServer returns the adapter of one more server on
+// the same bus, and closes it when the test that it is given ends. The bus must not
+// lose, repeat or reorder messages. The tests run in parallel, in namespaces of their
+// own.
+func Run(t *testing.T, newServer func(t testing.TB) adapter.Adapter, lacks ...Lack) {
 	t.Helper()
 	for _, test := range contract {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			test.run(&suite{t, newNode, namespace(), lacks})
+			test.run(&suite{t, newServer, namespace(), lacks})
 		})
 	}
 	for _, test := range semantics {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			test.run(newServers(&suite{t, newNode, namespace(), lacks}))
+			test.run(newServers(&suite{t, newServer, namespace(), lacks}))
 		})
 	}
 }
 
-// RunLogBus tests an adapter whose members are of type [adapter.LogBus], beyond
-// what Run does. newNode is as for Run; the bus keeps a few thousand messages for a
+// RunLogBus tests what an adapter whose members are of type [adapter.LogBus] promises
+// beyond Run. newServer is as for Run. The bus keeps a few thousand messages for a
 // minute.
-func RunLogBus(t *testing.T, newNode func(t testing.TB) adapter.Adapter) {
+func RunLogBus(t *testing.T, newServer func(t testing.TB) adapter.Adapter) {
 	t.Helper()
-	for _, test := range recording {
+	for _, test := range logBus {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			test.run(&suite{t, newNode, namespace(), nil})
+			test.run(&suite{t, newServer, namespace(), nil})
 		})
 	}
 }
 
-// A suite is what a test is about.
+// A suite is a test with its bus and its namespace.
 type suite struct {
 	*testing.T
-	newNode   func(testing.TB) adapter.Adapter
+	newServer func(testing.TB) adapter.Adapter
 	namespace string
 	lacks     []Lack
 }
 
-// namespace returns a name that nobody else uses, on a bus that may have
-// outlived other tests.
+// namespace returns a name that no other test uses, on a bus that may have outlived
+// other tests.
 func namespace() string { return fmt.Sprintf("/test-%08x", rand.Uint32()) }

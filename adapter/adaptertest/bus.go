@@ -12,19 +12,19 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// Faults are what a [Bus] does wrong. Messages are numbered, so that servers
-// notice; answers are not, so they are lost, but neither repeated nor
-// reordered. The zero value is a perfect bus.
+// Faults are what a [Bus] does wrong. Messages are numbered, so that servers notice.
+// Responses are not, so they are lost, but neither repeated nor reordered. The zero
+// value is a perfect bus.
 type Faults struct {
 	Lose      float64       // the probability that a server does not get a message
 	Duplicate float64       // that it gets one twice
-	Delay     time.Duration // up to which messages are late, each by a time of its own
+	Delay     time.Duration // messages are late by up to this, each by another duration
 }
 
-// DeadAfter is how long a server that is cut off counts as a peer.
+// DeadAfter is how long a server that is cut off still counts as a peer.
 const DeadAfter = 10 * time.Second
 
-// backlog is how many messages of a seat wait while the bus is stopped.
+// backlog is how many messages of a member wait while the bus is stopped.
 const backlog = 100
 
 // A Bus connects servers in memory. It may run in a bubble of testing/synctest.
@@ -33,18 +33,18 @@ type Bus struct {
 
 	mu      sync.Mutex // guards the following
 	random  *rand.Rand
-	seats   map[string][]*busMember // by namespace
-	nodes   int
+	members map[string][]*busMember // by namespace
+	servers int
 	stopped bool
 }
 
-// NewBus returns a bus whose faults repeat themselves with the seed, as far as
-// goroutines do.
+// NewBus returns a bus. The seed determines its faults, as far as the schedule of
+// goroutines does not.
 func NewBus(seed uint64, faults Faults) *Bus {
-	return &Bus{faults: faults, random: rand.New(rand.NewPCG(seed, seed)), seats: make(map[string][]*busMember)}
+	return &Bus{faults: faults, random: rand.New(rand.NewPCG(seed, seed)), members: make(map[string][]*busMember)}
 }
 
-// Change changes the faults of what is published from now on.
+// Change changes the faults for messages that are published from now on.
 func (b *Bus) Change(fn func(*Faults)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -55,8 +55,8 @@ func (b *Bus) Change(fn func(*Faults)) {
 func (b *Bus) Server() *Server {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.nodes++
-	return &Server{bus: b, number: b.nodes}
+	b.servers++
+	return &Server{bus: b, number: b.servers}
 }
 
 // Pending returns how many messages wait for the servers or are being handled by them.
@@ -64,7 +64,7 @@ func (b *Bus) Server() *Server {
 func (b *Bus) Pending() (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, list := range b.seats {
+	for _, list := range b.members {
 		for _, s := range list {
 			s.mu.Lock()
 			n += len(s.inbox)
@@ -77,20 +77,20 @@ func (b *Bus) Pending() (n int) {
 	return n
 }
 
-// Stop holds everything up, as a bus does that does not answer any more: what
-// is published waits, or is refused with [adapter.ErrBacklog].
+// Stop makes the bus stop responding: what is published waits, or is refused with
+// [adapter.ErrBacklog].
 func (b *Bus) Stop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stopped = true
 }
 
-// Start ends what Stop has begun.
+// Start ends the effect of Stop.
 func (b *Bus) Start() {
 	b.mu.Lock()
 	b.stopped = false
 	defer b.mu.Unlock()
-	for _, list := range b.seats {
+	for _, list := range b.members {
 		for _, s := range list {
 			for _, m := range s.waiting {
 				b.deliver(s, m)
@@ -104,26 +104,25 @@ func (b *Bus) Start() {
 type Server struct {
 	bus    *Bus
 	number int
-	cut    time.Time // since when it is cut off, if it is not zero; guarded by bus.mu
+	cut    time.Time // when it was cut off, or zero; guarded by bus.mu
 }
 
-// Cut cuts the server off from the others. They believe it to be there for
-// [DeadAfter], and it them. What it publishes is lost to them.
+// Cut cuts the server off from the others. They count it as a peer for [DeadAfter], and
+// it them. What it publishes is lost.
 func (n *Server) Cut() {
 	n.bus.mu.Lock()
 	defer n.bus.mu.Unlock()
 	n.cut = time.Now()
 }
 
-// Heal ends what Cut has begun.
+// Heal ends the effect of Cut.
 func (n *Server) Heal() {
 	n.bus.mu.Lock()
 	defer n.bus.mu.Unlock()
 	n.cut = time.Time{}
 }
 
-// apart reports whether two servers do not hear each other. The caller holds
-// bus.mu.
+// apart reports whether two servers can't reach each other. The caller holds bus.mu.
 func (n *Server) apart(other *Server) bool { return !n.cut.IsZero() || !other.cut.IsZero() }
 
 // Join implements [adapter.Adapter].
@@ -133,13 +132,13 @@ func (n *Server) Join(namespace string, host adapter.Host) adapter.Member {
 	defer b.mu.Unlock()
 	s := &busMember{node: n, namespace: namespace, host: host, stopped: make(chan struct{})}
 	s.id = fmt.Sprintf("node-%d-%08x", n.number, b.random.Uint32())
-	b.seats[namespace] = append(b.seats[namespace], s)
+	b.members[namespace] = append(b.members[namespace], s)
 	s.busy = true
-	go s.begin() // which becomes drain; Leave waits for it
+	go s.begin() // it continues with drain; Leave waits for it
 	return s
 }
 
-// begin tells the server that it is connected.
+// begin reports to the host that it is connected.
 func (s *busMember) begin() {
 	s.host.Status(nil)
 	s.drain()
@@ -157,11 +156,11 @@ type busMember struct {
 	waiting []*adapter.Message // while the bus is stopped; guarded by bus.mu
 	number  uint64             // of the last message to all; guarded by bus.mu
 
-	mu    sync.Mutex // guards the following; may be taken under bus.mu
+	mu    sync.Mutex // guards the following; may be locked while bus.mu is held
 	inbox []*adapter.Message
 	busy  bool
 	left  bool
-	lost  int // of those that waited when it left
+	lost  int // of those that waited when the member left
 }
 
 // ID implements [adapter.Member].
@@ -181,7 +180,7 @@ func (s *busMember) Publish(m *adapter.Message) error {
 		return adapter.ErrLeft
 	}
 	if m.Kind.IsResponse() && m.To == "" {
-		return errors.New("adaptertest: an answer without a recipient")
+		return errors.New("adaptertest: a response without a receiver")
 	}
 	m = clone(m)
 	m.From = s.id
@@ -204,9 +203,10 @@ func (s *busMember) Publish(m *adapter.Message) error {
 	return nil
 }
 
-// deliver decides who gets m, of s, when and how often. The caller holds mu.
+// deliver decides which members get a message of s, when and how often. The caller holds
+// mu.
 func (b *Bus) deliver(s *busMember, m *adapter.Message) {
-	for _, to := range b.seats[s.namespace] {
+	for _, to := range b.members[s.namespace] {
 		if to == s || m.To != "" && m.To != to.id {
 			continue
 		}
@@ -228,8 +228,8 @@ func (b *Bus) deliver(s *busMember, m *adapter.Message) {
 	}
 }
 
-// put queues a message for the server. It is in an inbox until the goroutine of
-// that has handled it.
+// put queues a message for the server. The inbox holds it until its goroutine has
+// handled it.
 func (s *busMember) put(m *adapter.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -280,7 +280,7 @@ func (s *busMember) Peers(ctx context.Context) (adapter.Peers, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	peers := adapter.Peers{IDs: []string{}}
-	for _, other := range b.seats[s.namespace] {
+	for _, other := range b.members[s.namespace] {
 		if other == s || dead(s.node) || dead(other.node) {
 			continue
 		}
@@ -297,7 +297,7 @@ func (s *busMember) Leave() <-chan struct{} {
 	s.leaving.Do(func() {
 		b := s.node.bus
 		b.mu.Lock()
-		b.seats[s.namespace] = slices.DeleteFunc(b.seats[s.namespace], func(o *busMember) bool { return o == s })
+		b.members[s.namespace] = slices.DeleteFunc(b.members[s.namespace], func(o *busMember) bool { return o == s })
 		lost := len(s.waiting)
 		s.waiting = nil
 		b.mu.Unlock()

@@ -26,14 +26,14 @@ func onBus(t *testing.T, test func(bus *Bus, s *servers)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		bus := NewBus(1, Faults{})
-		test(bus, newServers(&suite{T: t, newNode: func(testing.TB) adapter.Adapter { return bus.Server() }, namespace: "/test"}))
+		test(bus, newServers(&suite{T: t, newServer: func(testing.TB) adapter.Adapter { return bus.Server() }, namespace: "/test"}))
 	})
 }
 
 // pass lets time pass in a bubble.
 func pass(d time.Duration) { <-time.After(d) }
 
-// numbers returns what the events that c has received say, up to the end.
+// numbers returns the numbers of the events that c has received, up to the end event.
 func (c *client) numbers() []int {
 	c.t.Helper()
 	var list []int
@@ -47,8 +47,8 @@ func (c *client) numbers() []int {
 	return list
 }
 
-// Whatever the bus does, clients see nothing twice and nothing out of order, and
-// clients of the emitting server see everything at once. What is missing is counted.
+// Whatever the bus does, clients receive nothing twice and nothing out of order, and
+// clients of the emitting server receive everything at once. What is missing is counted.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for name, faults := range map[string]Faults{
@@ -109,11 +109,11 @@ func (s *servers) testFaults(bus *Bus, seed uint64, faults Faults) {
 			s.t.Errorf("what was not lost is counted as such: %+v", stats)
 		}
 	}
-	s.testEmit() // the bus is well again, and nothing is left of its faults
+	s.testEmit() // the bus has no faults any more, and no effect of them is left
 }
 
-// Calls to other servers end by their context, with what came.
-func TestQuestionsOnALossyBus(t *testing.T) {
+// Calls to other servers end with their context, and return what has arrived.
+func TestRequestsOnALossyBus(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(10) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestQuestionsOnALossyBus(t *testing.T) {
 	}
 }
 
-// wantInTime asks for a second. It wants all answers, or an error that says so.
+// wantInTime calls with a timeout of a second. It wants all responses, or an error.
 func (s *servers) wantInTime(ask func(context.Context) (int, error), all int) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -146,12 +146,12 @@ func (s *servers) wantInTime(ask func(context.Context) (int, error), all int) {
 	if took := time.Since(begin); took > time.Second {
 		s.t.Errorf("the call took %v", took)
 	}
-	var silent *socketio.NoResponseError
+	var noResponse *socketio.NoResponseError
 	switch {
 	case err == nil && n != all, n > all:
-		s.t.Errorf("%d answers of %d, %v", n, all, err)
-	case err != nil && (!errors.As(err, &silent) || silent.Count == 0 || n == all):
-		s.t.Errorf("%d answers of %d, %v", n, all, err)
+		s.t.Errorf("%d responses of %d, %v", n, all, err)
+	case err != nil && (!errors.As(err, &noResponse) || noResponse.Count == 0 || n == all):
+		s.t.Errorf("%d responses of %d, %v", n, all, err)
 	}
 }
 
@@ -180,8 +180,7 @@ func TestPartition(t *testing.T) {
 	})
 }
 
-// wantReceivedBy emits an event, which these clients receive at once and nobody
-// else does.
+// wantReceivedBy emits an event, which exactly these clients receive at once.
 func (s *servers) wantReceivedBy(srv *server, names string) {
 	s.t.Helper()
 	begin := time.Now()
@@ -199,7 +198,7 @@ func (s *servers) wantReceivedBy(srv *server, names string) {
 	}
 }
 
-// While the bus is stopped, clients here notice nothing, and Emit says when it
+// While the bus is stopped, local clients notice nothing, and Emit says when an event
 // can't be published.
 func TestStoppedBus(t *testing.T) {
 	t.Parallel()
@@ -233,7 +232,7 @@ func TestStoppedBus(t *testing.T) {
 	})
 }
 
-// fail changes the faults of a bus that was good so far.
+// fail gives a perfect bus faults.
 func (b *Bus) fail(seed uint64, faults Faults) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -14,24 +14,23 @@ import (
 	"github.com/socketio-go/socketio"
 )
 
-// A client is in the namespace of the test. It speaks polling, which takes
-// nothing but net/http.
+// A client is in the namespace of the test. It uses polling, which needs only net/http.
 type client struct {
 	t      testing.TB
 	name   string
 	id     string
-	socket *socketio.Socket // its server's end
+	socket *socketio.Socket // the server's socket
 	http   *http.Client
 	url    string
-	prefix string // of packets' payloads, "/namespace,"
+	prefix string // of the payloads of packets: "/namespace,"
 	acks   int
-	pid    string   // by which a session is recovered
-	offset string   // of the last event, if there is recovery
+	pid    string   // private id
+	offset string   // of the last event, with recovery
 	unread []string // packets
-	probed bool     // an event that tells whether a room is heard of has come
+	probed bool     // the event that proves the subscription to a room has arrived
 }
 
-// probe is that event. Tests see nothing of it.
+// probe is that event. Tests do not see it.
 const probe = `["probe"]`
 
 const separator = "\x1e"
@@ -46,7 +45,7 @@ func (srv *server) open(name, auth string) *client {
 	}
 	c.url += "&sid=" + open.SID
 	c.write("40" + c.prefix + auth)
-	var before []string // a session that is recovered may begin with what was missed
+	var before []string // a resumed session may begin with missed events
 	packet := c.next()
 	for ; !strings.HasPrefix(packet, "40"); packet = c.next() {
 		before = append(before, packet)
@@ -76,33 +75,33 @@ func (srv *server) connect(name string, rooms ...string) *client {
 	return c
 }
 
-// nameKey is where a socket's values say which client it is.
+// nameKey is the key of the client's name among a socket's values.
 const nameKey = socketio.Key[string]("name")
 
-// sync waits until the server has handled what was written, and returns what
-// has been received before that.
+// sync waits until the server has handled what was written, and returns what was
+// received before that.
 func (c *client) sync() (before []string) {
 	c.t.Helper()
 	c.acks++
 	c.write(fmt.Sprintf(`42%s%d["sync"]`, c.prefix, c.acks))
-	answer := fmt.Sprintf(`43%s%d[]`, c.prefix, c.acks)
-	for packet := c.next(); packet != answer; packet = c.next() {
+	response := fmt.Sprintf(`43%s%d[]`, c.prefix, c.acks)
+	for packet := c.next(); packet != response; packet = c.next() {
 		before = append(before, packet)
 	}
 	return before
 }
 
-// event returns the next event: its payload, with bytes in hexadecimal behind it.
+// event returns the next event: its payload, followed by its binary data in hexadecimal.
 func (c *client) event() string {
 	c.t.Helper()
 	e, id := c.request()
 	if id != "" {
-		c.t.Fatalf("%s: %s asks for an answer", c.name, e)
+		c.t.Fatalf("%s: %s requests an ack", c.name, e)
 	}
 	return e
 }
 
-// question returns the next event, and the id to answer it with.
+// request returns the next event, and the id for its ack.
 func (c *client) request() (event, id string) {
 	c.t.Helper()
 	packet := c.next()
@@ -124,13 +123,13 @@ func (c *client) request() (event, id string) {
 	return event, payload[:i]
 }
 
-// answer answers a question with JSON.
-func (c *client) answer(id, args string) { c.write("43" + c.prefix + id + args) }
+// respond sends an ack with JSON arguments.
+func (c *client) respond(id, args string) { c.write("43" + c.prefix + id + args) }
 
 // leave leaves the namespace.
 func (c *client) leave() { c.write("41" + c.prefix) }
 
-// next returns the next packet. It answers heartbeats.
+// next returns the next packet. It responds to heartbeats.
 func (c *client) next() string {
 	c.t.Helper()
 	for {
@@ -168,7 +167,7 @@ func (c *client) write(packet string) {
 }
 
 func (c *client) do(method, body string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, c.url, bytes.NewReader([]byte(body)))
 	if err != nil {
@@ -186,7 +185,7 @@ func (c *client) do(method, body string) (string, error) {
 	return string(got), err
 }
 
-// inTime bounds a call that ends by itself.
+// inTime returns a context for a call that ends by itself.
 func inTime() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), patience)
+	return context.WithTimeout(context.Background(), waitLimit)
 }

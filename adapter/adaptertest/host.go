@@ -13,14 +13,14 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// patience is how long a test waits for what must happen before it gives up.
-const patience = 30 * time.Second
+// waitLimit is how long a test waits before it fails.
+const waitLimit = 30 * time.Second
 
-// A host records what a seat delivers.
+// A host keeps what a member delivers.
 type host struct {
 	t       testing.TB
 	busy    atomic.Bool // in Deliver
-	over    atomic.Bool // nothing may be delivered any more
+	left    atomic.Bool // the member has left: nothing may be delivered any more
 	changed chan struct{}
 
 	mu        sync.Mutex // guards the following
@@ -29,8 +29,8 @@ type host struct {
 	read      int64 // the last Position, or that of a message
 	malformed int
 	lost      int
-	status    []error      // what the member was like, in turn
-	probes    map[int]bool // that were delivered; tests see nothing of them
+	status    []error      // the statuses, in order
+	probes    map[int]bool // that were delivered; tests do not see them
 }
 
 func newHost(t testing.TB) *host {
@@ -42,7 +42,7 @@ func (h *host) Deliver(m *adapter.Message) {
 	if h.busy.Swap(true) {
 		h.t.Error("Deliver was called while it ran")
 	}
-	if h.over.Load() {
+	if h.left.Load() {
 		h.t.Error("Deliver was called after Leave")
 	}
 	defer h.busy.Store(false)
@@ -60,7 +60,7 @@ func (h *host) Deliver(m *adapter.Message) {
 	case c.Kind == adapter.Position:
 		h.begun = true
 	case c.Position > 0 && !h.begun:
-		h.t.Error("a recorded message was delivered before it is known where the log began")
+		h.t.Error("an entry was delivered before the first Position")
 	}
 	if err == nil {
 		h.probes[probe] = true
@@ -101,7 +101,7 @@ func (h *host) Malformed(error) {
 // next returns the oldest message that was not taken yet.
 func (h *host) next() *adapter.Message {
 	h.t.Helper()
-	timeout := time.NewTimer(patience)
+	timeout := time.NewTimer(waitLimit)
 	defer timeout.Stop()
 	for {
 		h.mu.Lock()
@@ -120,7 +120,7 @@ func (h *host) next() *adapter.Message {
 	}
 }
 
-// wantNothing checks that nothing is left that was not taken.
+// wantNothing checks that all messages were taken.
 func (h *host) wantNothing() {
 	h.t.Helper()
 	h.mu.Lock()
@@ -145,20 +145,20 @@ func clone(m *adapter.Message) *adapter.Message {
 	return &c
 }
 
-// A node is one server's side of a test of the contract.
-type node struct {
+// A peer is one server in a test of the contract.
+type peer struct {
 	*host
 	member  adapter.Member
 	cluster adapter.Adapter
 }
 
-// seats gives n servers a seat in the namespace, and waits until each knows the
-// others, and hears what is for these rooms.
-func (t *suite) seats(n int, rooms ...string) []*node {
+// peers makes n servers members of the namespace. It waits until each knows the others,
+// and receives what is published for these rooms.
+func (t *suite) peers(n int, rooms ...string) []*peer {
 	t.Helper()
-	list := make([]*node, n)
+	list := make([]*peer, n)
 	for i := range list {
-		list[i] = t.join(t.newNode(t), t.namespace)
+		list[i] = t.join(t.newServer(t), t.namespace)
 	}
 	for _, one := range list {
 		one.ready()
@@ -166,22 +166,22 @@ func (t *suite) seats(n int, rooms ...string) []*node {
 	}
 	if n > 1 {
 		for i, one := range list {
-			one.hear(list[(i+1)%n], rooms...)
+			one.receiveRooms(list[(i+1)%n], rooms...)
 		}
 	}
 	return list
 }
 
-func (t *suite) join(cluster adapter.Adapter, namespace string) *node {
-	n := &node{host: newHost(t), cluster: cluster}
+func (t *suite) join(cluster adapter.Adapter, namespace string) *peer {
+	n := &peer{host: newHost(t), cluster: cluster}
 	n.member = cluster.Join(namespace, n)
 	t.Cleanup(n.leave)
 	return n
 }
 
-// hear waits until n hears what another server publishes for each of the rooms,
-// if n is one that listens for the rooms of its server only.
-func (n *node) hear(from *node, rooms ...string) {
+// receiveRooms waits until p receives what another server publishes for each of the
+// rooms, if its member subscribes only to the rooms of its server.
+func (n *peer) receiveRooms(from *peer, rooms ...string) {
 	n.t.Helper()
 	watcher, ok := n.member.(adapter.RoomWatcher)
 	if !ok {
@@ -192,12 +192,12 @@ func (n *node) hear(from *node, rooms ...string) {
 		eventually(n.t, func() bool {
 			from.publish(&adapter.Message{Kind: adapter.Broadcast, Rooms: []string{room}, Data: fmt.Appendf(nil, `["probe",%d]`, i)})
 			return n.probed(i)
-		}, "a server hears of room %q", room)
+		}, "a server receives what is for room %q", room)
 	}
-	eventually(n.t, func() bool { // and until none is on its way any more
+	eventually(n.t, func() bool { // and until no probe is on its way any more
 		from.publish(&adapter.Message{Kind: adapter.Broadcast, Data: []byte(`["probe",-1]`)})
 		return n.probed(-1)
-	}, "a server hears what is for everybody")
+	}, "a server receives what is for all sockets")
 }
 
 // probed reports whether a probe was delivered.
@@ -207,39 +207,39 @@ func (h *host) probed(i int) bool {
 	return h.probes[i]
 }
 
-func (n *node) ready() {
+func (n *peer) ready() {
 	n.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()
 	if err := n.member.Ready(ctx); err != nil {
 		n.t.Fatalf("Ready: %v", err)
 	}
 }
 
-// leave gives up the seat, and waits until it is.
-func (n *node) leave() {
+// leave leaves the namespace, and waits until it has.
+func (n *peer) leave() {
 	n.t.Helper()
 	select {
 	case <-n.member.Leave():
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		n.t.Fatal("Leave does not end")
 	}
-	n.over.Store(true)
+	n.left.Store(true)
 }
 
-func (n *node) publish(m *adapter.Message) {
+func (n *peer) publish(m *adapter.Message) {
 	n.t.Helper()
 	if err := n.member.Publish(m); err != nil {
 		n.t.Fatalf("Publish: %v", err)
 	}
 }
 
-// wantPeers waits until as many others are known.
-func (n *node) wantPeers(want int) adapter.Peers {
+// wantPeers waits until that many other servers are known.
+func (n *peer) wantPeers(want int) adapter.Peers {
 	n.t.Helper()
 	var peers adapter.Peers
 	eventually(n.t, func() bool {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 		defer cancel()
 		var err error
 		if peers, err = n.member.Peers(ctx); err != nil {
@@ -256,7 +256,7 @@ func (n *node) wantPeers(want int) adapter.Peers {
 // eventually waits until a condition holds.
 func eventually(t testing.TB, condition func() bool, format string, args ...any) {
 	t.Helper()
-	timeout := time.NewTimer(patience)
+	timeout := time.NewTimer(waitLimit)
 	defer timeout.Stop()
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()

@@ -9,21 +9,21 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// A Line is the way from one server to its bus, which a test can break.
+// A Line is the connection of one server to its bus, which a test can break.
 type Line struct {
-	Cluster adapter.Adapter // is closed when the test ends
-	// Cut takes the bus away from this server, and Heal gives it back.
+	Cluster adapter.Adapter // it is closed when the test ends
+	// Cut breaks the connection of this server to the bus, and Heal restores it.
 	Cut, Heal func()
-	// Refuse makes the bus refuse what this server needs, and Allow ends that. They
-	// may be nil.
+	// Refuse makes the bus refuse what this server needs, and Allow ends that. They may
+	// be nil.
 	Refuse, Allow func()
-	// Never makes the bus be gone for good. It may be nil.
+	// Never makes the connection fail for good. It may be nil.
 	Never func()
 }
 
-// RunReady tests that [adapter.Member.Ready] and [adapter.Host.Status] say what the
-// member is like, whatever happens to the bus. Each call of newLine returns the line of
-// one more server; faults of one do not concern the others.
+// RunReady tests that [adapter.Member.Ready] and [adapter.Host.Status] report the state
+// of the member during faults of the bus. Each call of newLine returns the Line of one
+// more server. The faults of one do not affect the others.
 func RunReady(t *testing.T, newLine func(t testing.TB) Line) {
 	t.Helper()
 	for _, test := range []struct {
@@ -43,30 +43,31 @@ func RunReady(t *testing.T, newLine func(t testing.TB) Line) {
 	}
 }
 
-// isReady asks whether a member is ready now.
+// isReady returns nil if a member is ready now.
 func isReady(m adapter.Member) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
 	return m.Ready(ctx)
 }
 
-// joinLine takes a place for a server that does not have to be ready.
-func joinLine(t *testing.T, l Line) *node {
-	n := &node{host: newHost(t), cluster: l.Cluster}
+// joinLine makes a server a member without waiting until it is ready.
+func joinLine(t *testing.T, l Line) *peer {
+	n := &peer{host: newHost(t), cluster: l.Cluster}
 	n.member = l.Cluster.Join(namespace(), n)
 	t.Cleanup(n.leave)
 	return n
 }
 
-// wantStatus waits until the host was told last that the member is ready or not.
-func (n *node) wantStatus(ready bool) {
+// wantStatus waits until the last status says that the member is ready, or that it is
+// not.
+func (n *peer) wantStatus(ready bool) {
 	n.t.Helper()
 	eventually(n.t, func() bool {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		last := len(n.status) - 1
 		return last >= 0 && (n.status[last] == nil) == ready
-	}, "the host is told whether the member is ready: %t", ready)
+	}, "the status says whether the member is ready: %t", ready)
 }
 
 func testBefore(t *testing.T, l Line) {
@@ -82,7 +83,7 @@ func testBefore(t *testing.T, l Line) {
 
 func testOutage(t *testing.T, l Line, begin, end func()) {
 	if begin == nil {
-		return // it can't happen to this bus
+		return // this bus has no such fault
 	}
 	n := joinLine(t, l)
 	n.ready()
@@ -92,7 +93,7 @@ func testOutage(t *testing.T, l Line, begin, end func()) {
 		eventually(t, func() bool { return isReady(n.member) != nil }, "the member is not ready")
 		n.wantStatus(false)
 		if err := isReady(n.member); err == nil {
-			t.Error("the member is ready, and the host has been told that it is not")
+			t.Error("the member is ready, and its status says that it is not")
 		}
 		end()
 		n.ready()
@@ -102,7 +103,7 @@ func testOutage(t *testing.T, l Line, begin, end func()) {
 
 func testRefused(t *testing.T, l Line) {
 	if l.Refuse == nil {
-		return // it can't happen to this bus
+		return // this bus has no such fault
 	}
 	l.Refuse()
 	n := joinLine(t, l)
@@ -117,22 +118,22 @@ func testRefused(t *testing.T, l Line) {
 
 func testNever(t *testing.T, l Line) {
 	if l.Never == nil {
-		return // it can't happen to this bus
+		return // this bus has no such fault
 	}
 	n := joinLine(t, l)
 	n.ready()
 	l.Never()
 	n.wantStatus(false)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	if err := n.member.Ready(ctx); err == nil || ctx.Err() != nil {
 		t.Errorf("Ready without a bus: %v", err)
 	}
 }
 
-// testReadyAtTheEnd checks Ready of a member that leaves or has left.
+// testReadyAtTheEnd checks Ready of a member that is leaving or has left.
 func testReadyAtTheEnd(t *suite) {
-	n := t.seats(1)[0]
+	n := t.peers(1)[0]
 	n.wantStatus(true)
 	if err := n.member.Ready(t.Context()); err != nil {
 		t.Errorf("Ready: %v", err)

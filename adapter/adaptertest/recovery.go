@@ -19,7 +19,7 @@ func (t *suite) recovering(n int) *servers {
 	s := &servers{t: t}
 	list := make([]*server, n)
 	for i := range list {
-		list[i] = newServerWith(t, t.newNode(t), t.namespace, socketio.Options{Recovery: &socketio.Recovery{}})
+		list[i] = newServerWith(t, t.newServer(t), t.namespace, socketio.Options{Recovery: &socketio.Recovery{}})
 	}
 	s.a, s.b = list[0], list[1]
 	if n > 2 {
@@ -29,7 +29,7 @@ func (t *suite) recovering(n int) *servers {
 	return s
 }
 
-// numbered returns the next event, and notes its offset.
+// numbered returns the next event, and keeps its offset.
 func (c *client) numbered() string {
 	c.t.Helper()
 	head, binary, _ := strings.Cut(c.event(), "] ")
@@ -53,7 +53,7 @@ func (c *client) wantNumbered(want ...string) {
 	}
 }
 
-// cut ends a client's session as a network does, and waits until its server knows.
+// cut breaks a client's connection, and waits until its server has noticed.
 func (srv *server) cut(c *client) {
 	srv.t.Helper()
 	c.write("1")
@@ -63,7 +63,7 @@ func (srv *server) cut(c *client) {
 	}, "a server notices that %s is gone", c.name)
 }
 
-// recover connects a client again. Its session may still be on its way.
+// recover connects a client again. Its session may still be on its way to the bus.
 func (srv *server) recover(c *client) *client {
 	srv.t.Helper()
 	auth := fmt.Sprintf(`{"pid":%q,"offset":%q}`, c.pid, c.offset)
@@ -76,7 +76,7 @@ func (srv *server) recover(c *client) *client {
 		return again.id == c.id
 	}, "%s recovers", c.name)
 	again.offset = c.offset
-	eventually(srv.t, func() bool { // the answer may be here before
+	eventually(srv.t, func() bool { // the response may have arrived already
 		s, ok := srv.ns.LocalSocket(c.id)
 		return ok && s.Recovered()
 	}, "the server knows that %s has recovered", c.name)
@@ -126,7 +126,7 @@ func testRecovery(t *suite) {
 		c.wantNumbered(fmt.Sprintf(`["live",%d]`, round))
 	}
 	at.cut(c)
-	lost := at.open("eve", fmt.Sprintf(`{"pid":%q,"offset":%q}`, "nonsense", c.offset))
+	lost := at.open("eve", fmt.Sprintf(`{"pid":%q,"offset":%q}`, "malformed", c.offset))
 	if lost.id == c.id {
 		t.Error("a stranger has recovered a session")
 	}
@@ -162,7 +162,7 @@ func testRecoveryInMiddleware(t *suite) {
 	for event := c.numbered(); event != `["four"]`; event = c.numbered() {
 		got = append(got, event)
 	}
-	// There is a "three" for each time that she tried.
+	// There is a "three" for each attempt to recover.
 	if got[0] != `["two"]` || slices.ContainsFunc(got[1:], func(event string) bool { return event != `["three"]` }) {
 		t.Errorf("got %q", got)
 	}

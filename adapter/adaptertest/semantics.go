@@ -11,18 +11,18 @@ import (
 	"github.com/socketio-go/socketio"
 )
 
-// semantics has the tests of what servers and their clients see.
+// semantics has the tests of what servers and their clients observe.
 var semantics = []struct {
 	name string
 	run  func(s *servers)
 }{
 	{"emit", (*servers).testEmit},
-	{"emit with answers", (*servers).testAcks},
-	{"emit with answers that fail to come", (*servers).testMissingAcks},
-	{"a server leaves while it is asked", (*servers).testShutdown},
-	{"look at sockets", (*servers).testFetch},
+	{"emit with acks", (*servers).testAcks},
+	{"emit with acks that do not come", (*servers).testMissingAcks},
+	{"a server leaves during a request", (*servers).testShutdown},
+	{"fetch sockets", (*servers).testFetch},
 	{"move sockets", (*servers).testCommands},
-	{"what was moved is there when that returns", (*servers).testMoved},
+	{"sockets have moved when the call returns", (*servers).testMoved},
 	{"server-side events", (*servers).testServerSide},
 }
 
@@ -34,8 +34,8 @@ func (s *servers) testEmit() {
 		emit func() error
 		want string
 	}{
-		{"everybody", func() error { return io.Emit("e") }, "ada bob cem dan"},
-		{"everybody but the sender", func() error { return ada.Broadcast().Emit("e") }, "bob cem dan"},
+		{"all sockets", func() error { return io.Emit("e") }, "ada bob cem dan"},
+		{"all but the sender", func() error { return ada.Broadcast().Emit("e") }, "bob cem dan"},
 		{"a room", func() error { return io.To("room1").Emit("e") }, "ada bob"},
 		{"a room on another server", func() error { return io.Room("room3").Emit("e") }, "cem"},
 		{"a room but the sender", func() error { return ada.To("room1").Emit("e") }, "bob"},
@@ -50,7 +50,7 @@ func (s *servers) testEmit() {
 		{"compressed", func() error { return io.To("room1").Compress(true).Emit("e") }, "ada bob"},
 		{"not compressed", func() error { return io.To("room3").Compress(false).Emit("e") }, "cem"},
 		{"this server only", func() error { return io.Local().Emit("e") }, "ada"},
-		{"nobody", func() error { return io.To("nobody").Emit("e") }, ""},
+		{"no socket", func() error { return io.To("empty").Emit("e") }, ""},
 	} {
 		if err := line.emit(); err != nil {
 			s.t.Errorf("%s: %v", line.name, err)
@@ -66,33 +66,33 @@ func (s *servers) testEmit() {
 	s.wantReceived(s.a, "cem: "+arguments, "dan: "+arguments)
 }
 
-// ask asks clients, and answers for them as reply says, by their names. It ends
-// by its context, if cancel is not nil, when all that is to come has come.
+// ask emits an event with acks. The clients respond as reply says, by their names. If
+// cancel is not nil, it is called when all acks that are expected have been sent.
 func (s *servers) ask(ctx context.Context, e socketio.Emitter, reply map[*client]string, cancel func()) ([]socketio.Reply, error) {
 	s.t.Helper()
-	var answered, settled sync.WaitGroup
+	var acked, delivered sync.WaitGroup
 	for c, args := range reply {
-		answered.Go(func() {
+		acked.Go(func() {
 			_, id := c.request()
 			switch args {
 			case "":
 			case "leave":
 				c.leave()
 			default:
-				c.answer(id, args)
+				c.respond(id, args)
 			}
 		})
 	}
 	if cancel != nil {
-		settled.Go(func() {
-			answered.Wait()
-			s.wantSettled()
+		delivered.Go(func() {
+			acked.Wait()
+			s.wantDelivered()
 			cancel()
 		})
 	}
 	replies, err := e.EmitWithAck(ctx, "q", "?")
-	answered.Wait()
-	settled.Wait()
+	acked.Wait()
+	delivered.Wait()
 	return replies, err
 }
 
@@ -105,17 +105,17 @@ func (s *servers) testAcks() {
 		reply map[*client]string
 		want  []string
 	}{
-		{"everybody", s.a.ns.Broadcast(), map[*client]string{s.ada: `["ada"]`, s.bob: `["bob"]`, s.cem: `["cem"]`, s.dan: `["dan"]`},
+		{"all sockets", s.a.ns.Broadcast(), map[*client]string{s.ada: `["ada"]`, s.bob: `["bob"]`, s.cem: `["cem"]`, s.dan: `["dan"]`},
 			[]string{`"ada"`, `"bob"`, `"cem"`, `"dan"`}},
 		{"others only", s.a.ns.To("room2", "room3"), map[*client]string{s.bob: `[1]`, s.cem: `[{"x":2}]`}, []string{`1`, `{"x":2}`}},
 		{"this server only", s.a.ns.Local(), map[*client]string{s.ada: `[1]`}, []string{`1`}},
-		{"everybody but the sender", s.bob.socket.Broadcast(), map[*client]string{s.ada: `[1]`, s.cem: `[2]`, s.dan: `[3]`}, []string{`1`, `2`, `3`}},
-		{"nobody", s.a.ns.To("nobody"), nil, nil},
-		{"an answer without arguments", s.a.ns.To("room3"), map[*client]string{s.cem: `[]`}, []string{""}},
+		{"all but the sender", s.bob.socket.Broadcast(), map[*client]string{s.ada: `[1]`, s.cem: `[2]`, s.dan: `[3]`}, []string{`1`, `2`, `3`}},
+		{"no socket", s.a.ns.To("empty"), nil, nil},
+		{"an ack without arguments", s.a.ns.To("room3"), map[*client]string{s.cem: `[]`}, []string{""}},
 	} {
 		replies, err := s.ask(ctx, test.of, test.reply, nil)
 		if got := sorted(replies); err != nil || !slices.Equal(got, test.want) {
-			s.t.Errorf("%s: answered with %q, %v, want %q", test.name, got, err, test.want)
+			s.t.Errorf("%s: got %q, %v, want %q", test.name, got, err, test.want)
 		}
 	}
 	go func() { // ends with the call below
@@ -124,7 +124,7 @@ func (s *servers) testAcks() {
 	}()
 	replies, err := s.a.ns.To("room3").EmitWithAck(ctx, "q", []byte{7})
 	if got := sorted(replies); err != nil || !slices.Equal(got, []string{`{"_placeholder":true,"num":0} 010203`}) {
-		s.t.Errorf("with binary data: answered with %q, %v", got, err)
+		s.t.Errorf("with binary data: got %q, %v", got, err)
 	}
 	s.wantReceived(s.a)
 }
@@ -134,25 +134,25 @@ func (s *servers) testMissingAcks() {
 	defer cancel()
 	replies, err := s.ask(ctx, s.a.ns.Broadcast(), map[*client]string{s.ada: `[1]`, s.bob: `[2]`, s.cem: "", s.dan: ""}, cancel)
 	if !errors.Is(err, context.Canceled) {
-		s.t.Errorf("two are silent: %v", err)
+		s.t.Errorf("two clients do not respond: %v", err)
 	}
 	missing := context.Canceled.Error()
 	if got := sorted(replies); !slices.Equal(got, []string{"1", "2", missing, missing}) {
-		s.t.Errorf("two are silent: answered with %q", got)
+		s.t.Errorf("two clients do not respond: got %q", got)
 	}
-	s.cem.answer("0", `["late"]`) // to a question that nobody has asked
+	s.cem.respond("0", `["late"]`) // an ack that was not requested
 	s.wantReceived(s.a)
 
 	ctx, cancel = inTime()
 	defer cancel()
 	var end func()
-	if slices.Contains(s.t.lacks, FailedAnswers) {
+	if slices.Contains(s.t.lacks, FailedAcks) {
 		end = cancel
 	}
 	replies, err = s.ask(ctx, s.a.ns.To("room1", "room3"), map[*client]string{s.ada: `[1]`, s.bob: `[2]`, s.cem: "leave"}, end)
 	got := sorted(replies)
 	if (err != nil) != (end != nil) || len(got) != 3 || got[0] != "1" || got[1] != "2" {
-		s.t.Errorf("one has left: answered with %q, %v", got, err)
+		s.t.Errorf("one has left: got %q, %v", got, err)
 	}
 	s.cem = s.connect(s.c, "cem", "room3")
 	s.wantReceived(s.a)
@@ -163,7 +163,7 @@ func (s *servers) testShutdown() {
 	defer cancel()
 	asked := make(chan struct{})
 	go func() { // ends with the shutdown
-		s.cem.request() // and never answers
+		s.cem.request() // and never responds
 		close(asked)
 		s.cem.wantEnd()
 	}()
@@ -175,7 +175,7 @@ func (s *servers) testShutdown() {
 		if err := s.c.Shutdown(ctx); err != nil {
 			s.t.Errorf("Shutdown: %v", err)
 		}
-		if slices.Contains(s.t.lacks, FailedAnswers) {
+		if slices.Contains(s.t.lacks, FailedAcks) {
 			cancel()
 		}
 	})
@@ -185,8 +185,8 @@ func (s *servers) testShutdown() {
 		s.t.Fatal("a server that had left was waited for")
 	}
 	got := sorted(replies)
-	if !slices.Contains(s.t.lacks, FailedAnswers) && (len(got) < 3 || !slices.Equal(got[:3], []string{"1", "2", "3"})) {
-		s.t.Errorf("answered with %q, %v", got, err)
+	if !slices.Contains(s.t.lacks, FailedAcks) && (len(got) < 3 || !slices.Equal(got[:3], []string{"1", "2", "3"})) {
+		s.t.Errorf("got %q, %v", got, err)
 	}
 	s.wantServers(s.a, s.b)
 	ctx, cancel = inTime()
@@ -208,7 +208,7 @@ func (s *servers) testFetch() {
 		{"a room", s.c.ns.To("room1"), []string{"ada in room1", "bob in room1 room2"}},
 		{"all but a room", s.b.ns.Except("room1"), []string{"cem in room3", "dan in "}},
 		{"one", s.a.ns.To(s.dan.id), []string{"dan in "}},
-		{"nobody", s.a.ns.To("nobody"), nil},
+		{"no socket", s.a.ns.To("empty"), nil},
 		{"this server only", s.b.ns.Local(), []string{"bob in room1 room2", "dan in "}},
 	} {
 		sockets, err := test.of.Sockets(ctx)
@@ -245,15 +245,15 @@ func (s *servers) testCommands() {
 		}
 	}
 	command(s.a.ns.To("room2", "room3").Join(ctx, "x", "y"))
-	s.wantHeard(s.a, s.bob, "x")
-	s.wantHeard(s.a, s.cem, "x")
+	s.waitForRooms(s.a, s.bob, "x")
+	s.waitForRooms(s.a, s.cem, "x")
 	command(s.a.ns.To("x").Emit("joined"))
 	s.wantReceived(s.a, `bob: ["joined"]`, `cem: ["joined"]`)
 	command(s.a.ns.To("room3").Leave(ctx, "x"))
 	command(s.a.ns.To("x").Emit("left"))
 	s.wantReceived(s.a, `bob: ["left"]`)
 	command(s.a.ns.Except("y").Join(ctx, "z"))
-	s.wantHeard(s.a, s.dan, "z")
+	s.waitForRooms(s.a, s.dan, "z")
 	command(s.a.ns.To("z").Emit("others"))
 	s.wantReceived(s.a, `ada: ["others"]`, `dan: ["others"]`)
 
@@ -268,8 +268,8 @@ func (s *servers) testCommands() {
 	s.wantReceived(s.a)
 }
 
-// testMoved checks that sockets of other servers have been moved when Join and Leave
-// return: what is emitted next finds them where they are.
+// testMoved checks that Join and Leave have taken effect on the sockets of other servers
+// when they return: an event that is emitted next reaches them in their rooms.
 func (s *servers) testMoved() {
 	ctx, cancel := inTime()
 	defer cancel()
@@ -297,7 +297,7 @@ func (s *servers) testMoved() {
 	}
 }
 
-// wantEnd checks that the session ends. It may be said in many ways.
+// wantEnd checks that the session ends, in whatever way.
 func (c *client) wantEnd() {
 	c.t.Helper()
 	for {
@@ -312,7 +312,7 @@ func (c *client) wantEnd() {
 }
 
 func (s *servers) testServerSide() {
-	if err := s.a.ns.ServerSideEmit("tell", "hello", []byte{1, 2}); err != nil {
+	if err := s.a.ns.ServerSideEmit("news", "hello", []byte{1, 2}); err != nil {
 		s.t.Error(err)
 	}
 	for _, srv := range []*server{s.b, s.c} {
@@ -323,32 +323,32 @@ func (s *servers) testServerSide() {
 	for text, want := range map[string]string{"hi": `"hi!"`, "refuse": `{"error":{"message":"no"}}`} {
 		replies, err := s.b.ns.ServerSideEmitWithAck(ctx, "ask", text)
 		if got := sorted(replies); err != nil || !slices.Equal(got, []string{want, want}) {
-			s.t.Errorf("%s: answered with %q, %v", text, got, err)
+			s.t.Errorf("%s: got %q, %v", text, got, err)
 		}
 	}
 	handled := make(chan struct{})
 	s.c.ns.OnServerSide("only here", func() string { close(handled); return "yes" })
 	ctx, cancel = inTime()
 	defer cancel()
-	var settled sync.WaitGroup
-	settled.Go(func() {
-		<-handled // and answered before the next event is handled
-		if err := s.a.ns.ServerSideEmit("tell", "after the question", []byte{}); err != nil {
+	var delivered sync.WaitGroup
+	delivered.Go(func() {
+		<-handled // it has responded before the next event is handled
+		if err := s.a.ns.ServerSideEmit("news", "after the request", []byte{}); err != nil {
 			s.t.Error(err)
 		}
-		s.b.wantEvents("after the question ")
-		s.c.wantEvents("after the question ")
-		s.wantSettled()
+		s.b.wantEvents("after the request ")
+		s.c.wantEvents("after the request ")
+		s.wantDelivered()
 		cancel()
 	})
 	replies, err := s.a.ns.ServerSideEmitWithAck(ctx, "only here")
-	settled.Wait()
-	var silent *socketio.NoResponseError // of 1, or of none if the others were not counted yet
-	if !errors.As(err, &silent) || silent.Count > 1 || !errors.Is(err, context.Canceled) {
-		s.t.Errorf("one does not answer: %v", err)
+	delivered.Wait()
+	var noResponse *socketio.NoResponseError // 1 server, or none if the others were not counted yet
+	if !errors.As(err, &noResponse) || noResponse.Count > 1 || !errors.Is(err, context.Canceled) {
+		s.t.Errorf("one server does not respond: %v", err)
 	}
 	if got := sorted(replies); !slices.Equal(got, []string{`"yes"`}) {
-		s.t.Errorf("one does not answer: answered with %q", got)
+		s.t.Errorf("one server does not respond: got %q", got)
 	}
 	select {
 	case event := <-s.a.events:

@@ -20,11 +20,11 @@ type server struct {
 	cluster adapter.Adapter
 	ns      *socketio.Namespace // of the test
 	net     *memnet.Server
-	events  chan string // server-side events that it was sent
+	events  chan string // server-side events that it received
 }
 
-// servers are three servers of one cluster. Ada is a client of the first, bob
-// and dan of the second, cem of the third.
+// servers are three servers of one cluster. Client ada is connected to the first server,
+// bob and dan to the second, cem to the third.
 type servers struct {
 	t                  *suite
 	a, b, c            *server
@@ -35,7 +35,7 @@ func newServers(t *suite) *servers {
 	t.Helper()
 	s := &servers{t: t}
 	for _, srv := range []**server{&s.a, &s.b, &s.c} {
-		*srv = newServer(t, t.newNode(t), t.namespace)
+		*srv = newServer(t, t.newServer(t), t.namespace)
 	}
 	s.wantServers(s.a, s.b, s.c)
 	s.ada = s.connect(s.a, "ada", "room1")
@@ -45,8 +45,8 @@ func newServers(t *suite) *servers {
 	return s
 }
 
-// connect connects a client, and waits until its server hears what is for its
-// rooms.
+// connect connects a client, and waits until its server receives what is published for
+// its rooms.
 func (s *servers) connect(srv *server, name string, rooms ...string) *client {
 	s.t.Helper()
 	c := srv.connect(name, rooms...)
@@ -54,12 +54,12 @@ func (s *servers) connect(srv *server, name string, rooms ...string) *client {
 	if srv == s.a {
 		from = s.b
 	}
-	s.wantHeard(from, c, rooms...)
+	s.waitForRooms(from, c, rooms...)
 	return c
 }
 
-// wantHeard waits until what a server emits in each of the rooms reaches c.
-func (s *servers) wantHeard(from *server, c *client, rooms ...string) {
+// waitForRooms waits until c receives what a server emits in each of the rooms.
+func (s *servers) waitForRooms(from *server, c *client, rooms ...string) {
 	s.t.Helper()
 	for _, room := range append([]string{c.id}, rooms...) {
 		c.probed = false
@@ -71,20 +71,20 @@ func (s *servers) wantHeard(from *server, c *client, rooms ...string) {
 				s.t.Errorf("%s has received %q", c.name, packet)
 			}
 			return c.probed
-		}, "%s hears what is for room %q", c.name, room)
+		}, "%s receives what is for room %q", c.name, room)
 	}
 }
 
-// wantSettled waits until the first server has all that the others have
-// published so far.
-func (s *servers) wantSettled() {
+// wantDelivered waits until the first server has received everything that the others
+// have published so far.
+func (s *servers) wantDelivered() {
 	s.t.Helper()
 	for _, srv := range []*server{s.b, s.c} {
-		if err := srv.ns.ServerSideEmit("tell", "settled", []byte{}); err != nil {
+		if err := srv.ns.ServerSideEmit("news", "delivered", []byte{}); err != nil {
 			s.t.Fatal(err)
 		}
 	}
-	s.a.wantEvents("settled ", "settled ")
+	s.a.wantEvents("delivered ", "delivered ")
 }
 
 func newServer(t testing.TB, cluster adapter.Adapter, namespace string) *server {
@@ -105,7 +105,7 @@ func newServerWith(t testing.TB, cluster adapter.Adapter, namespace string, opts
 	srv.ns = srv.Of(namespace)
 	srv.ns.On("sync", func() {})
 	srv.ns.OnServerSide("there?", func() {})
-	srv.ns.OnServerSide("tell", func(text string, data []byte) { srv.events <- fmt.Sprintf("%s %x", text, data) })
+	srv.ns.OnServerSide("news", func(text string, data []byte) { srv.events <- fmt.Sprintf("%s %x", text, data) })
 	srv.ns.OnServerSide("ask", func(text string) (string, error) {
 		if text == "refuse" {
 			return "", &socketio.Error{Message: "no"}
@@ -129,7 +129,7 @@ func newServerWith(t testing.TB, cluster adapter.Adapter, namespace string, opts
 	return srv
 }
 
-// wantServers waits until these servers hear each other, and nobody else.
+// wantServers waits until exactly these servers receive from each other.
 func (s *servers) wantServers(list ...*server) {
 	s.t.Helper()
 	for _, srv := range list {
@@ -138,17 +138,17 @@ func (s *servers) wantServers(list ...*server) {
 			defer cancel()
 			replies, err := srv.ns.ServerSideEmitWithAck(ctx, "there?")
 			return err == nil && len(replies) == len(list)-1
-		}, "a server hears %d others", len(list)-1)
+		}, "a server receives from %d others", len(list)-1)
 	}
 }
 
 func (s *servers) clients() []*client { return []*client{s.ada, s.bob, s.cem, s.dan} }
 
-// end is an event behind everything that a server has emitted.
+// end is the event behind everything that a server has emitted.
 const end = `["that's all"]`
 
-// received returns what the clients have received, by their names. Everything
-// has been emitted by srv.
+// received returns what the clients have received, by their names. Everything was
+// emitted by srv.
 func (s *servers) received(srv *server) string {
 	s.t.Helper()
 	if err := srv.ns.Emit("that's all"); err != nil {
@@ -171,7 +171,7 @@ func (s *servers) wantReceived(srv *server, want ...string) {
 	}
 }
 
-// names returns which clients have received an event, once, as the only one.
+// names returns the clients that have received an event, once, and no other event.
 func (s *servers) names(srv *server, event string) string {
 	s.t.Helper()
 	var names []string
@@ -185,7 +185,7 @@ func (s *servers) names(srv *server, event string) string {
 	return strings.Join(names, " ")
 }
 
-// wantEvents checks which server-side events a server was sent.
+// wantEvents checks which server-side events a server received.
 func (srv *server) wantEvents(want ...string) {
 	srv.t.Helper()
 	for _, event := range want {
@@ -194,13 +194,13 @@ func (srv *server) wantEvents(want ...string) {
 			if got != event {
 				srv.t.Errorf("a server was sent %q, want %q", got, event)
 			}
-		case <-time.After(patience):
+		case <-time.After(waitLimit):
 			srv.t.Fatalf("a server was not sent %q", event)
 		}
 	}
 }
 
-// sorted returns what the replies say.
+// sorted returns the responses in order.
 func sorted(replies []socketio.Reply) []string {
 	var list []string
 	for _, r := range replies {

@@ -11,50 +11,50 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// The format, version 1. Whom a message is for is its subject:
+// The format, version 1. The subject says which servers a message is for:
 //
 //	socketio.<namespace>.all      every server that has the namespace
-//	socketio.<namespace>.<name>   one of them, by the name of its seat
+//	socketio.<namespace>.<name>   one of them, by the name of its member
 //
-// A message begins with what everybody looks at:
+// A message begins with its head:
 //
 //	version    1 byte: 1
 //	kind       1 byte, see below
 //	flags      1 byte: 1 volatile, 2 compress always, 4 compress never,
 //	           8 close, 16 failed, 32 only
 //	number     8 bytes, big-endian: counts what the sender sends to all servers
-//	           of the namespace, from 1; 0 means that it does not count. A
-//	           greeting has that of the last one
-//	sender     text: the name of its seat, or "emitter-" and something unique
+//	           of the namespace, from 1; 0 if it is not counted. In an announcement
+//	           and a heartbeat it is that of the last message
+//	sender     text: the name of its member, or "emitter-" and something unique
 //
-// A text is its length in bytes, as an unsigned varint, and its bytes; a list
-// is its length and its elements. Next comes what was sent before on the other
-// way, which a log is: varints of
+// A text is its length in bytes, as an unsigned varint, and its bytes. A list is its
+// length and its elements. The barrier follows: what the sender sent before on the other
+// way, the log or the subjects. It is two varints:
 //
-//	number     of the last it has recorded and has not read yet, or 0; in
-//	           the log, of the last it has sent to all
-//	position   of the last it has recorded and read, or 0
+//	number     of the last entry that the sender has appended and not yet read,
+//	           or 0; in the log, of its last message to all servers
+//	position   of the last entry that it has appended and read, or 0
 //
-// and then what says whom an event is for and who answers. It begins with its own
-// length in bytes, a varint, so that it can be read without what follows it:
+// Then follow the ID and the receivers. They begin with their length in bytes, a varint,
+// so that they can be read without what follows:
 //
 //	id         text
 //	rooms, except, targets: lists of texts
 //
-// and at last what may be long, as it came from the server, not encoded anew:
+// The payload is last. It is not encoded again:
 //
 //	count      varint
 //	timeout    varint, in nanoseconds
 //	data       text: JSON
 //	binary     list of texts: bytes that data refers to
 //
-// Greetings, by which servers know each other, end after the sender. A message
-// that is longer than NATS allows travels in parts, which follow each other on
-// its subject: each has the sender, and as its number its index from 0, and the
-// rest of it is a piece of the message. The flag 1 is that of the last.
+// Announcements and heartbeats end after the sender. A message that is longer than NATS
+// allows is sent in parts, which follow each other on its subject. Each part has the
+// sender, its index from 0 as its number, and a piece of the message. The flag 1 marks
+// the last part.
 const version = 1
 
-// Kinds on the wire. They never change.
+// The kinds on the wire. They never change.
 var wireKinds = [...]byte{
 	adapter.Broadcast:  wireBroadcast,
 	adapter.Join:       2,
@@ -70,15 +70,15 @@ var wireKinds = [...]byte{
 	adapter.Reconnect:  12,
 }
 
-// wireBroadcast is the only kind of message that is kept.
+// wireBroadcast is the only kind of message in the log.
 const wireBroadcast = 1
 
 const (
-	kindHello byte = 32 // the sender is new here, or back: who hears it answers with kindAlive
-	kindAlive byte = 33 // the sender is there
+	kindHello byte = 32 // an announcement: the sender has joined or reconnected; the response is kindAlive
+	kindAlive byte = 33 // a heartbeat
 	kindBye   byte = 34 // the sender leaves
 	kindPart  byte = 35 // a piece of a message
-	kindGap   byte = 36 // in the log: clients of the sender may have what is not there
+	kindGap   byte = 36 // in the log: clients of the sender may have events that are not in the log
 )
 
 const (
@@ -92,28 +92,28 @@ const (
 	flagLast = flagVolatile // of a part
 )
 
-// emitterPrefix begins the name of a sender that is no server.
+// emitterPrefix begins the name of an external sender.
 const emitterPrefix = adapter.ExternalSender + "-"
 
-// numberAt is where the number of a message is, and headSize where the sender.
+// numberAt is the offset of a message's number, and headSize that of its sender.
 const (
 	numberAt = 3
 	headSize = numberAt + 8
 )
 
-// setNumber numbers a message that is encoded already.
+// setNumber sets the number of an encoded message.
 func setNumber(message []byte, n uint64) {
 	binary.BigEndian.PutUint64(message[numberAt:], n)
 }
 
-// appendHead appends what every message begins with.
+// appendHead appends the head of a message.
 func appendHead(dst []byte, kind, flags byte, number uint64, sender string) []byte {
 	dst = append(dst, version, kind, flags)
 	dst = binary.BigEndian.AppendUint64(dst, number)
 	return appendText(dst, sender)
 }
 
-// appendMessage appends m, without a number.
+// appendMessage appends m with the number 0.
 func appendMessage(dst []byte, sender string, b barrier, m *adapter.Message) ([]byte, error) {
 	if int(m.Kind) >= len(wireKinds) || wireKinds[m.Kind] == 0 {
 		return nil, fmt.Errorf("socketio: nats: kind %d can't be sent", m.Kind)
@@ -164,7 +164,7 @@ func addressSize(m *adapter.Message) int {
 	return n
 }
 
-// messageSize is at least the length of m encoded.
+// messageSize returns an upper bound of the length of m encoded.
 func messageSize(m *adapter.Message) int {
 	n := headSize + textSize(maxName) + 6*binary.MaxVarintLen64 + addressSize(m) + textSize(len(m.Data))
 	for _, b := range m.Binary {
@@ -191,22 +191,23 @@ var (
 	errFormat  = errors.New("socketio: nats: a message with wrong lengths")
 )
 
-// A head is what every message begins with. It aliases the message.
+// A head is the beginning of every message. It aliases the message.
 type head struct {
 	kind, flags byte
 	number      uint64
 	sender      []byte
 	barrier     barrier
-	rest        []byte // what follows
+	rest        []byte // the rest of the message
 }
 
-// A barrier says how far what came on the other way is to be handled first.
+// A barrier says what of the sender has to be handled before a message, on the other
+// way.
 type barrier struct {
-	number   uint64 // the sender's, or 0
-	position int64  // of the sender, or 0
+	number   uint64 // of the sender's last entry or message, or 0
+	position int64  // of the sender's last entry that it has read, or 0
 }
 
-// isMessage reports whether a kind is one that servers see.
+// isMessage reports whether a kind is delivered to servers.
 func isMessage(kind byte) bool { return kind < kindHello }
 
 func decodeHead(b []byte) (h head, err error) {
@@ -237,11 +238,11 @@ func decodeHead(b []byte) (h head, err error) {
 // A decoder decodes messages one after another.
 type decoder struct {
 	m      adapter.Message
-	sender string // the last, so that one who sends often is allocated once
+	sender string // of the last message, so that a repeated name is not allocated again
 }
 
-// decode returns the message whose head is h. It aliases what h aliases, and is
-// valid until the next. What it allocates is bounded by the length of h.rest.
+// decode returns the message with the head h. It aliases the same memory as h, and is
+// valid until the next call. What it allocates is bounded by the length of h.rest.
 func (d *decoder) decode(h head) (*adapter.Message, error) {
 	if d.sender != string(h.sender) {
 		d.sender = string(h.sender)
@@ -266,7 +267,7 @@ func (d *decoder) decode(h head) (*adapter.Message, error) {
 		return nil, err
 	}
 	r := reader[[]byte]{rest: h.rest}
-	address := reader[string]{rest: string(r.text())} // one allocation for all of its texts
+	address := reader[string]{rest: string(r.text())} // one allocation for all texts of the address
 	m.ID = address.text()
 	m.Rooms = address.list(m.Rooms)
 	m.Except = address.list(m.Except)
@@ -300,7 +301,7 @@ func (d *decoder) flags(flags byte) error {
 // keptElements bounds the lists that a decoder keeps for the next message.
 const keptElements = 1024
 
-// forget lets go of what the last message referred to.
+// release drops references to the last message.
 func (d *decoder) release() {
 	m := &d.m
 	clear(m.Binary)
@@ -309,7 +310,7 @@ func (d *decoder) release() {
 	}
 }
 
-// A reader takes a message apart.
+// A reader decodes a message.
 type reader[S ~string | ~[]byte] struct {
 	rest   S
 	failed bool

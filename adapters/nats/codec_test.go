@@ -13,7 +13,7 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// sample uses everything that a message can say.
+// sample uses every part of a message.
 func sample() *adapter.Message {
 	return &adapter.Message{
 		Kind: adapter.Broadcast, ID: "0123456789abcdef", Rooms: []string{"a", "", "Straße"}, Except: []string{"b"},
@@ -33,8 +33,8 @@ func TestFormat(t *testing.T) {
 	}
 	setNumber(got, 258)
 	want := "01" + "01" + "03" + "0000000000000102" + "02" + "6162" + // head
-		"03" + "ac02" + // behind what
-		"0c" + "026964" + "01" + "0178" + "02" + "0179" + "017a" + "00" + // for whom
+		"03" + "ac02" + // the barrier
+		"0c" + "026964" + "01" + "0178" + "02" + "0179" + "017a" + "00" + // the receivers
 		"00" + "c801" + "05" + "5b2265225d" + "01" + "01" + "07"
 	if hex.EncodeToString(got) != want {
 		t.Errorf("got  %x\nwant %s", got, want)
@@ -80,7 +80,7 @@ func TestEverythingIsExpressible(t *testing.T) {
 	}
 }
 
-func TestAnEmitterIsNoSeat(t *testing.T) {
+func TestAnEmitterIsNoPeer(t *testing.T) {
 	t.Parallel()
 	b, _ := appendMessage(nil, emitterPrefix+"1", barrier{}, &adapter.Message{Kind: adapter.Broadcast})
 	h, _ := decodeHead(b)
@@ -175,7 +175,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		m := sample()
 		m.Kind = adapter.Kind(kind)
-		b, err := appendMessage(nil, "a-seat", barrier{1, 2}, m)
+		b, err := appendMessage(nil, "a-member", barrier{1, 2}, m)
 		if err != nil {
 			f.Fatal(err)
 		}

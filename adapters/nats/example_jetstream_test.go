@@ -14,8 +14,8 @@ import (
 	"github.com/socketio-go/socketio/adapters/nats"
 )
 
-// A server whose clients recover their sessions on any other of the cluster. NATS is
-// part of this program only for the example's sake.
+// A server whose clients recover their sessions on any other server of the cluster. NATS
+// is part of this program only to make the example complete.
 func ExampleNewJetStream() {
 	dir, err := os.MkdirTemp("", "jetstream")
 	if err != nil {
@@ -42,7 +42,7 @@ func ExampleNewJetStream() {
 	defer cluster.Close()
 	io := socketio.NewServer(&socketio.Options{Adapter: cluster, Recovery: &socketio.Recovery{Window: 2 * time.Minute}})
 	defer io.Close()
-	if err := io.Ready(context.Background()); err != nil { // perhaps JetStream is not enabled
+	if err := io.Ready(context.Background()); err != nil { // JetStream may not be enabled
 		log.Fatal(err)
 	}
 	fmt.Println("events are kept")

@@ -13,8 +13,8 @@ import (
 	"github.com/socketio-go/socketio/adapters/nats"
 )
 
-// Two servers that share a NATS server, which is part of this program only for
-// the example's sake, and an emitter.
+// Two servers and an emitter share a NATS server, which is part of this program only to
+// make the example complete.
 func Example() {
 	url, stop := startNATS()
 	defer stop()
@@ -26,7 +26,7 @@ func Example() {
 		}
 		cluster := nats.New(bus, nil)
 		io = socketio.NewServer(&socketio.Options{Adapter: cluster})
-		io.OnServerSide("who is there?", func() string { return name })
+		io.OnServerSide("names", func() string { return name })
 		if err := io.Ready(context.Background()); err != nil {
 			log.Fatal(err)
 		}
@@ -41,25 +41,25 @@ func Example() {
 	second, stopSecond := start("second")
 	defer stopSecond()
 
-	told := make(chan string)
-	second.OnServerSide("news", func(text string) { told <- text })
+	received := make(chan string)
+	second.OnServerSide("news", func(text string) { received <- text })
 	if err := first.ServerSideEmit("news", "from the first server"); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(<-told)
+	fmt.Println(<-received)
 
 	bus, err := natsgo.Connect(url)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer bus.Close()
-	if err := nats.NewEmitter(bus, nil).ServerSideEmit("news", "from a program that serves nobody"); err != nil {
+	if err := nats.NewEmitter(bus, nil).ServerSideEmit("news", "from a program that is not a server"); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(<-told)
+	fmt.Println(<-received)
 	// Output:
 	// from the first server
-	// from a program that serves nobody
+	// from a program that is not a server
 }
 
 func startNATS() (url string, stop func()) {

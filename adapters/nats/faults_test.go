@@ -15,18 +15,18 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// quick has heartbeats that a slow machine keeps up with, and tests too.
+// quick has heartbeats that work on a slow machine too.
 var quick = &Options{HeartbeatInterval: 50 * time.Millisecond, HeartbeatTimeout: 2 * time.Second}
 
 func TestServerRestarts(t *testing.T) {
 	t.Parallel()
 	b := newBus(t)
-	from, to := join(t, b.node(t, nil)).ready(), join(t, b.node(t, nil)).ready()
+	from, to := join(t, b.server(t, nil)).ready(), join(t, b.server(t, nil)).ready()
 	from.wantPeers(to)
 	b.stop()
 	eventually(t, func() bool { return !from.Member.(*member).a.online.Load() }, "the loss is noticed")
-	for i := range 10 { // which does not wait
-		if err := from.say(i); err != nil {
+	for i := range 10 { // without waiting
+		if err := from.publishNumber(i); err != nil {
 			t.Fatalf("Publish: %v", err)
 		}
 	}
@@ -41,10 +41,10 @@ func TestServerRestarts(t *testing.T) {
 	}
 }
 
-func TestWhatWaitedIsSentInOrder(t *testing.T) {
+func TestQueuedMessagesKeepTheirOrder(t *testing.T) {
 	t.Parallel()
 	b := newBus(t)
-	to := join(t, b.node(t, nil)).ready()
+	to := join(t, b.server(t, nil)).ready()
 	hold := newProxy(t, b.addr())
 	from := join(t, node(t, connect(t, hold.addr()), nil)).ready()
 	from.wantPeers(to)
@@ -52,14 +52,14 @@ func TestWhatWaitedIsSentInOrder(t *testing.T) {
 	eventually(t, func() bool { return !from.Member.(*member).a.online.Load() }, "the loss is noticed")
 	const n = 100
 	for i := range n {
-		if err := from.say(i); err != nil {
+		if err := from.publishNumber(i); err != nil {
 			t.Fatalf("Publish: %v", err)
 		}
 	}
 	hold.heal()
 	for i := range n {
-		if got := to.hear(); got != i {
-			t.Fatalf("heard %d, want %d", got, i)
+		if got := to.receiveNumber(); got != i {
+			t.Fatalf("received %d, want %d", got, i)
 		}
 	}
 }
@@ -73,8 +73,8 @@ func TestBacklog(t *testing.T) {
 	hold.cut()
 	eventually(t, func() bool { return !a.online.Load() }, "the loss is noticed")
 	published := 0
-	err := from.say(published)
-	for ; err == nil; err = from.say(published) {
+	err := from.publishNumber(published)
+	for ; err == nil; err = from.publishNumber(published) {
 		published++
 	}
 	if !errors.Is(err, adapter.ErrBacklog) || published < 10 || a.pending.Load() > 10<<10 {
@@ -90,14 +90,13 @@ func TestBacklog(t *testing.T) {
 	}
 }
 
-// A network that takes nothing more, and is not lost either, holds up nobody
-// but the queue.
+// A network that accepts nothing more, and is not lost either, delays only the queue.
 func TestSlowNetwork(t *testing.T) {
 	t.Parallel()
 	b := newBus(t)
 	slow := newProxy(t, b.addr())
-	a := node(t, connect(t, slow.addr(), natsgo.FlusherTimeout(patience)), &Options{MaxPending: 32 << 20})
-	from, to := join(t, a).ready(), join(t, b.node(t, nil)).ready()
+	a := node(t, connect(t, slow.addr(), natsgo.FlusherTimeout(waitLimit)), &Options{MaxPending: 32 << 20})
+	from, to := join(t, a).ready(), join(t, b.server(t, nil)).ready()
 	from.wantPeers(to)
 	slow.freeze()
 	big := &adapter.Message{Kind: adapter.Broadcast, Data: []byte(`["` + strings.Repeat("x", 1<<19) + `"]`)}
@@ -120,7 +119,7 @@ func TestPartition(t *testing.T) {
 	t.Parallel()
 	b := newBus(t)
 	between := newProxy(t, b.addr())
-	x, y := join(t, b.node(t, quick)).ready(), join(t, b.node(t, quick)).ready()
+	x, y := join(t, b.server(t, quick)).ready(), join(t, b.server(t, quick)).ready()
 	z := join(t, node(t, connect(t, between.addr()), quick)).ready()
 	x.wantPeers(y, z)
 	z.wantPeers(x, y)
@@ -129,23 +128,23 @@ func TestPartition(t *testing.T) {
 		x.wantPeers(y)
 		y.wantPeers(x)
 		z.wantPeers()
-		if err := x.say(1); err != nil {
+		if err := x.publishNumber(1); err != nil {
 			t.Errorf("Publish: %v", err)
 		}
-		if got := y.hear(); got != 1 {
-			t.Errorf("heard %d", got)
+		if got := y.receiveNumber(); got != 1 {
+			t.Errorf("received %d", got)
 		}
 		between.heal()
 		x.wantPeers(y, z)
 		y.wantPeers(x, z)
 		z.wantPeers(x, y)
-		if err := x.say(2); err != nil {
+		if err := x.publishNumber(2); err != nil {
 			t.Errorf("Publish: %v", err)
 		}
-		if got := z.hear(); got != 2 { // once, and nothing of before
-			t.Errorf("heard %d", got)
+		if got := z.receiveNumber(); got != 2 { // once, and nothing from before
+			t.Errorf("received %d", got)
 		}
-		y.hear()
+		y.receiveNumber()
 	}
 	for _, m := range []*testMember{x, y, z} {
 		if len(m.got) > 0 {
@@ -154,24 +153,24 @@ func TestPartition(t *testing.T) {
 	}
 }
 
-// A server that dies without a word is a peer no longer than the timeout.
+// A server that dies without an announcement is counted no longer than the timeout.
 func TestDeadServer(t *testing.T) {
 	t.Parallel()
 	b := newBus(t)
 	line := newProxy(t, b.addr())
-	x := join(t, b.node(t, quick)).ready()
+	x := join(t, b.server(t, quick)).ready()
 	z := join(t, node(t, connect(t, line.addr()), quick)).ready()
 	x.wantPeers(z)
-	line.freeze() // not even the connection ends
+	line.freeze() // the connection does not end either
 	x.wantPeers()
 	line.thaw()
 	x.wantPeers(z)
 }
 
-func TestGarbage(t *testing.T) {
+func TestMalformedPayloads(t *testing.T) {
 	t.Parallel()
 	b := newBus(t)
-	from, to := join(t, b.node(t, nil)).ready(), join(t, b.node(t, nil)).ready()
+	from, to := join(t, b.server(t, nil)).ready(), join(t, b.server(t, nil)).ready()
 	from.wantPeers(to)
 	conn := b.connect(t)
 	good, err := appendMessage(nil, "stranger", barrier{}, sample())
@@ -189,12 +188,12 @@ func TestGarbage(t *testing.T) {
 			if err := conn.Publish(subject("socketio", "/", recipient), data); err != nil {
 				t.Fatal(err)
 			}
-			if err := receive(t, to.garbage, "garbage"); err == nil {
+			if err := receive(t, to.malformed, "malformed"); err == nil {
 				t.Errorf("%.40q: no reason is given", data)
 			}
 		}
 	}
-	// Parts that have no beginning are those of a message that was lost.
+	// Parts without a beginning belong to a message that was lost.
 	for recipient, lost := range map[string]int{broadcastSub: 0, to.ID(): 1} {
 		for i, flags := range []byte{0, flagLast} {
 			_ = conn.Publish(subject("socketio", "/", recipient), append(appendHead(nil, kindPart, flags, uint64(i)+5, "stranger"), 1, 2, 3))
@@ -214,18 +213,18 @@ func (in *inbox) weight() int64 {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.busy {
-		return 0 // nobody can tell
+		return 0 // the loss can't be known
 	}
 	return in.size
 }
 
-// A server that handles less than it gets loses messages, and memory has a
-// bound.
+// A server that handles fewer messages than it gets loses some, and its memory is
+// bounded.
 func TestSlowHost(t *testing.T) {
 	t.Parallel()
 	b := newBus(t)
-	from := join(t, b.node(t, nil)).ready()
-	a := b.node(t, &Options{MaxPending: 1 << 20})
+	from := join(t, b.server(t, nil)).ready()
+	a := b.server(t, &Options{MaxPending: 1 << 20})
 	resume, handling := make(chan struct{}), make(chan struct{}, 1)
 	to := &testMember{t: t, host: newHost()}
 	to.deliver = func() {
@@ -256,10 +255,10 @@ func TestConnectionThatIsClosed(t *testing.T) {
 	a := node(t, conn, nil)
 	m := join(t, a).ready()
 	conn.Close()
-	eventually(t, func() bool { return errors.Is(m.say(1), natsgo.ErrConnectionClosed) }, "publishing fails")
+	eventually(t, func() bool { return errors.Is(m.publishNumber(1), natsgo.ErrConnectionClosed) }, "publishing fails")
 	late := a.Join("/late", newHost())
 	if err := late.Ready(t.Context()); err == nil {
-		t.Error("a seat is ready without a connection")
+		t.Error("a member is ready without a connection")
 	}
 	m.leave()
 	receive(t, late.Leave(), "the end of Leave")
@@ -269,12 +268,12 @@ func TestServerThatComesLater(t *testing.T) {
 	t.Parallel()
 	b := newBus(t)
 	b.stop()
-	m := join(t, b.node(t, nil, natsgo.RetryOnFailedConnect(true)))
-	if err := m.say(7); err != nil {
+	m := join(t, b.server(t, nil, natsgo.RetryOnFailedConnect(true)))
+	if err := m.publishNumber(7); err != nil {
 		t.Fatal(err)
 	}
 	b.start()
-	other := join(t, b.node(t, nil)).ready()
+	other := join(t, b.server(t, nil)).ready()
 	m.ready()
 	m.wantPeers(other)
 	other.wantPeers(m)
@@ -284,7 +283,7 @@ func TestServerThatComesLater(t *testing.T) {
 func TestLeaveWithoutAConnection(t *testing.T) {
 	t.Parallel()
 	b := newBus(t)
-	a := b.node(t, nil)
+	a := b.server(t, nil)
 	m := join(t, a).ready()
 	b.stop()
 	eventually(t, func() bool { return !a.online.Load() }, "the loss is noticed")
@@ -302,7 +301,7 @@ func TestClosedAdapter(t *testing.T) {
 	}
 	m.leave()
 	late := join(t, a)
-	if err := late.say(1); !errors.Is(err, adapter.ErrLeft) {
+	if err := late.publishNumber(1); !errors.Is(err, adapter.ErrLeft) {
 		t.Errorf("Publish: %v", err)
 	}
 	if err := late.Ready(t.Context()); !errors.Is(err, adapter.ErrLeft) {
@@ -317,10 +316,10 @@ func TestClosedAdapter(t *testing.T) {
 	}
 }
 
-func TestAnswersNeedARecipient(t *testing.T) {
+func TestResponsesNeedAReceiver(t *testing.T) {
 	t.Parallel()
 	b := newBus(t)
-	m := join(t, b.node(t, nil)).ready()
+	m := join(t, b.server(t, nil)).ready()
 	for _, to := range []string{"", "a.b", "*", ">", broadcastSub, adapter.ExternalSender, strings.Repeat("x", 100)} {
 		if err := m.Publish(&adapter.Message{Kind: adapter.Acked, To: to}); !errors.Is(err, errNoSuchServer) {
 			t.Errorf("to %q: %v", to, err)
@@ -418,7 +417,7 @@ func (p *proxy) heal() {
 	p.down = false
 }
 
-// freeze lets nothing through, without ending anything.
+// freeze blocks all data, without ending a connection.
 func (p *proxy) freeze() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -435,7 +434,7 @@ func (p *proxy) thaw() {
 	}
 }
 
-// What anybody can send to a seat does not fill its memory.
+// What any program can send to a member does not fill its memory.
 func TestPartsOfManySenders(t *testing.T) {
 	t.Parallel()
 	in := inbox{host: newHost(), limit: 1 << 20, assemblies: make(map[string]*assembly)}

@@ -9,8 +9,8 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// An inbox holds what a seat has received until its server has handled it. One
-// goroutine of the inbox gives it to the server, and exists while there is work.
+// An inbox holds received messages until the server has handled them. One goroutine of
+// the inbox delivers them. It exists while there is work.
 type inbox struct {
 	host    adapter.Host
 	limit   int64
@@ -18,11 +18,11 @@ type inbox struct {
 
 	mu         sync.Mutex // guards the following
 	queue      []delivery
-	size       int64 // bytes in queue and assemblies, and in what deliver handles
+	size       int64 // bytes in queue and assemblies, and of the message that deliver handles
 	assemblies map[string]*assembly
 	busy       bool          // deliver runs
-	idle       chan struct{} // closed when it ends; nil if nobody waits for that
-	room       chan struct{} // closed when something was queued or handled; nil if nobody waits for that
+	idle       chan struct{} // closed when deliver returns; nil if nothing waits for that
+	room       chan struct{} // closed when a message was queued or handled; nil if nothing waits for that
 	ended      bool
 	order      orderBuffer
 }
@@ -30,19 +30,19 @@ type inbox struct {
 // A delivery is a message for the server.
 type delivery struct {
 	head
-	position int64 // in the log, or 0
+	position int64 // of a log entry, or 0
 }
 
-// kindPosition is a delivery that says how far the log has been read.
+// kindPosition marks a delivery that reports how far the log has been read.
 const kindPosition byte = 255
 
-// maxAssemblies bounds the senders of whom parts are kept.
+// maxAssemblies bounds the number of senders with incomplete messages.
 const maxAssemblies = 1000
 
 var errTooSlow = errors.New("socketio: nats: messages come faster than they are handled")
 
-// put queues a message of which kept bytes are counted already. Its loss counts
-// here if its number will not show it.
+// put queues a message, of which kept bytes are already counted. It reports a loss if
+// the number of the next message will not show it.
 func (in *inbox) put(h head, direct bool, kept int64) {
 	size := cost(h)
 	in.mu.Lock()
@@ -55,7 +55,7 @@ func (in *inbox) put(h head, direct bool, kept int64) {
 			in.order.release(in, h)
 		}
 	} else {
-		in.order.release(in, h) // it will not come
+		in.order.release(in, h) // it is lost
 	}
 	in.mu.Unlock()
 	if full && direct {
@@ -68,11 +68,11 @@ func (in *inbox) add(d delivery) {
 	in.queue = append(in.queue, d)
 	if !in.busy {
 		in.busy = true
-		go in.deliver() // until the queue is empty or the inbox has ended, which waits for it
+		go in.deliver() // until the queue is empty or the inbox has ended; end waits for it
 	}
 }
 
-// wake lets read look again. The caller holds mu.
+// wake wakes read. The caller holds mu.
 func (in *inbox) wake() {
 	if in.room != nil {
 		close(in.room)
@@ -80,8 +80,8 @@ func (in *inbox) wake() {
 	}
 }
 
-// greeted notes what another seat had sent to all when it said that it is there:
-// what was before that is not awaited.
+// announced notes the number of the sender's last message to all servers. The messages
+// before the announcement are not awaited.
 func (in *inbox) announced(h head) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -89,7 +89,7 @@ func (in *inbox) announced(h head) {
 	in.order.release(in, h)
 }
 
-// force queues deliveries that are bounded elsewhere.
+// forceDelivery queues deliveries that are bounded elsewhere.
 func (in *inbox) forceDelivery(list ...delivery) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -102,8 +102,8 @@ func (in *inbox) forceDelivery(list ...delivery) {
 	}
 }
 
-// read queues what was read from the log up to a position, when there is room
-// for it, and what was sent before it is queued.
+// read queues what was read from the log up to a position. It waits until there is room
+// for it, and until the messages that were sent before it are queued.
 func (in *inbox) read(ctx context.Context, d delivery) error {
 	size := cost(d.head)
 	var late <-chan time.Time
@@ -141,7 +141,7 @@ func (in *inbox) read(ctx context.Context, d delivery) error {
 	}
 }
 
-// assemble takes a part of a message.
+// assemble adds a part of a message.
 func (in *inbox) assemble(h head, direct bool) {
 	sender := string(h.sender)
 	in.mu.Lock()
@@ -190,7 +190,7 @@ func (in *inbox) assemble(h head, direct bool) {
 	in.put(whole, direct, int64(len(as.data)))
 }
 
-// purge forgets messages of which no part has come for that long.
+// purge drops incomplete messages that got no part during timeout.
 func (in *inbox) purge(timeout time.Duration) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -202,7 +202,7 @@ func (in *inbox) purge(timeout time.Duration) {
 	}
 }
 
-// deliver gives everything to the server.
+// deliver delivers messages until the queue is empty.
 func (in *inbox) deliver() {
 	for {
 		in.mu.Lock()
@@ -238,18 +238,18 @@ func (in *inbox) handle(d delivery) {
 		return
 	}
 	if m.Position = d.position; m.Position > 0 {
-		m.Seq = 0 // who reads the log has looked at it
+		m.Seq = 0 // the reader of the log has checked it
 	}
 	in.host.Deliver(m)
 }
 
-// cost is what a queued message takes, in bytes.
+// cost is the memory that a queued message takes, in bytes.
 func cost(h head) int64 {
-	const overhead = 256 // of the message itself, and of nats.go's
+	const overhead = 256 // of the message itself, and of nats.go
 	return int64(len(h.rest)) + overhead
 }
 
-// end forgets what is queued, and waits for what is being handled.
+// end drops the queue, and waits for the message that is being handled.
 func (in *inbox) end() {
 	in.mu.Lock()
 	in.ended = true

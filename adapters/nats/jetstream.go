@@ -12,26 +12,25 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// JetStreamOptions configures an [Adapter] that keeps events in JetStream. The
-// zero value of every field means its default. All servers of a cluster have the
-// same: the last to start decides.
+// JetStreamOptions configures an [Adapter] with a log in JetStream. The zero value of
+// every field means its default. All servers of a cluster should have the same options:
+// those of the last one to start are used.
 type JetStreamOptions struct {
 	Options
-	// Stream is the name of the stream, which is created when it is missing and
-	// updated when a server starts; that of the bucket with the sessions begins
-	// with it. Empty means Prefix, with "_" for what a name can't have.
+	// Stream is the name of the stream. It is created when it is missing, and updated
+	// when a server starts. The bucket for sessions has the name with "_sessions"
+	// appended. Empty means Prefix, with "_" for characters that a name can't have.
 	Stream string
-	// MaxAge is how long events are kept, and sessions at most. It should be more than
-	// the Window of recovery. Zero means 10 minutes.
+	// MaxAge is how long events are kept, and the longest time that sessions are. It
+	// should be more than the Window of recovery. Zero means 10 minutes.
 	MaxAge time.Duration
 	// MaxBytes bounds the stream. JetStream reserves that much. Zero means 256 MiB.
 	MaxBytes int64
 	// MaxMsgs bounds the events in the stream. Zero means no bound.
 	MaxMsgs int64
-	// Replicas is how many NATS servers keep the stream. Zero means 1.
+	// Replicas is the number of NATS servers that store the stream. Zero means 1.
 	Replicas int
-	// Memory keeps the stream and the sessions in the NATS server's memory instead of
-	// its disk.
+	// Memory stores the stream and the sessions in memory instead of on disk.
 	Memory bool
 }
 
@@ -70,23 +69,22 @@ func (o *JetStreamOptions) withDefaults() JetStreamOptions {
 	return d
 }
 
-// NewJetStream is [New] for servers with Options.Recovery, whose clients recover
-// their sessions on whatever server they come back to. Events that can be
-// recovered go through a stream of JetStream, volatile ones, those that ask for
-// answers and everything else do not. Sessions are kept in a bucket. It needs JetStream;
-// where that is not enabled, Ready says so.
+// NewJetStream is [New] for servers with Options.Recovery: clients recover their
+// sessions on any server. Events that can be recovered go through a stream of JetStream.
+// Volatile events, events with acks and all other messages do not. Sessions are kept in
+// a bucket. If JetStream is not enabled, Ready returns an error.
 //
-// An event is on its way to the clients of the same server, too, when it is
-// read from the stream. When JetStream does not take it within a second they get it
-// all the same, and it is tried for a while to hand it to the others; who
-// was cut off across such a gap gets a new session.
+// An event reaches clients, those of the same server too, when it has been read from the
+// stream. If JetStream does not accept it within a second, the clients of the same
+// server get it directly, and the adapter keeps trying for a while to append it for the
+// others. A client that was disconnected across such a gap gets a new session.
 //
-// Servers with an adapter of New and of NewJetStream don't belong into one
-// cluster. What an [Emitter] emits is delivered, but not recovered.
+// Servers with adapters of New and of NewJetStream must not be in one cluster. Events of
+// external senders are delivered, but not recovered.
 func NewJetStream(conn *natsgo.Conn, opts *JetStreamOptions) *Adapter {
 	o := opts.withDefaults()
 	js, err := jetstream.New(conn)
-	if err != nil { // of options, and there are none
+	if err != nil { // it fails only for invalid options
 		panic(err)
 	}
 	j := &jetStream{js: js, opts: o}
@@ -98,18 +96,18 @@ func NewJetStream(conn *natsgo.Conn, opts *JetStreamOptions) *Adapter {
 type jetStream struct {
 	js   jetstream.JetStream
 	opts JetStreamOptions
-	made atomic.Bool // the stream and the bucket have been there
+	made atomic.Bool // the stream and the bucket were found or created
 	kv   atomic.Pointer[jetstream.KeyValue]
-	// How long a server waits for what it has recorded to come back from the log, in
+	// How long a server waits for its own events to come back from the log, in
 	// nanoseconds.
 	timeout atomic.Int64
 }
 
-// duplicates is how long JetStream knows which messages it has.
+// duplicates is how long JetStream recognizes a message that was sent again.
 func (j *jetStream) duplicates() time.Duration { return min(2*time.Minute, j.opts.MaxAge) }
 
-// stream returns the stream, with its present state, after it has made it if there
-// is none.
+// stream returns the stream with its present state. It creates the stream if it is
+// missing.
 func (j *jetStream) stream(ctx context.Context) (jetstream.Stream, error) {
 	if j.made.Load() {
 		stream, err := j.js.Stream(ctx, j.opts.Stream)
@@ -134,7 +132,7 @@ func (j *jetStream) stream(ctx context.Context) (jetstream.Stream, error) {
 		Duplicates:  j.duplicates(),
 	})
 	if errors.Is(err, natsgo.ErrNoResponders) {
-		err = jetstream.ErrJetStreamNotEnabled // nobody else would respond
+		err = jetstream.ErrJetStreamNotEnabled // no other response is possible
 	}
 	if err != nil {
 		return nil, fmt.Errorf("socketio: nats: making stream %q: %w", j.opts.Stream, err)
@@ -156,12 +154,12 @@ func (j *jetStream) stream(ctx context.Context) (jetstream.Stream, error) {
 
 func (j *jetStream) bucket() string { return j.opts.Stream + "_sessions" }
 
-// isHopeless reports whether an error will not pass by itself.
+// isPermanent reports whether an error will last until the configuration changes.
 func isPermanent(err error) bool {
 	return errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
 }
 
-// baseOf returns the position before the first of a stream. It grows faster than
-// the numbers of messages, so that positions in a stream that was made anew are
-// beyond those of the one before.
+// baseOf returns the position before the first entry of a stream. It grows faster than
+// sequence numbers, so positions in a recreated stream are greater than those in the
+// earlier one.
 func baseOf(info *jetstream.StreamInfo) int64 { return info.Created.UnixMicro() }

@@ -18,7 +18,7 @@ func newStore(t testing.TB) *bus {
 	return b
 }
 
-// log returns the adapter of one more server, which records.
+// log returns the adapter of one more server, with a log.
 func (b *bus) log(t testing.TB, opts *JetStreamOptions, natsOpts ...natsgo.Option) *Adapter {
 	t.Helper()
 	return logTo(t, b.connect(t, natsOpts...), opts)
@@ -27,7 +27,7 @@ func (b *bus) log(t testing.TB, opts *JetStreamOptions, natsOpts ...natsgo.Optio
 func logTo(t testing.TB, conn *natsgo.Conn, opts *JetStreamOptions) *Adapter {
 	t.Helper()
 	a := NewJetStream(conn, opts)
-	a.jetStream.timeout.Store(int64(patience)) // what comes late on a slow machine is not given up
+	a.jetStream.timeout.Store(int64(waitLimit)) // an event that comes back late on a slow machine does not time out
 	t.Cleanup(func() {
 		if err := a.Close(); err != nil {
 			t.Errorf("Close: %v", err)

@@ -13,13 +13,13 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// A condition is one of those under which a seat hears the others and is heard.
+// A condition is necessary for a member to be connected.
 type condition int
 
 const (
-	attached   condition = iota // subscribed, and allowed to publish
+	attached   condition = iota // it is subscribed, and allowed to publish
 	logging                     // the log can be read
-	conditions                  // how many there are
+	conditions                  // the number of conditions
 )
 
 var (
@@ -27,18 +27,18 @@ var (
 	errDisconnected = errors.New("socketio: nats: the connection is lost")
 )
 
-// A link is what of the conditions holds.
+// A link says which conditions hold.
 type link struct {
 	mu      sync.Mutex // guards the following
 	missing [conditions]error
-	changed chan struct{} // closed when that changes, or when the seat is left
+	changed chan struct{} // closed and replaced when missing changes; closed when the member leaves
 	left    bool
-	seen    error // the last error of the connection that was looked at
-	busy    bool  // somebody attaches
-	again   bool  // and is to begin anew
+	seen    error // the last error of the connection that was handled
+	busy    bool  // keepAttaching runs
+	again   bool  // and has to start again
 	tasks   sync.WaitGroup
 
-	statusMu   sync.Mutex // held while the host is told; guards the following
+	statusMu   sync.Mutex // held while the status is reported; guards the following
 	lastStatus error
 }
 
@@ -50,7 +50,7 @@ func (l *link) begin(log bool) {
 	}
 }
 
-// reason returns why the seat is not ready, or nil. The caller holds mu.
+// reason returns why the member is not ready, or nil. The caller holds mu.
 func (l *link) reason() error {
 	var first error
 	for _, err := range l.missing {
@@ -61,7 +61,7 @@ func (l *link) reason() error {
 	return first
 }
 
-// note notes whether a condition holds, and tells the host of it.
+// setCondition sets whether a condition holds, and reports the status.
 func (s *member) setCondition(c condition, err error) {
 	l := &s.link
 	l.mu.Lock()
@@ -83,7 +83,7 @@ func (s *member) setCondition(c condition, err error) {
 	s.host.Status(reason)
 }
 
-// leave ends what waits for the link.
+// leave ends the calls that wait for a change.
 func (l *link) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -91,11 +91,10 @@ func (l *link) leave() {
 	close(l.changed)
 }
 
-// end waits until nothing runs any more. The seat has been left, and its ctx has
-// ended.
+// end waits until nothing runs any more. The member has left, and its ctx has ended.
 func (l *link) end() {
 	l.tasks.Wait()
-	l.statusMu.Lock() // waits for what the host is told
+	l.statusMu.Lock() // waits until Status has returned
 	defer l.statusMu.Unlock()
 }
 
@@ -128,9 +127,9 @@ func (s *member) Ready(ctx context.Context) error {
 	}
 }
 
-// attach makes a goroutine look whether the seat is subscribed and may publish: since
-// the connection was made anew, or, with anew, after subscribing once more.
-func (s *member) attach(anew bool) {
+// attach starts a goroutine that checks whether the member is subscribed and may
+// publish. With resubscribe it subscribes again.
+func (s *member) attach(resubscribe bool) {
 	l := &s.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -140,14 +139,14 @@ func (s *member) attach(anew bool) {
 		l.again = true
 	default:
 		l.busy = true
-		l.tasks.Go(func() { s.keepAttaching(anew) }) // ends when it is known, or with the seat
+		l.tasks.Go(func() { s.keepAttaching(resubscribe) }) // ends with a result, or with the member
 	}
 }
 
-func (s *member) keepAttaching(anew bool) {
+func (s *member) keepAttaching(resubscribe bool) {
 	l := &s.link
 	for {
-		err := s.tryAttaching(anew)
+		err := s.tryAttaching(resubscribe)
 		if s.ctx.Err() != nil {
 			return
 		}
@@ -157,7 +156,7 @@ func (s *member) keepAttaching(anew bool) {
 		l.mu.Unlock()
 		if !again {
 			s.setCondition(attached, err)
-			if err == nil && !s.a.online.Load() { // since just now
+			if err == nil && !s.a.online.Load() { // it was lost just now
 				s.setCondition(attached, errDisconnected)
 			}
 			return
@@ -165,13 +164,13 @@ func (s *member) keepAttaching(anew bool) {
 	}
 }
 
-// tryAttaching returns why the others don't hear this seat, or it them.
-func (s *member) tryAttaching(anew bool) error {
+// tryAttaching returns why the member is not connected, or nil.
+func (s *member) tryAttaching(resubscribe bool) error {
 	if err := s.flush(); err != nil {
 		return err
 	}
-	var before error // a connection that was made anew has forgotten it
-	if anew {
+	var before error // reconnecting clears the last error
+	if resubscribe {
 		before = s.a.conn.LastError()
 		for i, recipient := range [...]string{broadcastSub, s.id} {
 			if old := s.subs[i].Load(); old != nil {
@@ -202,7 +201,7 @@ func (s *member) tryAttaching(anew bool) error {
 	if err := s.refused(before); err != nil {
 		return err
 	}
-	select { // the others introduce themselves
+	select { // wait for the announcements of the others
 	case <-time.After(announcements):
 	case <-s.left:
 	}
@@ -212,8 +211,8 @@ func (s *member) tryAttaching(anew bool) error {
 	return nil
 }
 
-// refused returns the last error of the connection if it is about the subjects of the
-// seat and not the one of before. The server sends such errors before it answers to a
+// refused returns the last error of the connection if it is about the subjects of this
+// member, unless it is before. The NATS server sends such errors before it responds to a
 // flush.
 func (s *member) refused(before error) error {
 	err := s.a.conn.LastError()
@@ -226,7 +225,7 @@ func (s *member) refused(before error) error {
 	return fmt.Errorf("socketio: nats: %w", err)
 }
 
-// inspect looks from time to time whether the seat is refused, or still is.
+// checkPermissions checks periodically whether subscribing or publishing is refused.
 func (s *member) checkPermissions() {
 	l := &s.link
 	l.mu.Lock()

@@ -13,24 +13,24 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// A logReader is a seat with a log. It implements [adapter.LogBus].
+// A logReader is a member with a log. It implements [adapter.LogBus].
 type logReader struct {
 	*member
 	jetStream   *jetStream
 	unconfirmed unconfirmed
 	sessions    sessions
 
-	positionKnown chan struct{} // closed when the end of the log is known
+	positionKnown chan struct{} // closed when the first position is known
 	readerDone    chan struct{} // closed when read has returned
-	changed       chan struct{} // the connection has
+	changed       chan struct{} // the connection has changed
 
 	mu      sync.Mutex // guards the following
-	restart func()     // ends the session
+	restart func()     // ends the session, so that read starts another
 
-	// The reader's own.
+	// The following are used by the reader only.
 	base          int64  // of the stream
-	last          uint64 // that was read
-	lastPublished int64  // the position that the host knows
+	last          uint64 // the last entry that was read
+	lastPublished int64  // the last position that was delivered to the host
 	assembler
 }
 
@@ -51,7 +51,7 @@ func newLogReader(s *member, j *jetStream) *logReader {
 	return r
 }
 
-// kick makes the reader begin anew, since the connection has changed.
+// wake restarts the reader, since the connection has changed.
 func (r *logReader) wake() {
 	r.mu.Lock()
 	interrupt := r.restart
@@ -65,8 +65,8 @@ func (r *logReader) wake() {
 	}
 }
 
-// settled waits until what was recorded and saved is on the bus, unless there
-// is no log.
+// flushed waits until everything that was appended and saved is on the bus, unless the
+// log can't be read.
 func (r *logReader) flushed(ctx context.Context) error {
 	if err := r.unconfirmed.flushed(ctx); err != nil {
 		return err
@@ -74,7 +74,7 @@ func (r *logReader) flushed(ctx context.Context) error {
 	return r.sessions.flushed(ctx)
 }
 
-// end waits until nothing runs any more. The seat's ctx has ended.
+// end waits until nothing runs any more. The member's ctx has ended.
 func (r *logReader) end(reason error) {
 	<-r.readerDone
 	lost := r.unconfirmed.end() + r.sessions.end()
@@ -92,7 +92,7 @@ const (
 	lastPause  = time.Second
 )
 
-// read reads the log until the seat is left.
+// read reads the log until the member leaves.
 func (r *logReader) read() {
 	defer close(r.readerDone)
 	pause := firstPause
@@ -116,7 +116,7 @@ func (r *logReader) read() {
 	}
 }
 
-// logged tells the host whether the log can be read.
+// notifyReadable reports whether the log can be read.
 func (r *logReader) notifyReadable(err error) {
 	if isPermanent(err) {
 		err = fmt.Errorf("socketio: nats: recovery needs JetStream: %w", err)
@@ -126,7 +126,7 @@ func (r *logReader) notifyReadable(err error) {
 
 const (
 	readAhead = 500         // messages
-	heartbeat = time.Second // between signs of life of the stream's consumer
+	heartbeat = time.Second // of the stream's consumer
 )
 
 var (
@@ -137,7 +137,7 @@ var (
 // session reads until that fails, or the connection has changed.
 func (r *logReader) session() error {
 	select {
-	case <-r.outbox.opened: // the others know us before they read what we record
+	case <-r.outbox.opened: // the others know this member before they read its entries
 	case <-r.ctx.Done():
 		return r.ctx.Err()
 	}
@@ -194,7 +194,7 @@ func (r *logReader) session() error {
 	}
 }
 
-// begin finds out where to read on.
+// begin finds the entry to continue after.
 func (r *logReader) begin(info *jetstream.StreamInfo) error {
 	base := baseOf(info)
 	switch {
@@ -209,14 +209,14 @@ func (r *logReader) begin(info *jetstream.StreamInfo) error {
 	case base != r.base:
 		r.base, r.last = base, 0
 		r.parts = nil
-		r.host.Lost(0, fmt.Errorf("%w: the stream was made anew", errDropped))
+		r.host.Lost(0, fmt.Errorf("%w: the stream was recreated", errDropped))
 	case info.State.LastSeq > r.last && info.State.FirstSeq > r.last+1:
 		r.host.Lost(0, errDropped)
 	}
 	return nil
 }
 
-// consume begins to read a subject of the stream.
+// consume starts to read a subject of the stream.
 func (j *jetStream) consume(ctx context.Context, stream jetstream.Stream, subject string, from uint64) (jetstream.Consumer, jetstream.MessagesContext, error) {
 	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
@@ -225,7 +225,7 @@ func (j *jetStream) consume(ctx context.Context, stream jetstream.Stream, subjec
 		AckPolicy:         jetstream.AckNonePolicy,
 		MemoryStorage:     true,
 		Replicas:          1,
-		InactiveThreshold: 30 * time.Second, // after which JetStream forgets it, if we can't say so
+		InactiveThreshold: 30 * time.Second, // after which JetStream deletes it, if deleteConsumer fails
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("socketio: nats: reading stream %q: %w", j.opts.Stream, err)
@@ -239,17 +239,17 @@ func (j *jetStream) consume(ctx context.Context, stream jetstream.Stream, subjec
 	return consumer, messages, nil
 }
 
-// forget deletes a consumer, if the connection is there.
+// deleteConsumer deletes a consumer, if the connection is there.
 func (j *jetStream) deleteConsumer(stream jetstream.Stream, consumer jetstream.Consumer) {
 	if !j.js.Conn().IsConnected() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = stream.DeleteConsumer(ctx, consumer.CachedInfo().Name) // else it ends by itself
+	_ = stream.DeleteConsumer(ctx, consumer.CachedInfo().Name) // otherwise InactiveThreshold ends it
 }
 
-// catchUp tells the host how far the log is while its namespace is quiet.
+// catchUp delivers the end of the log as position while the namespace is quiet.
 func (r *logReader) catchUp(ctx context.Context, stream jetstream.Stream) error {
 	info, err := stream.Info(ctx)
 	if err != nil {
@@ -263,12 +263,12 @@ func (r *logReader) catchUp(ctx context.Context, stream jetstream.Stream) error 
 	}
 	end, err := newest(ctx, stream, r.prefix+logSub)
 	if err != nil || end > r.last {
-		return err // or it comes
+		return err // or the entry will arrive
 	}
 	return r.publishPosition(info.State.LastSeq)
 }
 
-// newest returns the number of the last message of a subject, or 0.
+// newest returns the sequence number of the last message of a subject, or 0.
 func newest(ctx context.Context, stream jetstream.Stream, subject string) (uint64, error) {
 	m, err := stream.GetLastMsgForSubject(ctx, subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -284,7 +284,7 @@ func (r *logReader) publishPosition(number uint64) error {
 	return r.deliver(delivery{head{kind: kindPosition}, r.base + int64(number)})
 }
 
-// hand queues what was read. It fails only when the seat is left.
+// deliver queues what was read. It fails only when the member leaves.
 func (r *logReader) deliver(d delivery) error {
 	if err := r.inbox.read(r.ctx, d); err != nil {
 		return err

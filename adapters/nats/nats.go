@@ -1,5 +1,5 @@
-// Package nats connects Socket.IO servers through NATS, so that what one of
-// them emits reaches the clients of all.
+// Package nats joins Socket.IO servers to a cluster over NATS: an event of one server
+// reaches the clients of all.
 //
 //	bus, err := natsgo.Connect("nats://localhost:4222", natsgo.MaxReconnects(-1), natsgo.FlusherTimeout(5*time.Second), natsgo.NoEcho())
 //	...
@@ -12,41 +12,40 @@
 //
 // # The connection
 //
-// The connection is the application's: it is not closed, and may be used for
-// other things. Some of its options matter:
+// The connection belongs to the application: the adapter does not close it, and it may
+// be used for other things. Some of its options matter:
 //
-//   - MaxReconnects(-1) lets it try for ever. When it gives up, so does the
-//     adapter: what is published fails from then on.
-//   - ReconnectWait and ReconnectJitter say how soon it tries; the default of 2s and
-//     0.1s is fine for a few servers. A hundred that lose the same NATS server want a
-//     jitter of some seconds.
-//   - FlusherTimeout bounds how long a write may hang, and with it what
-//     waits for the connection, Leave and Close included. Its default of a minute is
-//     long: take 5s.
-//   - NoEcho spares a server its own messages, which it ignores anyway. Not for a
+//   - MaxReconnects(-1) makes it reconnect forever. When the connection gives up, the
+//     adapter does too: publishing fails from then on.
+//   - ReconnectWait and ReconnectJitter set the pauses between attempts. The defaults of
+//     2s and 0.1s are fine for a few servers. With a hundred servers use a jitter of
+//     some seconds.
+//   - FlusherTimeout bounds how long a write may block, and so Leave and Close. Its
+//     default is a minute: use 5s.
+//   - NoEcho spares a server its own messages, which it ignores. Do not use it for a
 //     connection that several adapters share.
-//   - RetryOnFailedConnect(true) lets a server start before NATS.
+//   - RetryOnFailedConnect(true) allows a server to start before NATS.
 //
 // # Delivery
 //
-// Publishing never waits for NATS. What one server publishes to a namespace
-// arrives in order, and once, or not at all: NATS keeps nothing for a
-// server that is not connected. While a server is not, what it publishes waits, up to
-// Options.MaxPending bytes; volatile events are dropped. What other servers
-// publish meanwhile is lost to it and counted when the next message shows the gap.
+// Publishing never waits for NATS. The messages of one server to a namespace arrive in
+// order, at most once: NATS keeps nothing for a server that is not connected. While a
+// server is not connected, up to Options.MaxPending bytes of what it publishes wait, and
+// volatile events are dropped. It loses what other servers publish meanwhile. The loss
+// is counted when the next message shows the gap.
 //
-// Servers know each other by heartbeats. One that has died, or was cut off,
-// is not waited for any longer than Options.HeartbeatTimeout.
+// Servers know each other by heartbeats. No request waits for a dead or disconnected
+// server longer than Options.HeartbeatTimeout.
 //
 // # Recovery
 //
-// With [NewJetStream] the bus keeps what clients miss while they are cut off, and
-// their sessions, so that they recover on whatever server they come back to.
+// With [NewJetStream] the bus keeps missed events and saved sessions, so clients
+// recover their sessions on any server.
 //
 // # Security
 //
-// Who may publish to the subjects of a cluster commands it: permissions for
-// "socketio.>" are for servers and emitters only.
+// A program that may publish to the subjects of a cluster controls the cluster. Give
+// permissions for "socketio.>" only to servers and emitters.
 package nats
 
 import (
@@ -62,22 +61,20 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// Options configures an [Adapter]. The zero value of every field means its
-// default.
+// Options configures an [Adapter]. The zero value of every field means its default.
 type Options struct {
-	// Prefix begins every subject; servers and emitters with the same are of
-	// one cluster. It is one or more tokens, such as "prod.chat". Empty means
-	// "socketio".
+	// Prefix begins every subject. Servers and emitters with the same prefix are one
+	// cluster. It is one or more tokens, such as "prod.chat". Empty means "socketio".
 	Prefix string
-	// HeartbeatInterval is the time between two signs of life in each
-	// namespace. Zero means 5s.
+	// HeartbeatInterval is the time between two heartbeats in each namespace. Zero means
+	// 5s.
 	HeartbeatInterval time.Duration
-	// HeartbeatTimeout is how long a server may be silent before the others take it
-	// for dead. Zero means twice HeartbeatInterval.
+	// HeartbeatTimeout is how long a server may send nothing before the others stop
+	// counting it. Zero means twice HeartbeatInterval.
 	HeartbeatTimeout time.Duration
 	// MaxPending bounds the bytes that wait to be published, those that wait to be
-	// handled in each namespace, and one message. Beyond it publishing fails with
-	// [adapter.ErrBacklog], and what is received is lost. Zero means 64 MiB.
+	// handled in each namespace, and the size of one message. Beyond it publishing fails
+	// with [adapter.ErrBacklog], and received messages are lost. Zero means 64 MiB.
 	MaxPending int64
 }
 
@@ -115,33 +112,32 @@ func (o *Options) withDefaults() Options {
 type Adapter struct {
 	conn      *natsgo.Conn
 	opts      Options
-	inbound   chan *natsgo.Msg   // what all seats receive, in the order of the connection
+	inbound   chan *natsgo.Msg   // what all members receive, in the order of the connection
 	status    chan natsgo.Status // changes of the connection
-	jetStream *jetStream         // nil if nothing is kept
+	jetStream *jetStream         // nil without a log
 	stop      chan struct{}      // closed by Close
 	stopped   chan struct{}      // closed when listen has returned
 
 	online  atomic.Bool
 	failed  atomic.Bool   // the connection will not come back
-	failure chan struct{} // closed when it is dead
-	epoch   atomic.Uint64 // counts the times that the connection was made
+	failure chan struct{} // closed when the connection has failed
+	epoch   atomic.Uint64 // counts connects and reconnects
 	pending atomic.Int64  // bytes that wait to be published
 
 	mu           sync.Mutex // guards the following
 	members      map[string]*member
-	allMembers   map[*member]struct{} // also those that are being given up
-	up           chan struct{}        // closed unless there is a connection to wait for
-	reconnecting bool                 // up is open
+	allMembers   map[*member]struct{} // including those that are leaving
+	up           chan struct{}        // closed unless the connection may come back
+	reconnecting bool                 // up is not closed
 	closed       bool
 }
 
-// maxInbound bounds the messages between the connection and listen, which does
-// not wait for anybody.
+// maxInbound bounds the messages between the connection and listen, which never blocks.
 const maxInbound = 1 << 14
 
-// New returns an adapter for one server, which has to be closed. It does not
-// wait for the connection. A nil opts means the defaults. It panics if
-// opts contradict each other.
+// New returns an adapter for one server. The caller has to close it. It does not wait
+// for the connection. A nil opts means the defaults. It panics if opts are
+// contradictory.
 func New(conn *natsgo.Conn, opts *Options) *Adapter {
 	return newAdapter(conn, opts.withDefaults(), nil)
 }
@@ -192,12 +188,12 @@ func (a *Adapter) join(s *member) {
 	a.allMembers[s] = struct{}{}
 	s.attach(true)
 	if s.log != nil {
-		go s.log.read() // until the seat is left; finish waits for it
+		go s.log.read() // until the member leaves; finish waits for it
 	}
 }
 
-// Close gives up all seats, waits until they are, and ends the adapter. The
-// connection stays open. It is bounded as [adapter.Member.Leave] is.
+// Close leaves all namespaces, waits until that is done, and ends the adapter. The
+// connection stays open. The wait is bounded as that of [adapter.Member.Leave] is.
 func (a *Adapter) Close() error {
 	a.mu.Lock()
 	first := !a.closed
@@ -219,7 +215,7 @@ func (a *Adapter) Close() error {
 	return nil
 }
 
-// list returns the seats. The caller holds mu.
+// list returns the members. The caller holds mu.
 func (a *Adapter) list() []*member {
 	list := make([]*member, 0, len(a.allMembers))
 	for s := range a.allMembers {
@@ -237,7 +233,7 @@ func (a *Adapter) each(fn func(*member)) {
 	}
 }
 
-// listen passes on what comes from the connection, and sends heartbeats.
+// listen passes on the messages of the connection, and sends heartbeats.
 func (a *Adapter) listen() {
 	defer close(a.stopped)
 	heartbeat := time.NewTicker(a.opts.HeartbeatInterval)
@@ -260,7 +256,7 @@ func (a *Adapter) listen() {
 				break
 			}
 			if a.changed(s) {
-				// All servers are back at the same time: let them not all speak at once.
+				// All servers reconnect at the same time: spread their announcements.
 				greeting.Reset(rand.N(1 + min(time.Second, a.opts.HeartbeatInterval/2)))
 			}
 		case <-a.stop:
@@ -269,7 +265,7 @@ func (a *Adapter) listen() {
 	}
 }
 
-// receive gives a message to the seat it is for, if there still is one.
+// receive passes a message to its member, if it is still there.
 func (a *Adapter) receive(m *natsgo.Msg) {
 	token, _, _ := strings.Cut(strings.TrimPrefix(m.Subject, a.opts.Prefix+"."), ".")
 	a.mu.Lock()
@@ -280,7 +276,7 @@ func (a *Adapter) receive(m *natsgo.Msg) {
 	}
 }
 
-// changed notes what the connection is like. It reports whether it is there again.
+// changed notes the status of the connection. It reports whether it has been restored.
 func (a *Adapter) changed(status natsgo.Status) (again bool) {
 	is, dead := status == natsgo.CONNECTED, status == natsgo.CLOSED
 	a.mu.Lock()
@@ -289,7 +285,7 @@ func (a *Adapter) changed(status natsgo.Status) (again bool) {
 		close(a.failure)
 	}
 	if wait := !is && !dead; wait == a.reconnecting {
-		// nobody waits for anything else
+		// nothing waits for other changes
 	} else if a.reconnecting = wait; wait {
 		a.up = make(chan struct{})
 	} else {
@@ -308,7 +304,7 @@ func (a *Adapter) changed(status natsgo.Status) (again bool) {
 	if is || dead {
 		a.epoch.Add(1)
 		a.each(func(s *member) {
-			s.outbox.wake() // to send what waits, or to let go of it
+			s.outbox.wake() // to send what waits, or to drop it
 			if s.log != nil {
 				s.log.wake()
 			}
@@ -317,7 +313,7 @@ func (a *Adapter) changed(status natsgo.Status) (again bool) {
 	return is && !was
 }
 
-// connected waits for the connection to be there, or gone for good.
+// connected waits until the connection is there or has failed.
 func (a *Adapter) connected(ctx context.Context) error {
 	a.mu.Lock()
 	up := a.up

@@ -22,8 +22,8 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
-// patience is how long a test waits for what must happen before it gives up.
-const patience = 30 * time.Second
+// waitLimit is how long a test waits before it fails.
+const waitLimit = 30 * time.Second
 
 // A bus is a NATS server of the test's own.
 type bus struct {
@@ -60,7 +60,7 @@ func (b *bus) start() {
 		b.t.Fatal(err)
 	}
 	srv.Start()
-	if !srv.ReadyForConnections(patience) {
+	if !srv.ReadyForConnections(waitLimit) {
 		b.t.Fatal("the NATS server does not start")
 	}
 	b.srv, b.port = srv, srv.Addr().(*net.TCPAddr).Port
@@ -77,7 +77,7 @@ func (b *bus) connect(t testing.TB, opts ...natsgo.Option) *natsgo.Conn {
 	return connect(t, b.addr(), opts...)
 }
 
-// connect opens a connection that comes back soon when it is lost.
+// connect opens a connection that reconnects soon.
 func connect(t testing.TB, addr string, opts ...natsgo.Option) *natsgo.Conn {
 	t.Helper()
 	ended := make(chan struct{})
@@ -95,8 +95,8 @@ func connect(t testing.TB, addr string, opts ...natsgo.Option) *natsgo.Conn {
 	return conn
 }
 
-// node returns the adapter of one more server.
-func (b *bus) node(t testing.TB, opts *Options, natsOpts ...natsgo.Option) *Adapter {
+// server returns the adapter of one more server.
+func (b *bus) server(t testing.TB, opts *Options, natsOpts ...natsgo.Option) *Adapter {
 	t.Helper()
 	return node(t, b.connect(t, natsOpts...), opts)
 }
@@ -115,7 +115,7 @@ func node(t testing.TB, conn *natsgo.Conn, opts *Options) *Adapter {
 func TestContract(t *testing.T) {
 	t.Parallel()
 	b := newBus(t)
-	adaptertest.Run(t, func(t testing.TB) adapter.Adapter { return b.node(t, nil) })
+	adaptertest.Run(t, func(t testing.TB) adapter.Adapter { return b.server(t, nil) })
 }
 
 func TestContractOverOneConnection(t *testing.T) {
@@ -125,21 +125,21 @@ func TestContractOverOneConnection(t *testing.T) {
 	adaptertest.Run(t, func(t testing.TB) adapter.Adapter { return node(t, conn, nil) })
 }
 
-// A host records what it is told.
+// A host keeps what is reported to it.
 type host struct {
-	got     chan adapter.Message
-	lost    chan error
-	garbage chan error
-	deliver func() // called by Deliver, unless it is nil
+	got       chan adapter.Message
+	lost      chan error
+	malformed chan error
+	deliver   func() // called by Deliver, unless it is nil
 
 	mu sync.Mutex
 	n  int // lost
 
-	states []error // what the seat was like, in turn
+	states []error // the statuses, in order
 }
 
 func newHost() *host {
-	return &host{got: make(chan adapter.Message, 1<<16), lost: make(chan error, 1<<16), garbage: make(chan error, 1<<16)}
+	return &host{got: make(chan adapter.Message, 1<<16), lost: make(chan error, 1<<16), malformed: make(chan error, 1<<16)}
 }
 
 func (h *host) Deliver(m *adapter.Message) {
@@ -163,7 +163,7 @@ func (h *host) Status(reason error) {
 	defer h.mu.Unlock()
 	h.states = append(h.states, reason)
 }
-func (h *host) Malformed(reason error) { h.garbage <- reason }
+func (h *host) Malformed(reason error) { h.malformed <- reason }
 
 func (h *host) lostSoFar() int {
 	h.mu.Lock()
@@ -187,7 +187,7 @@ func join(t testing.TB, a *Adapter) *testMember {
 
 func (m *testMember) ready() *testMember {
 	m.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()
 	if err := m.Ready(ctx); err != nil {
 		m.t.Fatalf("Ready: %v", err)
@@ -200,7 +200,7 @@ func (m *testMember) leave() {
 	receive(m.t, m.Leave(), "the end of Leave")
 }
 
-// wantPeers waits until these are known, and nobody else.
+// wantPeers waits until exactly these servers are known.
 func (m *testMember) wantPeers(want ...*testMember) {
 	m.t.Helper()
 	ids := []string{}
@@ -214,13 +214,13 @@ func (m *testMember) wantPeers(want ...*testMember) {
 	}, "the peers are "+strings.Join(ids, ", "))
 }
 
-// say publishes a numbered event.
-func (m *testMember) say(i int) error {
+// publishNumber publishes a numbered event.
+func (m *testMember) publishNumber(i int) error {
 	return m.Publish(&adapter.Message{Kind: adapter.Broadcast, Data: fmt.Appendf(nil, `["e",%d]`, i)})
 }
 
-// hear returns the number of the next event.
-func (m *testMember) hear() int {
+// receiveNumber returns the number of the next event.
+func (m *testMember) receiveNumber() int {
 	m.t.Helper()
 	got := receive(m.t, m.got, "an event")
 	i, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(string(got.Data), `["e",`), "]"))
@@ -232,11 +232,11 @@ func (m *testMember) hear() int {
 
 func describe(m *adapter.Message) string { return fmt.Sprintf("%v %v %s", m.Kind, m.Rooms, m.Data) }
 
-// wantInTouch waits until to hears from, as after a fault.
+// wantInTouch waits until to receives from from, after a fault.
 func wantInTouch(from, to *testMember) {
 	from.t.Helper()
 	mark := fmt.Sprintf(`["%s to %s"]`, from.ID(), to.ID())
-	timeout := time.After(patience)
+	timeout := time.After(waitLimit)
 	for {
 		err := from.Publish(&adapter.Message{Kind: adapter.Broadcast, Data: []byte(mark)})
 		if err != nil && !errors.Is(err, adapter.ErrBacklog) {
@@ -252,7 +252,7 @@ func wantInTouch(from, to *testMember) {
 			case <-again:
 				waiting = false
 			case <-timeout:
-				from.t.Fatal("what is published is not heard any more")
+				from.t.Fatal("what is published is not received any more")
 			}
 		}
 	}
@@ -263,7 +263,7 @@ func receive[T any](t testing.TB, ch <-chan T, what string) T {
 	select {
 	case v := <-ch:
 		return v
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		t.Fatalf("waited in vain for %s", what)
 		panic("unreachable")
 	}
@@ -271,7 +271,7 @@ func receive[T any](t testing.TB, ch <-chan T, what string) T {
 
 func eventually(t testing.TB, condition func() bool, what string) {
 	t.Helper()
-	timeout := time.After(patience)
+	timeout := time.After(waitLimit)
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
 	for !condition() {

@@ -11,9 +11,9 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// An outbox holds what a seat has published until the connection takes it. The
-// connection's own methods wait for the network while it is slow, so they are
-// called by one goroutine of the outbox, which exists while there is work.
+// An outbox holds what a member has published until the connection accepts it. The
+// methods of the connection block while the network is slow, so one goroutine of the
+// outbox calls them. It exists while there is work.
 type outbox struct {
 	a      *Adapter
 	sender string
@@ -21,26 +21,26 @@ type outbox struct {
 
 	mu     sync.Mutex // guards the following
 	queue  []outMessage
-	number uint64        // of the last message to all
-	isOpen bool          // the seat has subscribed: it hears the answers
-	opened chan struct{} // closed when it has
-	left   bool          // nothing more may be put in
+	number uint64        // of the last message to all servers
+	isOpen bool          // the member has subscribed: it will receive responses
+	opened chan struct{} // closed when isOpen is set
+	left   bool          // no more messages are accepted
 	busy   bool          // deliver runs
-	idle   chan struct{} // closed when it ends; nil if nobody waits for that
+	idle   chan struct{} // closed when deliver returns; nil if nothing waits for that
 }
 
-// An outMessage is an encoded message on its way.
+// An outMessage is an encoded message.
 type outMessage struct {
 	subject string
 	data    []byte
-	control bool   // a greeting, which does not count as lost
-	number  uint64 // of what is recorded, which does not either: records do that
+	control bool   // an announcement or a heartbeat, which is never counted as lost
+	number  uint64 // of a log entry; unconfirmed counts its loss
 }
 
-// counts reports whether its loss does.
+// counts reports whether the loss of the message is counted here.
 func (l *outMessage) counts() bool { return !l.control && l.number == 0 }
 
-// put queues a message; numbered ones are for all servers.
+// put queues a message. Only messages to all servers are numbered.
 func (o *outbox) put(subject string, data []byte, numbered bool) error {
 	return o.add(outMessage{subject: subject, data: data}, numbered)
 }
@@ -70,7 +70,7 @@ func (o *outbox) add(l outMessage, numbered bool) error {
 	return nil
 }
 
-// greet queues a greeting. One that can't be sent now is of no use later.
+// putControl queues an announcement or a heartbeat. It drops one that can't be sent now.
 func (o *outbox) putControl(subject string, data []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -83,14 +83,14 @@ func (o *outbox) putControl(subject string, data []byte) {
 	o.run()
 }
 
-// last returns the number of the last message to all.
+// last returns the number of the last message to all servers.
 func (o *outbox) last() uint64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.number
 }
 
-// begin lets what waits be sent.
+// open allows queued messages to be sent.
 func (o *outbox) open() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -102,7 +102,7 @@ func (o *outbox) open() {
 	}
 }
 
-// begun waits for begin. The error is ctx's.
+// waitOpen waits until the outbox is open. The error is ctx's.
 func (o *outbox) waitOpen(ctx context.Context) error {
 	select {
 	case <-o.opened:
@@ -124,29 +124,29 @@ func (o *outbox) hasLeft() bool {
 	return o.left
 }
 
-// empty reports whether everything that was put in is with the connection.
+// empty reports whether the connection has accepted everything.
 func (o *outbox) empty() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return len(o.queue) == 0 && !o.busy
 }
 
-// kick sends what waits, after the connection has changed.
+// wake sends what waits, after the connection has changed.
 func (o *outbox) wake() {
 	o.mu.Lock()
 	o.run()
 	o.mu.Unlock()
 }
 
-// run starts deliver if there is something for it to do. The caller holds mu.
+// run starts deliver if there is something to send. The caller holds mu.
 func (o *outbox) run() {
 	if o.isOpen && !o.busy && len(o.queue) > 0 {
 		o.busy = true
-		go o.deliver() // ends when there is no more to do; abandon waits for it
+		go o.deliver() // ends when the queue is empty; discard waits for it
 	}
 }
 
-// deliver hands everything to the connection.
+// deliver publishes the queue on the connection.
 func (o *outbox) deliver() {
 	for {
 		epoch := o.a.epoch.Load()
@@ -173,7 +173,7 @@ func (o *outbox) deliver() {
 		}
 		o.mu.Lock()
 		o.queue = append(kept, o.queue...)
-		if o.a.epoch.Load() == epoch { // else the connection came back meanwhile
+		if o.a.epoch.Load() == epoch { // otherwise the connection came back meanwhile
 			o.stopped()
 			o.mu.Unlock()
 			return
@@ -182,7 +182,7 @@ func (o *outbox) deliver() {
 	}
 }
 
-// rest notes that nobody delivers. The caller holds mu.
+// stopped notes that deliver returns. The caller holds mu.
 func (o *outbox) stopped() {
 	o.busy = false
 	if o.idle != nil {
@@ -191,8 +191,8 @@ func (o *outbox) stopped() {
 	}
 }
 
-// send hands letters to the connection, as many as it takes, and counts those
-// among them that it refused.
+// send publishes messages until the connection's buffer is full, and counts those that
+// it refused.
 func (o *outbox) send(batch []outMessage) (sent, lost int, reason error) {
 	for i, l := range batch {
 		err := publishParts(o.a.conn, l.subject, o.sender, l.number, l.data)
@@ -207,13 +207,12 @@ func (o *outbox) send(batch []outMessage) (sent, lost int, reason error) {
 	return len(batch), lost, reason
 }
 
-// settled waits until everything that was put in is with the connection. The
-// error is ctx's.
+// flushed waits until the connection has accepted everything. The error is ctx's.
 func (o *outbox) flushed(ctx context.Context) error {
 	return o.until(ctx, func() bool { return !o.busy && len(o.queue) == 0 })
 }
 
-// until waits for a state that deliver brings about when it ends.
+// until waits for a state that holds when deliver returns.
 func (o *outbox) until(ctx context.Context, state func() bool) error {
 	for {
 		o.mu.Lock()
@@ -234,12 +233,11 @@ func (o *outbox) until(ctx context.Context, state func() bool) error {
 	}
 }
 
-// abandon waits until nothing is being sent, which a write that hangs may hold
-// up until the connection's FlusherTimeout, and forgets the rest. It returns how
-// many messages that is.
+// discard waits until deliver has returned, drops the queue, and returns how many
+// messages are lost. A blocked write may delay it until the connection's FlusherTimeout.
 func (o *outbox) discard() (lost int) {
 	o.mu.Lock()
-	o.isOpen = false // deliver ends, and does not begin again
+	o.isOpen = false // deliver returns, and is not started again
 	o.mu.Unlock()
 	_ = o.until(context.Background(), func() bool { return !o.busy })
 	o.mu.Lock()

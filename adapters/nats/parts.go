@@ -8,17 +8,17 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 )
 
-// idHeader is what a message is known by, so that a stream keeps it once.
+// idHeader has the ID by which a stream recognizes duplicates.
 const idHeader = natsgo.MsgIdHdr
 
-// post hands a message to the connection, in parts if NATS does not allow that
-// much at once. It may wait for the network. A message with a number is for a
-// stream, to which it may be posted again.
+// publishParts publishes a message on the connection, in parts if it is longer than NATS
+// allows. It may wait for the network. A message with a number is for a stream, and may
+// be published again.
 func publishParts(conn *natsgo.Conn, subject, sender string, number uint64, message []byte) error {
 	limit := int(conn.MaxPayload())
 	put := func(_ uint64, data []byte) error { return conn.Publish(subject, data) }
 	if number > 0 {
-		limit -= headerSize // counts as payload
+		limit -= headerSize // the headers count as payload
 		put = func(part uint64, data []byte) error {
 			m := natsgo.NewMsg(subject)
 			m.Header.Set(idHeader, fmt.Sprintf("%s-%d-%d", sender, number, part))
@@ -49,14 +49,14 @@ func publishParts(conn *natsgo.Conn, subject, sender string, number uint64, mess
 	return nil
 }
 
-// headerSize is at least the size of the headers of a numbered message.
+// headerSize is an upper bound of the size of the headers of a numbered message.
 const headerSize = 64 + maxName + 2*20
 
-// An assembly is a message of which not all parts have come.
+// An assembly is a message whose parts have not all arrived.
 type assembly struct {
 	next     uint64 // index of the next part
 	data     []byte
-	lastSeen time.Time // when the last part came
+	lastSeen time.Time // when the last part arrived
 }
 
 var errParts = errors.New("socketio: nats: parts of a message are missing or too many")

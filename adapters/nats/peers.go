@@ -9,21 +9,20 @@ import (
 	"time"
 )
 
-// peers are the other seats of a namespace.
+// peers are the other members of a namespace.
 type peers struct {
 	timeout time.Duration
 
 	mu       sync.Mutex            // guards the following
-	lastSeen map[string]*time.Time // when they last were
+	lastSeen map[string]*time.Time // by name
 }
 
-// maxPeers bounds them.
+// maxPeers bounds their number.
 const maxPeers = 10000
 
 var errPeers = errors.New("socketio: nats: too many senders")
 
-// note takes account of a sign of life. It reports false if there are too many
-// seats to know them all.
+// seen notes a message of a member. It returns false if there are too many members.
 func (p *peers) seen(h head) bool {
 	if bytes.HasPrefix(h.sender, []byte(emitterPrefix)) {
 		return true
@@ -46,19 +45,19 @@ func (p *peers) seen(h head) bool {
 	return true
 }
 
-// alive returns the names of those heard of lately, in order.
+// alive returns the names of the members with recent messages, sorted.
 func (p *peers) alive() []string {
 	p.purge()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	ids := slices.AppendSeq(make([]string, 0, len(p.lastSeen)), maps.Keys(p.lastSeen)) // not nil: these are all
+	ids := slices.AppendSeq(make([]string, 0, len(p.lastSeen)), maps.Keys(p.lastSeen)) // not nil: the list is complete
 	slices.Sort(ids)
 	return ids
 }
 
-// purge forgets the others.
+// purge removes the members without recent messages.
 func (p *peers) purge() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	maps.DeleteFunc(p.lastSeen, func(_ string, heard *time.Time) bool { return time.Since(*heard) >= p.timeout })
+	maps.DeleteFunc(p.lastSeen, func(_ string, last *time.Time) bool { return time.Since(*last) >= p.timeout })
 }

@@ -60,21 +60,21 @@ func TestReady(t *testing.T) {
 	}
 }
 
-// A seat that may not listen, or not publish, says why.
-func TestReadyOfWhoIsRefused(t *testing.T) {
+// A member that may not subscribe, or not publish, says why.
+func TestReadyOfARefusedMember(t *testing.T) {
 	t.Parallel()
 	for what, refuse := range map[string]limits{"Publish": {publish: true}, "Subscription": {subscribe: true}} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			b, limit := limited(t)
 			limit(refuse)
-			m := join(t, b.node(t, nil, natsgo.UserInfo("limited", "secret")))
+			m := join(t, b.server(t, nil, natsgo.UserInfo("limited", "secret")))
 			eventually(t, func() bool {
 				m.mu.Lock()
 				defer m.mu.Unlock()
 				last := len(m.states) - 1
 				return last >= 0 && m.states[last] != nil && strings.Contains(m.states[last].Error(), "Permissions Violation for "+what)
-			}, "the host is told why")
+			}, "the host is received why")
 		})
 	}
 }

@@ -11,8 +11,7 @@ import (
 	"github.com/socketio-go/socketio"
 )
 
-// serve returns a server of the cluster that answers the others, and is heard by
-// them.
+// serve returns a server of the cluster that responds to the others.
 func serve(t *testing.T, a *Adapter) *socketio.Server {
 	t.Helper()
 	io := socketio.NewServer(&socketio.Options{Adapter: a})
@@ -22,7 +21,7 @@ func serve(t *testing.T, a *Adapter) *socketio.Server {
 		}
 	})
 	io.OnServerSide("ask", func() string { return "answer" })
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	if err := io.Ready(ctx); err != nil {
 		t.Fatal(err)
@@ -33,40 +32,41 @@ func serve(t *testing.T, a *Adapter) *socketio.Server {
 func wantAnswers(t *testing.T, io *socketio.Server, n int) {
 	t.Helper()
 	eventually(t, func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second) // one that is cut off does not hear the question
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second) // a server that is cut off does not receive the request
 		defer cancel()
 		replies, err := io.ServerSideEmitWithAck(ctx, "ask")
 		return err == nil && len(replies) == n
 	}, "the others answer")
 }
 
-// A server that dies while it is asked is not waited for beyond its heartbeat.
-func TestServerThatDiesWhileItIsAsked(t *testing.T) {
+// A request does not wait for a server that dies longer than its heartbeats.
+func TestServerDiesDuringARequest(t *testing.T) {
 	t.Parallel()
 	b := newBus(t)
 	line := newProxy(t, b.addr())
-	io := serve(t, b.node(t, quick))
-	serve(t, b.node(t, quick))
+	io := serve(t, b.server(t, quick))
+	serve(t, b.server(t, quick))
 	serve(t, node(t, connect(t, line.addr()), quick))
 	wantAnswers(t, io, 2)
 	line.freeze()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	replies, err := io.ServerSideEmitWithAck(ctx, "ask")
-	var silent *socketio.NoResponseError
-	if len(replies) != 1 || ctx.Err() != nil || err != nil && !errors.As(err, &silent) {
+	var noResponse *socketio.NoResponseError
+	if len(replies) != 1 || ctx.Err() != nil || err != nil && !errors.As(err, &noResponse) {
 		t.Errorf("answered with %d replies, %v", len(replies), err)
 	}
 	line.thaw()
 	wantAnswers(t, io, 2)
 }
 
-// What a server misses while it is cut off is counted when it hears the others again.
-func TestWhatIsMissedIsCounted(t *testing.T) {
+// What a server misses while it is cut off is counted when it receives from the others
+// again.
+func TestMissedMessagesAreCounted(t *testing.T) {
 	t.Parallel()
 	b := newBus(t)
 	line := newProxy(t, b.addr())
-	here := b.node(t, nil)
+	here := b.server(t, nil)
 	io, cut := serve(t, here), serve(t, node(t, connect(t, line.addr()), nil))
 	wantAnswers(t, io, 1)
 	wantAnswers(t, cut, 1)
@@ -77,7 +77,7 @@ func TestWhatIsMissedIsCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := here.conn.Flush(); err != nil { // they are past the one that is cut off
+	if err := here.conn.Flush(); err != nil { // they have passed the server that is cut off
 		t.Fatal(err)
 	}
 	line.heal()
@@ -91,7 +91,7 @@ func TestWhatIsMissedIsCounted(t *testing.T) {
 func TestEmitter(t *testing.T) {
 	t.Parallel()
 	b := newBus(t)
-	m := join(t, b.node(t, nil)).ready()
+	m := join(t, b.server(t, nil)).ready()
 	conn := b.connect(t)
 	e, ctx := NewEmitter(conn, nil), t.Context()
 	if err := errors.Join(
@@ -101,7 +101,7 @@ func TestEmitter(t *testing.T) {
 		e.To("a").Join(ctx, "x", "y"),
 		e.Except("a").Leave(ctx, "x"),
 		e.Disconnect(ctx),
-		e.To().Emit("nobody"), // an empty list of rooms is no socket, not all of them
+		e.To().Emit("none"), // an empty list of rooms means no socket, and not all of them
 		e.To().Join(ctx, "x"),
 		e.To().Leave(ctx, "x"),
 		e.To().Disconnect(ctx),

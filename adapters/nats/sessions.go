@@ -15,18 +15,18 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// sessions are on their way to the bucket. Some goroutines put them there, and
-// exist while there is work.
+// sessions are the sessions that are being saved to the bucket. A few goroutines do so.
+// They exist while there is work.
 type sessions struct {
 	log     *logReader
 	running sync.WaitGroup // the goroutines
 
 	mu      sync.Mutex // guards the following
 	queue   []*saving
-	pending map[string]*saving // by key, also those that are being put
-	size    int64              // bytes of those
-	busy    int                // goroutines
-	idle    chan struct{}      // closed when nothing is pending; nil if nobody waits for that
+	pending map[string]*saving // by key, including those that are being saved
+	size    int64              // of the values in pending, in bytes
+	busy    int                // the number of goroutines
+	idle    chan struct{}      // closed when nothing is pending; nil if nothing waits for that
 	lost    int
 	ended   bool
 }
@@ -34,7 +34,7 @@ type sessions struct {
 type saving struct {
 	key   string
 	value []byte
-	done  chan struct{} // closed when it is in the bucket, or will not be
+	done  chan struct{} // closed when it was saved, or that has failed
 }
 
 const (
@@ -50,10 +50,11 @@ type savedSession struct {
 
 var (
 	errGap     = errors.New("socketio: nats: no session is saved while events are not in the stream")
-	errSession = errors.New("socketio: nats: a session that makes no sense")
+	errSession = errors.New("socketio: nats: a malformed session")
 )
 
-// sessionKey is where a session is kept. What clients say of theirs may be anything.
+// sessionKey returns the key of a session. A private id that a client sends may be any
+// text.
 func sessionKey(pid string) string {
 	sum := sha256.Sum256([]byte(pid))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
@@ -62,7 +63,7 @@ func sessionKey(pid string) string {
 // SaveSession implements [adapter.LogBus].
 func (r *logReader) SaveSession(s *adapter.Session, ttl time.Duration) error {
 	if !r.unconfirmed.complete() {
-		return errGap // before which it would have to end
+		return errGap // the session would have to end before the gap
 	}
 	value, err := json.Marshal(savedSession{*s, time.Now().Add(ttl)})
 	if err != nil {
@@ -94,7 +95,7 @@ func (r *logReader) SaveSession(s *adapter.Session, ttl time.Duration) error {
 	return nil
 }
 
-// work puts sessions into the bucket until there are no more.
+// work saves sessions until the queue is empty.
 func (q *sessions) work() {
 	for {
 		q.mu.Lock()
@@ -148,7 +149,8 @@ func (q *sessions) put(one *saving) error {
 	return nil
 }
 
-// TakeSession implements [adapter.LogBus]. It waits for what this server is saving.
+// TakeSession implements [adapter.LogBus]. It waits until this server has saved that
+// session.
 func (r *logReader) TakeSession(ctx context.Context, pid string) (*adapter.Session, error) {
 	key := sessionKey(pid)
 	r.sessions.mu.Lock()
@@ -178,7 +180,7 @@ func (r *logReader) TakeSession(ctx context.Context, pid string) (*adapter.Sessi
 	return &s.Session, nil
 }
 
-// take takes what is kept for a key out of the bucket: once, whoever asks.
+// take removes the value of a key from the bucket, for one caller only.
 func (j *jetStream) take(ctx context.Context, key string) ([]byte, error) {
 	kv, err := j.keys(ctx)
 	if err != nil {
@@ -194,7 +196,7 @@ func (j *jetStream) take(ctx context.Context, key string) ([]byte, error) {
 	err = kv.Delete(ctx, key, jetstream.LastRevision(entry.Revision()))
 	var refused *jetstream.APIError
 	if errors.As(err, &refused) && refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
-		return nil, nil // somebody else was faster
+		return nil, nil // another server has taken it
 	}
 	if err != nil {
 		return nil, err
@@ -214,7 +216,7 @@ func (j *jetStream) keys(ctx context.Context) (jetstream.KeyValue, error) {
 	return kv, err
 }
 
-// settled waits until nothing is on its way.
+// flushed waits until no session is being saved.
 func (q *sessions) flushed(ctx context.Context) error {
 	q.mu.Lock()
 	if q.busy == 0 {
@@ -234,8 +236,8 @@ func (q *sessions) flushed(ctx context.Context) error {
 	}
 }
 
-// end waits until nothing runs any more, and returns how many were not saved. The
-// seat's ctx has ended.
+// end waits until nothing runs any more, and returns how many sessions were not saved.
+// The member's ctx has ended.
 func (q *sessions) end() (lost int) {
 	q.mu.Lock()
 	q.ended = true

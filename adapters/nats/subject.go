@@ -6,26 +6,26 @@ import (
 	"strings"
 )
 
-// all is the last token of the subject that every server of a namespace listens
-// to. No seat has that name.
+// broadcastSub is the last token of the subject that every server of a namespace is
+// subscribed to. No member has that name.
 const broadcastSub = "all"
 
-// logged is the last token of the subject of what is kept. No seat has that name
-// either.
+// logSub is the last token of the subject of the log. No member has that name.
 const logSub = "log"
 
-// subject is where the servers of a namespace, or one of them, listen.
+// subject returns the subject that all servers of a namespace, or one of them, are
+// subscribed to.
 func subject(prefix, namespace, recipient string) string {
 	return prefix + "." + token(namespace) + "." + recipient
 }
 
-// maxToken bounds the tokens that are legible. Subjects have a bound in NATS,
-// the names of namespaces have none.
+// maxToken bounds tokens that consist of the escaped name. The names of namespaces are
+// not bounded.
 const maxToken = 128
 
-// token writes the name of a namespace as one token of a subject: what is not a
-// letter, a digit, or one of "/", "-" and "_" becomes "=" and two hexadecimal
-// digits for each byte; a long name becomes "==" and its SHA-256.
+// token returns the token for a namespace. What is not a letter, a digit, "/", "-" or
+// "_" becomes "=" and two hexadecimal digits for each byte. A long name becomes "==" and
+// its SHA-256.
 func token(namespace string) string {
 	const hex = "0123456789abcdef"
 	var t strings.Builder
@@ -58,11 +58,10 @@ func validSubject(s string) bool {
 	return true
 }
 
-// maxName bounds the name of a seat or of an emitter, in bytes.
+// maxName bounds the name of a member or of an external sender, in bytes.
 const maxName = 64
 
-// validName reports whether a sender may have that name: it becomes part of
-// subjects.
+// validName reports whether a sender may have that name, which is part of subjects.
 func validName[S ~string | ~[]byte](name S) bool {
 	if len(name) == 0 || len(name) > maxName || string(name) == broadcastSub || string(name) == logSub {
 		return false

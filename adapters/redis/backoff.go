@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Pauses between attempts to connect begin around the first and double up to the
-// last. Each is anything from half to one and a half of that, so that servers that
-// lost their connections together don't come back together.
+// Pauses between attempts to connect begin at firstPause and double up to lastPause.
+// Each is random, from half to one and a half of that, so that servers that lost their
+// connections together do not reconnect together.
 const (
 	firstPause = 200 * time.Millisecond
 	lastPause  = 2 * time.Second
@@ -20,7 +20,7 @@ type backoff struct {
 	last     time.Time
 }
 
-// next returns how long to pause.
+// next returns the next pause.
 func (b *backoff) next() time.Duration {
 	about := min(firstPause<<min(b.attempts, 16), lastPause)
 	b.attempts++
@@ -28,14 +28,14 @@ func (b *backoff) next() time.Duration {
 	return about/2 + rand.N(about)
 }
 
-// rest begins with a short pause again, if nothing has failed for a while.
+// rest resets the pauses if nothing has failed for a while.
 func (b *backoff) rest() {
 	if b.attempts > 0 && time.Since(b.last) > 2*lastPause {
 		*b = backoff{}
 	}
 }
 
-// wait pauses, and reports whether ctx is still alive.
+// wait pauses. It returns false if ctx has ended.
 func (b *backoff) wait(ctx context.Context) bool {
 	timer := time.NewTimer(b.next())
 	defer timer.Stop()

@@ -14,59 +14,59 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// leaveTimeout bounds how long a seat that was given up waits for Redis.
+// leaveTimeout bounds how long a member that leaves waits for Redis.
 const leaveTimeout = 3 * time.Second
 
-// A bus is what all formats have in common: a queue of what is to be sent, and a
-// table of what is to be heard.
+// A bus is what all formats have in common: a queue of commands, and a table of
+// subscriptions.
 type bus struct {
 	client  rueidis.Client
 	nodes   nodes
 	sharded bool // channels are those of sharded Pub/Sub
 	backlog int  // bytes that may wait
 
-	ctx      context.Context // ends with close
+	ctx      context.Context // ends when the bus is closed
 	stop     context.CancelFunc
 	start    sync.Once
 	running  sync.WaitGroup // all goroutines of the bus
 	out      *publisher
 	send     chan struct{} // wakes the publisher
 	listen   chan struct{} // wakes the listener
-	gaps     atomic.Int64  // in what the listener has heard
-	trouble  atomic.Int64  // when there was some last, in nanoseconds
+	gaps     atomic.Int64  // how often a subscription was interrupted
+	trouble  atomic.Int64  // when the connections last had trouble, in nanoseconds
 	counting atomic.Bool   // servers are being counted
 
-	mu            sync.Mutex // guards the following, and what seats say it guards
+	mu            sync.Mutex // guards the following, and the fields of members that say so
 	closed        bool
 	queue         []command
-	blocked       int // of the queue, from its begin, that can't be sent now
+	blocked       int // commands at the beginning of the queue that can't be sent now
 	waiting       int // bytes that are queued or being written
 	members       map[*member]struct{}
 	topics        map[topic][]*member
-	changedTopics map[topic]struct{}   // of topics, since the listener has looked
-	following     bool                 // the listener is at it
-	followed      chan struct{}        // closed when it has followed all changes; nil if nobody waits for that
+	changedTopics map[topic]struct{}   // since the listener has last followed the changes
+	following     bool                 // the listener is following changes
+	followed      chan struct{}        // closed when it has followed all changes; nil if nothing waits for that
 	probes        uint64               // the number of the last probe
-	former        map[string]time.Time // the names of seats that were given up lately
-	watchers      []func(force bool)   // called when a master has changed, perhaps, or surely
+	former        map[string]time.Time // the names of members that left lately
+	watchers      []func(force bool)   // called when a master may have changed; force says that it has
 }
 
-// A topic is something to subscribe to.
+// A topic is a channel or a pattern to subscribe to.
 type topic struct {
 	name    string
 	pattern bool
 }
 
-// A command is one that Redis gets in the order of the queue. The publisher calls
-// done, if there is one, with the reply. A command that fails is counted as lost,
-// unless it is control; one that is given up with its seat is not done.
+// A command is sent in the order of the queue. The publisher calls done, if it is not
+// nil, with the reply. A command that fails is counted as lost, unless it is control. A
+// command that is dropped with its member gets no reply.
 type command struct {
 	member    *member
 	cmd       rueidis.Completed
-	size      int  // bytes, about
-	keyed     bool // has a key, or is of sharded Pub/Sub: in Redis Cluster, a node is responsible
-	retryable bool // may be sent again if it was not done
-	control   bool // is no message
+	size      int  // approximately, in bytes
+	keyed     bool // it has a key, or belongs to sharded Pub/Sub: in Redis Cluster one node serves it
+	retryable bool // it may be sent again if Redis did not execute it
+	control   bool // it is not a message
 	done      func(reply rueidis.RedisMessage, err error)
 }
 
@@ -86,46 +86,46 @@ func newBus(client rueidis.Client, backlog int, sharded bool) *bus {
 	return b
 }
 
-// A member is what a bus knows of one member. Formats embed it.
+// A member is the part of a member that all formats share. They embed it.
 type member struct {
 	bus      *bus
 	host     adapter.Host
 	receive  func(t topic, channel string, payload []byte)
 	name     string // by which others know it
-	counted  string // the channel that every server of the namespace hears
-	ownTopic topic  // what this one hears alone
-	leaving  []byte // tells the others that this one leaves
+	counted  string // the channel that every server of the namespace is subscribed to
+	ownTopic topic  // the channel that only this member is subscribed to
+	leaving  []byte // the message that says that this member leaves
 
-	tasks   sync.WaitGroup // what runs for the seat
-	stopped chan struct{}  // closed when nothing of the seat runs any more
-	drained chan struct{}  // closed when it was given up and nothing of it waits
+	tasks   sync.WaitGroup // goroutines of the member
+	stopped chan struct{}  // closed when nothing of the member runs any more
+	drained chan struct{}  // closed when it has left and none of its commands waits
 
-	// These are guarded by bus.mu.
-	left    bool // it was given up
+	// The following are guarded by bus.mu.
+	left    bool // it has left
 	waiting int  // commands that are queued or being written
 	state   state
 	peers   peerCount
 
 	delivery sync.Mutex // held while one message is handled
 
-	deliverMu sync.RWMutex // held while the host is called; guards the following
+	deliverMu sync.RWMutex // held for reading while the host is called; guards the following
 	closed    bool         // the host is not called any more
 
-	statusMu   sync.Mutex // held while the host is told of the state; guards the following
+	statusMu   sync.Mutex // held while the status is reported; guards the following
 	lastStatus error
 }
 
-// newSeat makes a seat, which is to be joined.
+// newMember makes a member; the caller has to join it to the bus.
 func newMember(b *bus, host adapter.Host) *member {
 	s := &member{bus: b, host: host, lastStatus: errConnecting, stopped: make(chan struct{}), drained: make(chan struct{})}
 	s.state.begin()
 	return s
 }
 
-// join takes the seat, which hears topics from then on: counted is the one that all
-// servers hear, own the one that this one hears alone. receive gets what comes, one
-// message at a time, with the topic that it came for; the payload is not to be
-// changed. leaving is sent to all when the seat is given up.
+// join makes the member receive the messages of topics. All servers are subscribed to
+// counted, and only this one to own. receive is called for one message at a time, with
+// the topic that it came for, and must not change the payload. leaving is sent to all
+// when the member leaves.
 func (s *member) join(receive func(t topic, channel string, payload []byte), leaving []byte, counted, own topic, topics ...topic) {
 	b := s.bus
 	s.receive, s.leaving, s.counted, s.ownTopic = receive, leaving, counted.name, own
@@ -149,7 +149,7 @@ func (s *member) join(receive func(t topic, channel string, payload []byte), lea
 	wake(b.listen)
 }
 
-// enqueue sends a command, later. It does not wait.
+// enqueue queues a command. It does not wait.
 func (s *member) enqueue(c command) error {
 	const overhead = 128 // of a command, in memory
 	c.size += overhead
@@ -159,19 +159,19 @@ func (s *member) enqueue(c command) error {
 	switch {
 	case s.left:
 		return adapter.ErrLeft
-	case b.waiting > 0 && b.waiting+c.size > b.backlog && !c.control: // one of any size passes
+	case b.waiting > 0 && b.waiting+c.size > b.backlog && !c.control: // an empty queue accepts one command of any size
 		return adapter.ErrBacklog
 	}
 	s.append(c)
 	return nil
 }
 
-// append is called with the lock held.
+// append queues a command. The caller holds mu.
 func (s *member) append(c command) {
 	b := s.bus
 	c.member = s
 	if c.retryable = c.keyed || b.nodes.cluster; c.retryable {
-		c.cmd = c.cmd.Pin() // else the client reuses its memory
+		c.cmd = c.cmd.Pin() // otherwise the client reuses its memory
 	}
 	s.waiting++
 	b.waiting += c.size
@@ -179,7 +179,7 @@ func (s *member) append(c command) {
 	wake(b.send)
 }
 
-// publish enqueues a message for a channel. The payload is Redis's from now on.
+// publish queues a message for a channel. It takes ownership of the payload.
 func (s *member) publish(channel string, payload []byte) error {
 	return s.enqueue(s.bus.message(channel, payload))
 }
@@ -194,7 +194,7 @@ func (b *bus) message(channel string, payload []byte) command {
 	return c
 }
 
-// listen hears a topic from now on, unlisten does not. Neither waits.
+// listen subscribes to a topic, unlisten ends that. Neither waits.
 func (s *member) listen(t topic) {
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
@@ -213,8 +213,8 @@ func (s *member) unlisten(t topic) {
 	}
 }
 
-// run starts f on a goroutine of the seat, unless the seat was given up. What is
-// given up waits for f, which must not wait for that.
+// run starts f on a goroutine of the member, unless the member has left. A member that
+// leaves waits for f, so f must not wait for stopped.
 func (s *member) run(f func()) bool {
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
@@ -224,24 +224,24 @@ func (s *member) run(f func()) bool {
 	return !s.left
 }
 
-// subscribe is called with the lock held, and so is unwant. Lists of seats are not
-// changed but replaced.
+// subscribe adds a member to a topic. The caller holds mu, as that of unsubscribe does.
+// The lists of members are replaced and never changed.
 func (b *bus) subscribe(t topic, s *member) {
 	b.changedTopics[t] = struct{}{}
-	if seats := b.topics[t]; !slices.Contains(seats, s) {
-		b.topics[t] = append(slices.Clip(seats), s)
+	if members := b.topics[t]; !slices.Contains(members, s) {
+		b.topics[t] = append(slices.Clip(members), s)
 	}
 }
 
-// allTopics returns everything that is to be heard.
+// allTopics returns all topics to subscribe to.
 func (b *bus) allTopics() iter.Seq[topic] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Values(slices.Collect(maps.Keys(b.topics)))
 }
 
-// unsettled returns a channel that is closed when the listener has followed what has
-// changed until now, or nil if it has.
+// unfollowed returns a channel that is closed when the listener has followed all changes
+// made until now. It returns nil if it has already.
 func (b *bus) unfollowed() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -254,7 +254,7 @@ func (b *bus) unfollowed() <-chan struct{} {
 	return b.followed
 }
 
-// change makes the listener look at topics again.
+// change makes the listener place these topics again.
 func (b *bus) change(topics iter.Seq[topic]) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -265,13 +265,13 @@ func (b *bus) change(topics iter.Seq[topic]) {
 
 func (b *bus) unsubscribe(t topic, s *member) {
 	b.changedTopics[t] = struct{}{}
-	seats := slices.DeleteFunc(slices.Clone(b.topics[t]), func(other *member) bool { return other == s })
-	if b.topics[t] = seats; len(seats) == 0 {
+	members := slices.DeleteFunc(slices.Clone(b.topics[t]), func(other *member) bool { return other == s })
+	if b.topics[t] = members; len(members) == 0 {
 		delete(b.topics, t)
 	}
 }
 
-// Leave gives up the seat, as [adapter.Member] says.
+// Leave leaves the namespace, as [adapter.Member] says.
 func (s *member) Leave() <-chan struct{} {
 	b := s.bus
 	b.mu.Lock()
@@ -288,8 +288,8 @@ func (s *member) Leave() <-chan struct{} {
 	s.state.leave()
 	b.remember(s.name)
 	delete(b.members, s)
-	for t, seats := range b.topics {
-		if slices.Contains(seats, s) {
+	for t, members := range b.topics {
+		if slices.Contains(members, s) {
 			b.unsubscribe(t, s)
 		}
 	}
@@ -301,18 +301,19 @@ func (s *member) Leave() <-chan struct{} {
 	return s.stopped
 }
 
-// formerTimeout is how long what a seat has published may still be on its way.
+// formerTimeout is how long messages of a member that has left may still be on their
+// way.
 const formerTimeout = time.Minute
 
-// remember keeps the name of a seat that is given up. It is called with the lock held.
+// remember keeps the name of a member that leaves. The caller holds mu.
 func (b *bus) remember(name string) {
 	now := time.Now()
 	maps.DeleteFunc(b.former, func(_ string, at time.Time) bool { return now.Sub(at) > formerTimeout })
 	b.former[name] = now
 }
 
-// isFormer reports whether a message is of a seat that this server had before: it comes
-// back late where publishing and listening take different nodes.
+// isFormer reports whether name is a member that this server had before. Its messages
+// may come back late where publishing and listening take different nodes.
 func (b *bus) isFormer(name string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -330,34 +331,34 @@ func (s *member) stop() {
 			s.lost(n, adapter.ErrLeft)
 		}
 	}
-	s.deliverMu.Lock() // waits for what the host is doing
+	s.deliverMu.Lock() // waits until the host's methods have returned
 	s.closed = true
 	s.deliverMu.Unlock()
 	s.tasks.Wait()
 	close(s.stopped)
 }
 
-// close gives up all seats and ends what runs.
+// close makes all members leave and ends what runs.
 func (b *bus) close() {
 	b.mu.Lock()
 	b.closed = true
-	seats := make([]*member, 0, len(b.members))
+	members := make([]*member, 0, len(b.members))
 	for s := range b.members {
-		seats = append(seats, s)
+		members = append(members, s)
 	}
 	b.mu.Unlock()
-	for _, s := range seats {
+	for _, s := range members {
 		s.Leave()
 	}
-	for _, s := range seats {
+	for _, s := range members {
 		<-s.stopped
 	}
 	b.stop()
 	b.running.Wait()
 }
 
-// deliver gives the seat what was heard, unless it is given up. In Redis Cluster
-// there may be several connections to hear from.
+// deliver passes a received message to the member, unless it has left. In Redis Cluster
+// several connections may call it.
 func (s *member) deliver(t topic, channel string, payload []byte) {
 	s.delivery.Lock()
 	defer s.delivery.Unlock()
@@ -368,7 +369,7 @@ func (s *member) deliver(t topic, channel string, payload []byte) {
 	}
 }
 
-// lost reports messages that are not sent or not heard.
+// lost reports messages that were not sent or not received.
 func (s *member) lost(n int, reason error) {
 	s.deliverMu.RLock()
 	defer s.deliverMu.RUnlock()

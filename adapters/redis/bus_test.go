@@ -45,7 +45,7 @@ func (h *fakeHost) lostSoFar() int {
 	return h.lost
 }
 
-// talk checks that both hear each other, once.
+// talk checks that both receive from each other, once.
 func (p *pair) talk(t *testing.T) {
 	t.Helper()
 	for i := range p.members {
@@ -64,8 +64,8 @@ func (p *pair) talk(t *testing.T) {
 	}
 }
 
-// The bus comes back with the server, what was published meanwhile with it, and
-// each gap is told once.
+// After Redis has restarted, subscriptions are restored, what was published meanwhile
+// arrives, and each gap is reported once.
 func TestRedisRestarts(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, Options{})
@@ -97,7 +97,7 @@ func TestRedisRestarts(t *testing.T) {
 	}
 }
 
-// What is published while Redis is away waits for it, up to the backlog.
+// What is published while Redis is away waits, up to MaxPending.
 func TestBacklog(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, Options{MaxPending: 64 << 10})
@@ -120,15 +120,15 @@ func TestBacklog(t *testing.T) {
 		t.Errorf("%d messages of 10 kB fit into 64 KiB", sent)
 	}
 	p.server.Restart()
-	// Whoever comes back first may speak before the other listens. So the second
-	// is ready for both.
+	// The member that reconnects first may publish before the other has subscribed. So
+	// the second waits for both.
 	ready(t, p.members[:]...)
 	eventually(t, "the queue is empty", func() bool {
 		p.adapters[0].bus.mu.Lock()
 		defer p.adapters[0].bus.mu.Unlock()
 		return p.adapters[0].bus.waiting == 0
 	})
-	huge := strings.Repeat("y", 1<<20) // alone, anything may wait
+	huge := strings.Repeat("y", 1<<20) // an empty queue accepts a message of any size
 	if err := p.members[0].Publish(event(huge)); err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestBacklog(t *testing.T) {
 	}
 }
 
-// A peer that is silent holds up nobody, and is noticed.
+// A peer that does not respond delays no other, and is noticed.
 func TestFrozenConnections(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, Options{})
@@ -172,7 +172,7 @@ func TestFrozenConnections(t *testing.T) {
 	none(t, p.hosts[1].losses)
 }
 
-// Giving up a seat takes seconds at most, and counts what it leaves behind.
+// Leaving takes seconds at most, and counts the messages that are dropped.
 func TestLeaveWhileRedisIsAway(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, Options{})
@@ -207,15 +207,15 @@ func TestKilledConnections(t *testing.T) {
 			}
 		}
 		ready(t, p.members[:]...)
-		// A connection that was just killed takes one batch with it.
+		// A connection that was just killed loses one batch.
 		for i, m := range p.members {
-			for heard := false; !heard; {
+			for received := false; !received; {
 				if err := m.Publish(event("try")); err != nil {
 					t.Fatal(err)
 				}
 				select {
 				case <-p.hosts[1-i].messages:
-					heard = true
+					received = true
 				case <-p.hosts[i].losses:
 				}
 			}
@@ -244,8 +244,8 @@ func TestPause(t *testing.T) {
 	none(t, p.hosts[1].losses)
 }
 
-// All namespaces share one subscribed connection, and it hears all of them again
-// after a gap.
+// All namespaces share one subscribed connection, which restores all subscriptions after
+// a gap.
 func TestManyNamespaces(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -288,7 +288,7 @@ func TestManyNamespaces(t *testing.T) {
 	})
 }
 
-// A seat that is taken again right after it was given up is a new one.
+// A member that joins right after another one has left is a new one.
 func TestRejoin(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, Options{})
@@ -322,7 +322,7 @@ func TestClose(t *testing.T) {
 	}
 	next(t, late.Leave())
 
-	New(clientOf(t, p.server.Addr()), nil).Close() // without a seat
+	New(clientOf(t, p.server.Addr()), nil).Close() // without a member
 }
 
 // Redis may refuse what is published.
@@ -343,7 +343,7 @@ func TestRefusedCommands(t *testing.T) {
 	next(t, p.hosts[0].losses)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	eventually(t, "it is told why nothing is heard", func() bool {
+	eventually(t, "it is reported why nothing is received", func() bool {
 		return strings.Contains(p.members[0].Ready(ctx).Error(), "NOPERM")
 	})
 }
@@ -365,7 +365,7 @@ func TestShardedInACluster(t *testing.T) {
 		for _, room := range rooms {
 			to.(adapter.RoomWatcher).RoomChanged(room)
 		}
-		eventually(t, "all rooms are heard", func() bool {
+		eventually(t, "all rooms are received", func() bool {
 			for _, room := range rooms {
 				if n := subscribersOf(t, b, channelsOf(DefaultPrefix, "/").of(room)); n != 1 {
 					return false
@@ -377,17 +377,17 @@ func TestShardedInACluster(t *testing.T) {
 		if peers, err := from.Peers(t.Context()); peers.Count != 1 || err != nil {
 			t.Error(peers, err)
 		}
-		heard := map[string]bool{}
+		received := map[string]bool{}
 		for _, room := range rooms {
 			if err := from.Publish(event(room, room)); err != nil {
 				t.Fatal(err)
 			}
-			heard[nameOf(next(t, host.messages))] = true
+			received[nameOf(next(t, host.messages))] = true
 		}
-		if len(heard) != len(rooms) {
-			t.Errorf("%d rooms are heard instead of %d", len(heard), len(rooms))
+		if len(received) != len(rooms) {
+			t.Errorf("%d rooms are received instead of %d", len(received), len(rooms))
 		}
-		nodes[2].Do("CLIENT", "KILL", "TYPE", "pubsub") // all lines are restored
+		nodes[2].Do("CLIENT", "KILL", "TYPE", "pubsub") // all connections are restored
 		next(t, host.losses)
 	}
 }
@@ -406,7 +406,7 @@ func TestClassicInACluster(t *testing.T) {
 	p.talk(t)
 }
 
-// Servers before Redis 6, and proxies, speak the older protocol only.
+// Servers before Redis 6, and proxies, have only the older protocol.
 func TestOlderProtocol(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

@@ -11,23 +11,23 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// Options of [New]. All servers and emitters of a cluster must have the same Key.
+// Options of [New]. All servers and emitters of a cluster must have the same Prefix.
 type Options struct {
 	// Prefix begins the name of every channel. The default is [DefaultPrefix].
 	Prefix string
-	// PublishOnSpecificResponseChannel sends answers to the server that has asked,
-	// instead of to all. Servers understand both, so it may differ among them. The
-	// default is false, as it is with Node.
+	// PublishOnSpecificResponseChannel sends responses only to the server that sent the
+	// request, instead of to all. Servers understand both, so it may differ among them.
+	// The default is false, as with Node.
 	PublishOnSpecificResponseChannel bool
-	// MaxPending is how many bytes may wait for Redis until Publish refuses more.
-	// The default is [DefaultMaxPending].
+	// MaxPending bounds the bytes that wait for Redis; beyond it Publish fails. The
+	// default is [DefaultMaxPending].
 	MaxPending int
 }
 
-// New joins a server to a cluster with the Pub/Sub of Redis 6 or later. It speaks
-// the format of createAdapter of @socket.io/redis-adapter 7 and 8 with the parser
-// that is the default there. An event is published once, for all servers; those
-// without a socket in its room drop it unread.
+// New joins a server to a cluster with the Pub/Sub of Redis 6 or later. It has the
+// format of createAdapter of @socket.io/redis-adapter 7 and 8 with the default parser.
+// An event is published once, for all servers. Servers without a socket in its room drop
+// it without decoding it.
 func New(client rueidis.Client, opts *Options) *Adapter {
 	var o Options
 	if opts != nil {
@@ -43,12 +43,12 @@ func New(client rueidis.Client, opts *Options) *Adapter {
 	return a
 }
 
-// A classicMember is a seat in one namespace.
+// A classicMember is a member in the format of @socket.io/redis-adapter.
 type classicMember struct {
 	*member
 	uid      string
 	classic  classic
-	specific bool // answers are for the one that has asked
+	specific bool // responses go to the requesting server only
 	decoder  decoder
 
 	room, request, response topic
@@ -83,14 +83,14 @@ func newClassicMember(b *bus, o Options, namespace string, host adapter.Host) *c
 	return m
 }
 
-// newClassicUID makes up a name like those of Node.
+// newClassicUID returns a random name like those of Node.
 func newClassicUID() string {
 	var b [6]byte
 	rand.Read(b[:])
 	return base64.RawURLEncoding.EncodeToString(b[:])[:6]
 }
 
-// glob takes their meaning from the characters that are special in patterns.
+// glob escapes the special characters of patterns.
 var glob = strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`, `\`, `\\`)
 
 // ID implements [adapter.Member].
@@ -103,7 +103,7 @@ func (m *classicMember) Publish(msg *adapter.Message) error {
 	}
 	id := msg.ID
 	if id != "" && !msg.Kind.IsResponse() {
-		id = m.uid + id // so the answers can be told from those for others
+		id = m.uid + id // so that its responses differ from those for other servers
 	}
 	w := newWriter(msg, classicPacks(msg))
 	w.classic(msg, m.uid, id, m.classic.nsp)
@@ -124,7 +124,7 @@ func (m *classicMember) channelFor(msg *adapter.Message) string {
 	}
 }
 
-// channelFor returns the channel for what is not an answer.
+// channelFor returns the channel for a message that is not a response.
 func (c classic) channelFor(msg *adapter.Message) string {
 	switch {
 	case msg.Kind != adapter.Broadcast || msg.ID != "":
@@ -136,7 +136,7 @@ func (c classic) channelFor(msg *adapter.Message) string {
 	}
 }
 
-// receive handles what comes from a channel.
+// receive handles a message of a channel.
 func (m *classicMember) receive(t topic, channel string, payload []byte) {
 	var msg *adapter.Message
 	var err error
@@ -175,8 +175,8 @@ func (m *classicMember) event(channel string, payload []byte) (*adapter.Message,
 	return m.decoder.classicEvent(payload)
 }
 
-// answerRooms says which rooms this server has: no server of a cluster may leave
-// such a question of a Node server unanswered.
+// respondRooms responds with the rooms of this server. Every server has to respond to
+// this request of a Node server.
 func (m *classicMember) respondRooms(msg *adapter.Message) {
 	var rooms []string
 	if host, ok := m.host.(adapter.RoomLister); ok {

@@ -11,12 +11,12 @@ import (
 
 const classicNode = "CFJN3g"
 
-// classicCaptures are what Node servers have sent.
+// classicCaptures are messages that Node servers have sent.
 var classicCaptures = []struct {
 	name string
 	wire string // JSON, or hexadecimal digits
 	m    adapter.Message
-	// What is sent instead, where undefined or dates can't be said.
+	// What Go servers send instead, where JSON has no undefined or dates.
 	instead string
 }{
 	{
@@ -120,8 +120,8 @@ var classicCaptures = []struct {
 	},
 }
 
-// decodeClassic decodes what came from the channel that is for such messages.
-// Answers are for whoever has asked.
+// decodeClassic decodes a message as one of the channel for such messages. Responses are
+// for the server that is named in them.
 func decodeClassic(kind adapter.Kind, id bool, raw []byte) (*adapter.Message, error) {
 	d := decoder{uid: "own---", nsp: "/", wants: anyRoom}
 	switch {
@@ -191,7 +191,7 @@ func TestClassicIsReadLiberally(t *testing.T) {
 	}
 }
 
-func TestClassicThatIsNoneOfOurBusiness(t *testing.T) {
+func TestClassicMessagesThatAreIgnored(t *testing.T) {
 	t.Parallel()
 	d := decoder{uid: "own---", nsp: "/chat", wants: func(rooms ...string) bool { return len(rooms) > 0 && rooms[0] == "here" }}
 	for name, raw := range map[string]string{
@@ -215,9 +215,9 @@ func TestClassicThatIsNoneOfOurBusiness(t *testing.T) {
 		}
 	}
 	for name, raw := range map[string]string{
-		"for somebody else": `{"type":8,"requestId":"x","clientCount":1}`,
-		"without an ID":     `{"type":8,"clientCount":1}`,
-		"rooms":             `{"requestId":"own---1","rooms":[]}`,
+		"for another server": `{"type":8,"requestId":"x","clientCount":1}`,
+		"without an ID":      `{"type":8,"clientCount":1}`,
+		"rooms":              `{"requestId":"own---1","rooms":[]}`,
 	} {
 		if m, err := d.classicResponse([]byte(raw)); m != nil || err != nil {
 			t.Errorf("%s: %v, %v", name, m, err)
@@ -225,11 +225,11 @@ func TestClassicThatIsNoneOfOurBusiness(t *testing.T) {
 	}
 }
 
-func TestClassicOfNonsense(t *testing.T) {
+func TestMalformedClassicMessages(t *testing.T) {
 	t.Parallel()
 	d := decoder{uid: "own---", nsp: "/", wants: anyRoom}
 	for _, raw := range []string{
-		"", "garbage", "{}", "[]", `["x"]`, `["x",{"type":2,"data":["e"]}]`, `["x",{"type":2,"data":["e"]},[]]`,
+		"", "malformed", "{}", "[]", `["x"]`, `["x",{"type":2,"data":["e"]}]`, `["x",{"type":2,"data":["e"]},[]]`,
 		`["x",{"type":2,"data":["e"]},{}]more`, `["x",{"type":2,"data":[]},{}]`, `["x",{"type":2,"data":[1]},{}]`,
 		`["x",{"type":2},{}]`, `["x",{"type":3,"data":["e"]},{}]`, `["x",null,{}]`, `[1,{"type":2,"data":["e"]},{}]`,
 		"\x93\xa1x\x82\xa4type\x02\xa4data\x91\xa3min\x80\x00", "\x93\xa1x\x82\xa4type\x02\xa4data\xdd\xff\xff\xff\xff\x80",
@@ -239,7 +239,7 @@ func TestClassicOfNonsense(t *testing.T) {
 		}
 	}
 	for _, raw := range []string{
-		"", "garbage", "[]", `{"type":`, `{"type":2}`, `{"type":2,"opts":{}}`, `{"type":2,"opts":{},"rooms":[{}]}`,
+		"", "malformed", "[]", `{"type":`, `{"type":2}`, `{"type":2,"opts":{}}`, `{"type":2,"opts":{},"rooms":[{}]}`,
 		`{"type":4}`, `{"type":4,"opts":[]}`, `{"type":5,"opts":{}}`, `{"type":5,"requestId":"1"}`, `{"type":1}`,
 		`{"type":6}`, `{"type":6,"data":{}}`, `{"type":7,"requestId":"1","opts":{}}`, `{"type":7,"opts":{},"packet":{"data":["e"]}}`,
 		`{"type":"7"}`, `{"type":4,"opts":{},"close":"yes"}`, "\x81\xa4type", "\x00",
@@ -249,7 +249,7 @@ func TestClassicOfNonsense(t *testing.T) {
 		}
 	}
 	for _, raw := range []string{
-		"", "garbage", `{"requestId":1}`, `{"requestId":"own---1","type":8,"clientCount":-1}`,
+		"", "malformed", `{"requestId":1}`, `{"requestId":"own---1","type":8,"clientCount":-1}`,
 		`{"requestId":"own---1","type":9,"packet":}`, `{"requestId":"own---1","sockets":{}}`, `{"requestId":"own---1","type":6,"data":tru}`,
 	} {
 		if m, err := d.classicResponse([]byte(raw)); err == nil {
@@ -258,7 +258,7 @@ func TestClassicOfNonsense(t *testing.T) {
 	}
 }
 
-// Nothing that comes can do harm, and what is understood can be said again.
+// Nothing that is received does harm, and what is understood can be encoded again.
 func FuzzClassic(f *testing.F) {
 	for _, test := range classicCaptures {
 		f.Add(wire(f, test.wire))
@@ -301,11 +301,11 @@ func TestClassicEveryKind(t *testing.T) {
 		text, binary := []byte(`["e",1,{"a":[null]}]`), []byte(`["e",{"_placeholder":true,"num":0}]`)
 		first := []byte(`[{"_placeholder":true,"num":0}]`)
 		blob := [][]byte{{0, 1, 2, 255}}
-		var id string // by which the others know the last question
+		var id string // by which the others know the last request
 		for _, m := range []adapter.Message{
 			{Kind: adapter.Broadcast, Data: text},
 			{Kind: adapter.Broadcast, Data: binary, Binary: blob, Rooms: []string{"r"}, Except: []string{"s"}, Volatile: true},
-			{Kind: adapter.Broadcast, Data: text, ID: "1", Rooms: []string{"nobody's"}, Timeout: time.Second, Compress: adapter.CompressNever},
+			{Kind: adapter.Broadcast, Data: text, ID: "1", Rooms: []string{"empty"}, Timeout: time.Second, Compress: adapter.CompressNever},
 			{Kind: adapter.Join, Rooms: []string{"r"}, Targets: []string{"s", "t"}},
 			{Kind: adapter.Leave, Except: []string{"r"}, Targets: []string{"s"}},
 			{Kind: adapter.Disconnect, Rooms: []string{"r", "s"}},
@@ -376,7 +376,7 @@ func TestClassicEveryKind(t *testing.T) {
 			}
 			none(t, hosts[i].messages)
 			none(t, hosts[i].losses)
-			none(t, hosts[i].garbage)
+			none(t, hosts[i].malformed)
 		}
 	}
 }
@@ -432,8 +432,8 @@ func TestClassicOrder(t *testing.T) {
 	none(t, hosts[1].losses)
 }
 
-// Whatever stands on a channel is counted, and the next message is heard.
-func TestClassicGarbage(t *testing.T) {
+// A malformed message on a channel is counted, and the next message is received.
+func TestClassicAfterMalformedMessages(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	a := New(clientOf(t, server.Addr()), nil)
@@ -444,17 +444,17 @@ func TestClassicGarbage(t *testing.T) {
 	for _, channel := range []string{
 		"socket.io#/#", "socket.io#/#r#", "socket.io-request#/#", "socket.io-response#/#", "socket.io-response#/#" + m.ID() + "#",
 	} {
-		for _, payload := range []string{"", "garbage", "{", "[", "\x93\xa1x", strings.Repeat("\x91", 100_000)} {
+		for _, payload := range []string{"", "malformed", "{", "[", "\x93\xa1x", strings.Repeat("\x91", 100_000)} {
 			server.Do("PUBLISH", channel, payload)
-			if err := next(t, h.garbage); !strings.Contains(err.Error(), channel) {
+			if err := next(t, h.malformed); !strings.Contains(err.Error(), channel) {
 				t.Error(err)
 			}
 		}
 	}
-	server.Do("PUBLISH", "socket.io#/#not here#", "garbage that nobody looks at")
+	server.Do("PUBLISH", "socket.io#/#not here#", "malformed and ignored")
 	server.Do("PUBLISH", "socket.io#/#r#", "\x93\xa2go\x82\xa4type\x02\xa4data\x91\xa3min\x80")
 	if got := next(t, h.messages); string(got.Data) != `["min"]` {
 		t.Error(got)
 	}
-	none(t, h.garbage)
+	none(t, h.malformed)
 }

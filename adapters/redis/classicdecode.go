@@ -9,7 +9,7 @@ import (
 
 var errParts = errors.New("an event that has not three parts")
 
-// classicEvent decodes a broadcast. It is nil if it is none of our business.
+// classicEvent decodes a broadcast. It returns nil if this server need not handle it.
 func (d *decoder) classicEvent(raw []byte) (*adapter.Message, error) {
 	m := d.begin(adapter.Broadcast)
 	r := reader{b: raw, pack: len(raw) == 0 || raw[0] != '['}
@@ -39,14 +39,14 @@ func (d *decoder) classicEvent(raw []byte) (*adapter.Message, error) {
 	return d.classicPacket(packet, r.pack)
 }
 
-// begin makes the next message.
+// begin starts a message, in the memory of the last one.
 func (d *decoder) begin(kind adapter.Kind) *adapter.Message {
 	d.payload.reset()
 	d.m = adapter.Message{Kind: kind, Rooms: d.m.Rooms[:0], Except: d.m.Except[:0], Targets: d.m.Targets[:0]}
 	return &d.m
 }
 
-// finish gives the message what was collected.
+// finish adds the payload to the message.
 func (d *decoder) finish(err error) (*adapter.Message, error) {
 	if err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func (d *decoder) classicPacket(raw []byte, pack bool) (*adapter.Message, error)
 	return d.finish(d.payload.event(data, pack))
 }
 
-// classicFields are what requests and responses have in them.
+// classicFields are the members of requests and responses.
 type classicFields struct {
 	fields
 	data []byte
@@ -111,8 +111,8 @@ func (d *decoder) classicFields(raw []byte) (f classicFields, pack bool, err err
 	return f, r.pack, r.end()
 }
 
-// classicRequest decodes a request. It is nil if it is none of our business, and
-// without a kind if it asks for all rooms.
+// classicRequest decodes a request. It returns nil if this server need not handle it.
+// The message has no kind if the request is for the names of all rooms.
 func (d *decoder) classicRequest(raw []byte) (*adapter.Message, error) {
 	f, pack, err := d.classicFields(raw)
 	if err != nil || f.uid == d.uid {
@@ -124,7 +124,7 @@ func (d *decoder) classicRequest(raw []byte) (*adapter.Message, error) {
 	case classicAllRooms:
 		return m, need(f.requestID != "")
 	case classicJoin, classicLeave:
-		m.ID = "" // nobody is to answer
+		m.ID = "" // there is no response
 		if m.Kind = adapter.Join; f.kind == classicLeave {
 			m.Kind = adapter.Leave
 		}
@@ -153,10 +153,10 @@ func (d *decoder) classicRequest(raw []byte) (*adapter.Message, error) {
 		}
 		return d.classicPacket(f.packet, pack)
 	}
-	return nil, nil // of a version to come
+	return nil, nil // of a later version
 }
 
-// classicResponse decodes an answer. It is nil if it is for others.
+// classicResponse decodes a response. It returns nil if it is for another server.
 func (d *decoder) classicResponse(raw []byte) (*adapter.Message, error) {
 	f, pack, err := d.classicFields(raw)
 	if err != nil {
@@ -182,7 +182,7 @@ func (d *decoder) classicResponse(raw []byte) (*adapter.Message, error) {
 		m.Kind = adapter.Fetched
 		return d.finish(d.payload.list(f.sockets, pack))
 	}
-	return nil, nil // of a version to come
+	return nil, nil // of a later version
 }
 
 func need(present bool) error {

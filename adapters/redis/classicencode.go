@@ -6,7 +6,7 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// The types of request and of response.
+// The types of requests and responses.
 const (
 	classicAllRooms    = 1
 	classicJoin        = 2
@@ -17,17 +17,17 @@ const (
 	classicBroadcast   = 7
 	classicClientCount = 8
 	classicAcked       = 9
-	classicReconnect   = 64 // ours: Node servers ignore types that they do not know
+	classicReconnect   = 64 // only of Go servers: Node servers ignore unknown types
 )
 
-// classicPacks reports whether a message is MessagePack. Node sends most requests
-// as JSON, and loses binary data there, but understands both.
+// classicPacks reports whether a message is encoded as MessagePack. Node sends most
+// requests as JSON, and so loses binary data, but understands both.
 func classicPacks(m *adapter.Message) bool {
 	return m.Kind == adapter.Broadcast || m.Kind == adapter.Acked || len(m.Binary) > 0
 }
 
-// classic appends a message. Requests always name their sender, which is asked
-// for where answers are sent on a channel of its own.
+// classic appends a message. Requests always name their sender, which servers with
+// PublishOnSpecificResponseChannel need.
 func (w *writer) classic(m *adapter.Message, uid, id, nsp string) {
 	w.binary = m.Binary
 	if m.Kind == adapter.Broadcast && m.ID == "" {
@@ -56,7 +56,7 @@ func (w *writer) classic(m *adapter.Message, uid, id, nsp string) {
 	case adapter.Reconnect:
 		w.classicRequest(classicReconnect, 1, uid, "")
 		w.receivers(m)
-	case adapter.Fetch, adapter.Count: // there is no request for a count
+	case adapter.Fetch, adapter.Count: // the format has no request for a count
 		w.classicRequest(classicFetch, 1, uid, id)
 		w.receivers(m)
 	case adapter.Emit:
@@ -96,8 +96,8 @@ func (w *writer) classicPacket(m *adapter.Message, nsp string) {
 	w.end(object)
 }
 
-// classicRequest begins a request that has n more members. It is without a sender or
-// an ID where they are empty.
+// classicRequest begins a request that has n more members. It leaves out the sender or
+// the ID if it is empty.
 func (w *writer) classicRequest(kind int64, n int, uid, id string) {
 	w.object(1 + n + count(uid != "") + count(id != ""))
 	if uid != "" {
@@ -112,7 +112,7 @@ func (w *writer) classicRequest(kind int64, n int, uid, id string) {
 	w.integer(kind)
 }
 
-// whom appends which sockets are meant.
+// receivers appends the rooms and exceptions of a message.
 func (w *writer) receivers(m *adapter.Message) {
 	w.key("opts")
 	w.object(2)
@@ -139,7 +139,7 @@ func (w *writer) classicResponse(kind int64, n int, id string) {
 	w.text(id)
 }
 
-// classicAnswer appends what somebody has answered, without an end.
+// classicAck appends an ack, or a response of a server, without its end.
 func (w *writer) classicAck(kind int64, id, key string, data []byte) {
 	first, err := firstOf(data)
 	if err != nil {

@@ -11,13 +11,13 @@ import (
 	"github.com/socketio-go/socketio/internal/redistest"
 )
 
-// What the emitters of Node have sent for the same calls, but for the order of
-// keys in options and, in streams, the namespace in packets: neither matters.
+// The messages of Node's emitters for the same calls. The order of keys in options and,
+// in streams, the namespace in packets may differ.
 func TestEmitterSendsWhatNodeSends(t *testing.T) {
 	t.Parallel()
 	client := clientOf(t, redistest.Start(t).Addr())
 	var got string
-	sender := func(encode format) emitter.Emitter { // which keeps the command that is sent
+	sender := func(encode format) emitter.Emitter { // it keeps the command that is sent
 		return emitter.New(externalSender{client, func(namespace string, m *adapter.Message) (rueidis.Completed, error) {
 			cmd, err := encode(namespace, m)
 			got = strings.Join(cmd.Commands(), " ")
@@ -42,8 +42,8 @@ func TestEmitterSendsWhatNodeSends(t *testing.T) {
 			want: `PUBLISH socket.io-request#/# {"type":2,"opts":{"rooms":["room1"],"except":[]},"rooms":["room7"]}`},
 		{name: "classic leave", e: classic, do: func(e emitter.Emitter) error { return e.Of("chat").Leave(t.Context(), "room7") },
 			want: `PUBLISH socket.io-request#/chat# {"type":3,"opts":{"rooms":[],"except":[]},"rooms":["room7"]}`},
-		{name: "classic close", e: classic, do: func(e emitter.Emitter) error { return e.To("nobody").CloseConnections(t.Context()) },
-			want: `PUBLISH socket.io-request#/# {"type":4,"opts":{"rooms":["nobody"],"except":[]},"close":true}`},
+		{name: "classic close", e: classic, do: func(e emitter.Emitter) error { return e.To("none").CloseConnections(t.Context()) },
+			want: `PUBLISH socket.io-request#/# {"type":4,"opts":{"rooms":["none"],"except":[]},"close":true}`},
 		{name: "classic server-side emit", e: classic, do: func(e emitter.Emitter) error { return e.ServerSideEmit("evt", 1) },
 			want: `PUBLISH socket.io-request#/# {"uid":"emitter","type":6,"data":["evt",1]}`},
 
@@ -74,7 +74,7 @@ func TestEmitterSendsWhatNodeSends(t *testing.T) {
 
 func text(t *testing.T, digits string) string { return string(hexBytes(t, digits)) }
 
-// What an emitter says is what servers hear.
+// Servers receive what an emitter sends.
 func TestEmitter(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -95,7 +95,7 @@ func TestEmitter(t *testing.T) {
 			if m, ok := m.(adapter.RoomWatcher); ok {
 				m.RoomChanged("r")
 				channel := channelsOf("b", "/chat").of("r")
-				eventually(t, "the room is heard", func() bool {
+				eventually(t, "the room is received", func() bool {
 					n, err := subscribersOf(t, test.adapter, channel), error(nil)
 					return n == 1 && err == nil
 				})
@@ -107,7 +107,7 @@ func TestEmitter(t *testing.T) {
 					t.Fatal(err)
 				}
 				got := next(t, h.messages)
-				got.From = strings.TrimPrefix(got.From, adapter.ExternalSender) // not all messages have it
+				got.From = strings.TrimPrefix(got.From, adapter.ExternalSender) // not all messages carry it
 				sameMessage(t, &got, &want)
 			}
 			type person struct {
@@ -131,7 +131,7 @@ func TestEmitter(t *testing.T) {
 				Data: []byte(`["news",{"_placeholder":true,"num":0}]`), Binary: [][]byte{{7}}})
 
 			none(t, h.messages)
-			none(t, h.garbage)
+			none(t, h.malformed)
 		})
 	}
 	server.Kill()

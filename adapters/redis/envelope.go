@@ -7,8 +7,8 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// The types of message that the sharded and the streams format have in common.
-// The types 1, 2 and 13 are heartbeats of other adapters; nobody knows type 0.
+// The types of message of the sharded and the streams format. The types 1, 2 and 13 are
+// heartbeats of other adapters; no implementation knows type 0.
 const (
 	typeNothing     = 0
 	typeBroadcast   = 3
@@ -21,11 +21,11 @@ const (
 	typeEmitted     = 10
 	typeClientCount = 11
 	typeAcked       = 12
-	typeReconnect   = 64 // ours: Node servers ignore types that they do not know
+	typeReconnect   = 64 // only of Go servers: Node servers ignore unknown types
 )
 
-// envelopeTypes has the type of each kind. Nothing asks for a count alone: the
-// sockets are fetched.
+// envelopeTypes has the type of each kind. There is no request for a count: the sockets
+// are fetched.
 var envelopeTypes = [...]int64{
 	adapter.Broadcast:  typeBroadcast,
 	adapter.Join:       typeJoin,
@@ -43,7 +43,7 @@ var envelopeTypes = [...]int64{
 
 var errNoFormat = errors.New("socketio: redis: the format has no such message")
 
-// typeOf returns the type of what m becomes.
+// typeOf returns the type of the envelope for m.
 func typeOf(m *adapter.Message) (int64, error) {
 	if int(m.Kind) >= len(envelopeTypes) || envelopeTypes[m.Kind] == 0 {
 		return 0, fmt.Errorf("%w: kind %d", errNoFormat, m.Kind)
@@ -51,7 +51,7 @@ func typeOf(m *adapter.Message) (int64, error) {
 	return envelopeTypes[m.Kind], nil
 }
 
-// envelope appends m with everything that tells where it is from.
+// envelope appends m with its type, sender and namespace.
 func (w *writer) envelope(m *adapter.Message, uid, nsp string) {
 	kind, err := typeOf(m)
 	if err != nil {
@@ -66,7 +66,7 @@ func (w *writer) envelope(m *adapter.Message, uid, nsp string) {
 	w.sender(uid, nsp)
 }
 
-// sender appends how every envelope of one sender ends: it knows its own by that.
+// sender appends the end of an envelope. A server recognizes its own messages by it.
 func (w *writer) sender(uid, nsp string) {
 	if !w.pack {
 		w.b = append(w.b, ',')
@@ -79,7 +79,7 @@ func (w *writer) sender(uid, nsp string) {
 	}
 }
 
-// data appends what m says, without where it is from.
+// data appends the content of m, without its sender and namespace.
 func (w *writer) data(m *adapter.Message) {
 	w.binary = m.Binary
 	switch m.Kind {
@@ -166,8 +166,8 @@ func (w *writer) requestID(m *adapter.Message) {
 	}
 }
 
-// firstOf returns the first element of a JSON array: other servers take no more
-// of an answer. It is nil if there is none.
+// firstOf returns the first element of a JSON array, as other servers read only one
+// argument of a response. It returns nil if there is none.
 func firstOf(data []byte) ([]byte, error) {
 	if len(data) == 0 {
 		return nil, nil
@@ -180,7 +180,7 @@ func firstOf(data []byte) ([]byte, error) {
 	return first, r.err
 }
 
-// fields are what an envelope has in it, raw where it is not looked at yet.
+// fields are the members of an envelope. Those that need more decoding are raw.
 type fields struct {
 	kind      int64
 	uid, nsp  string
@@ -223,17 +223,17 @@ func (r *reader) envelope() (f fields, err error) {
 	return f, nil
 }
 
-// data reads what an envelope has for data.
+// data reads the member "data" of an envelope.
 func (r *reader) data(f *fields) {
 	for left := r.open(object); r.more(&left); {
 		r.member(r.key(), f)
 	}
 }
 
-// member reads one of what the message itself consists of.
+// member reads one member of the data.
 func (r *reader) member(key string, f *fields) {
 	switch {
-	case key == "packet": // null is an answer
+	case key == "packet": // null is a value
 		f.packet = r.skip()
 	case r.null():
 	case key == "opts":
@@ -253,8 +253,8 @@ func (r *reader) member(key string, f *fields) {
 	}
 }
 
-// A decoder makes messages of what other servers send to one namespace. There is
-// one message at a time: the next takes its memory.
+// A decoder decodes messages of other servers for one namespace. A message is valid
+// until the next one.
 type decoder struct {
 	uid, nsp string
 	wants    func(rooms ...string) bool
@@ -263,8 +263,9 @@ type decoder struct {
 	payload payload
 }
 
-// envelope decodes a message. It is nil if it is none of our business: our own,
-// another namespace's, an unknown type, or for rooms without a socket here.
+// envelope decodes a message. It returns nil for messages that this server need not
+// handle: its own, those of another namespace or of an unknown type, and those for rooms
+// without a local socket.
 func (d *decoder) envelope(raw []byte) (*adapter.Message, error) {
 	r := reader{b: raw, pack: len(raw) == 0 || raw[0] != '{'}
 	f, err := r.envelope()
@@ -274,7 +275,7 @@ func (d *decoder) envelope(raw []byte) (*adapter.Message, error) {
 	return d.message(&f, r.pack)
 }
 
-// message decodes the fields of a message that is for this namespace.
+// message decodes the fields of a message for this namespace.
 func (d *decoder) message(f *fields, pack bool) (*adapter.Message, error) {
 	m := &d.m
 	d.payload.reset()

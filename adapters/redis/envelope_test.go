@@ -28,12 +28,12 @@ func hexBytes(t testing.TB, digits string) []byte {
 	return b
 }
 
-// captures are what Node servers have sent, and what it means.
+// captures are messages that Node servers have sent, and their meaning.
 var captures = []struct {
 	name string
 	wire string // JSON, or hexadecimal digits
 	m    adapter.Message
-	// What this side would send instead, where it has not the same types.
+	// What Go servers send instead, where they do not have the same types.
 	instead string
 }{
 	{
@@ -197,7 +197,7 @@ func TestEnvelopesOfNode(t *testing.T) {
 				t.Errorf("sends %q, %v; want %q", w.b, w.err, want)
 			}
 
-			// What it says survives the other encoding too.
+			// The meaning survives the other encoding too.
 			w = writer{pack: raw[0] == '{'}
 			if !w.pack && len(test.m.Binary) > 0 {
 				return
@@ -209,7 +209,7 @@ func TestEnvelopesOfNode(t *testing.T) {
 			}
 			sameMessage(t, m, &test.m)
 
-			// No part of it is a message, and its sender knows it by its end.
+			// No part of it is a message, and it has the suffix of its sender.
 			for n := range raw {
 				if m, err := d.envelope(raw[:n:n]); err == nil {
 					t.Errorf("%q is %v", raw[:n], m)
@@ -227,7 +227,7 @@ func TestEnvelopesOfNode(t *testing.T) {
 	}
 }
 
-// sameMessage compares what is said, not whether a list is nil or empty.
+// sameMessage compares messages, whether a list is nil or empty.
 func sameMessage(t testing.TB, got, want *adapter.Message) {
 	t.Helper()
 	if got == nil {
@@ -253,7 +253,7 @@ func sameMessage(t testing.TB, got, want *adapter.Message) {
 	}
 }
 
-// What may be missing, or come in another form.
+// Members that may be missing, or have another form.
 func TestEnvelopesAreReadLiberally(t *testing.T) {
 	t.Parallel()
 	event := adapter.Message{Kind: adapter.Broadcast, From: "x", Data: []byte(`["e"]`)}
@@ -303,7 +303,7 @@ func TestEnvelopesAreReadLiberally(t *testing.T) {
 	}
 }
 
-func TestEnvelopesThatAreNoneOfOurBusiness(t *testing.T) {
+func TestEnvelopesThatAreIgnored(t *testing.T) {
 	t.Parallel()
 	d := decoder{uid: "own", nsp: "/", wants: func(rooms ...string) bool { return len(rooms) > 0 && rooms[0] == "here" }}
 	for name, wire := range map[string]string{
@@ -320,16 +320,16 @@ func TestEnvelopesThatAreNoneOfOurBusiness(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, m, err)
 		}
 	}
-	// A question is answered even where nobody is meant.
+	// A request gets a response also if no socket matches.
 	if m, err := d.envelope([]byte(`{"type":3,"data":{"packet":{"data":["e"]},"requestId":"1","opts":{"rooms":["there"]}},"uid":"x","nsp":"/"}`)); m == nil || err != nil {
 		t.Error(m, err)
 	}
 }
 
-func TestEnvelopesOfNonsense(t *testing.T) {
+func TestMalformedEnvelopes(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
-		"text":                         `{garbage`,
+		"text":                         `{malformed`,
 		"an empty object":              `{}`,
 		"a type that is no number":     `{"type":"3","uid":"x","nsp":"/"}`,
 		"a type with a fraction":       `{"type":3.5,"uid":"x","nsp":"/"}`,
@@ -375,7 +375,7 @@ func TestEnvelopesOfNonsense(t *testing.T) {
 	}
 }
 
-// Only what a format can say is sent.
+// Only what a format can express is sent.
 func TestEnvelopesThatCannotBeSent(t *testing.T) {
 	t.Parallel()
 	for name, m := range map[string]adapter.Message{
@@ -391,7 +391,7 @@ func TestEnvelopesThatCannotBeSent(t *testing.T) {
 			t.Errorf("%s: %s", name, w.b)
 		}
 	}
-	// Node takes no answer but its first argument.
+	// Node reads only the first argument of a response.
 	m := adapter.Message{Kind: adapter.Acked, ID: "1", Data: []byte(` [ {"_placeholder":true,"num":1} , 2]`), Binary: [][]byte{{1}, {2}}}
 	w := writer{pack: true}
 	if w.data(&m); w.err != nil || hex.EncodeToString(w.b) != "82a9726571756573744964a131a67061636b6574c40102" {
@@ -433,7 +433,7 @@ func FuzzEnvelope(f *testing.F) {
 		if m == nil || err != nil || bytes.Contains(raw, []byte("_placeholder")) {
 			return // what looks like a placeholder becomes one
 		}
-		// What was understood can be said again, and means the same.
+		// What was understood can be encoded again, and has the same meaning.
 		first := *m
 		w := writer{pack: len(m.Binary) > 0}
 		w.envelope(&first, m.From, "/")

@@ -19,12 +19,12 @@ import (
 	"github.com/socketio-go/socketio/internal/redistest"
 )
 
-// failovers is how many of each kind the tests make in a row.
+// failovers is how many failovers of each kind the tests make in a row.
 var failovers = flag.Int("failovers", 1, "failovers of each kind in a row; with more than one, how long they take is checked")
 
-// A company is some servers with adapters of one format. In one namespace they ask
-// each other without a pause, in another one some talk and some only listen.
-type company struct {
+// A group is some servers with adapters of one format. In one namespace they send
+// requests without a pause. In another one some of them publish, and some only listen.
+type group struct {
 	t       *testing.T
 	name    string
 	members []adapter.Member
@@ -34,10 +34,10 @@ type company struct {
 	asked, incomplete, wrong atomic.Int64
 }
 
-// companies makes a company for each format. connect returns a new client.
-func companies(t *testing.T, connect func() rueidis.Client) []*company {
+// groups makes a group for each format. connect returns a new client.
+func groups(t *testing.T, connect func() rueidis.Client) []*group {
 	t.Helper()
-	var list []*company
+	var list []*group
 	for name, join := range map[string]func(rueidis.Client) *Adapter{
 		"classic": func(c rueidis.Client) *Adapter { return New(c, nil) },
 		"sharded": func(c rueidis.Client) *Adapter { return NewSharded(c, &ShardedOptions{Prefix: "sharded"}) },
@@ -48,7 +48,7 @@ func companies(t *testing.T, connect func() rueidis.Client) []*company {
 			return NewStreams(c, &StreamsOptions{StreamName: "stream2", Prefix: "streams2", ShardedPubSub: true})
 		},
 	} {
-		c := &company{t: t, name: name}
+		c := &group{t: t, name: name}
 		for range 3 {
 			a := join(connect())
 			t.Cleanup(a.Close)
@@ -76,24 +76,24 @@ func companies(t *testing.T, connect func() rueidis.Client) []*company {
 	return list
 }
 
-// ask asks the others, and reports whether all have answered.
-func (c *company) ask(i int) bool {
+// ask sends a request to the others, and reports whether all have responded.
+func (c *group) ask(i int) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	replies, err := c.servers[i].Of("/").ServerSideEmitWithAck(ctx, "ask")
 	return err == nil && len(replies) == len(c.servers)-1
 }
 
-// askOn asks until ctx ends, and counts what goes wrong.
-func (c *company) askOn(ctx context.Context, i int) {
+// askUntil sends requests until ctx ends, and counts errors.
+func (c *group) askUntil(ctx context.Context, i int) {
 	for ctx.Err() == nil {
 		one, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		replies, err := c.servers[i].Of("/").ServerSideEmitWithAck(one, "ask")
 		cancel()
 		c.asked.Add(1)
-		var silent *socketio.NoResponseError
+		var noResponse *socketio.NoResponseError
 		switch {
-		case err != nil && !errors.As(err, &silent) && !errors.Is(err, socketio.ErrUnpublished):
+		case err != nil && !errors.As(err, &noResponse) && !errors.Is(err, socketio.ErrUnpublished):
 			c.t.Errorf("%s: %v", c.name, err)
 		case err != nil:
 			c.incomplete.Add(1)
@@ -108,9 +108,9 @@ func (c *company) askOn(ctx context.Context, i int) {
 	}
 }
 
-// heal waits until everybody hears the first two; the third only listens. It returns
-// how long that took.
-func (c *company) heal(round int) time.Duration {
+// heal waits until all members receive from the first two; the third only listens. It
+// returns how long that took.
+func (c *group) heal(round int) time.Duration {
 	begun := time.Now()
 	var healed [2]map[int]bool
 	for i := range healed {
@@ -120,7 +120,7 @@ func (c *company) heal(round int) time.Duration {
 	defer tick.Stop()
 	for n := 0; len(healed[0])+len(healed[1]) < 2*len(c.members); n++ {
 		for i := range healed {
-			_ = c.members[i].Publish(event(fmt.Sprintf("%d %d %d", round, i, n))) // or there is too much
+			_ = c.members[i].Publish(event(fmt.Sprintf("%d %d %d", round, i, n))) // or too much is queued
 		}
 		<-tick.C
 		for to, h := range c.hosts {
@@ -135,10 +135,10 @@ func (c *company) heal(round int) time.Duration {
 		if time.Since(begun) > time.Minute {
 			for i, m := range c.members {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
-				c.t.Errorf("%s: %d is heard by %v; Ready of it: %v", c.name, i, healed[min(i, 1)], m.Ready(ctx))
+				c.t.Errorf("%s: %d is received by %v; Ready of it: %v", c.name, i, healed[min(i, 1)], m.Ready(ctx))
 				cancel()
 			}
-			c.t.Fatalf("%s: not everybody is heard within a minute", c.name)
+			c.t.Fatalf("%s: not everybody is received within a minute", c.name)
 		}
 	}
 	return time.Since(begun)
@@ -147,19 +147,19 @@ func (c *company) heal(round int) time.Duration {
 // A failure is one way in which a master is lost.
 type failure struct {
 	name    string
-	limit   time.Duration // for all to hear each other again
+	limit   time.Duration // until all receive from each other again
 	happen  func()
 	restore func()
 }
 
-// fail makes failures happen while companies ask, and checks that all hear each other
-// again.
-func fail(t *testing.T, list []*company, failures []failure) {
+// fail makes failures happen while groups send requests, and checks that all receive
+// from each other again.
+func fail(t *testing.T, list []*group, failures []failure) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var asking sync.WaitGroup
 	for _, c := range list {
 		for i := range c.servers {
-			asking.Go(func() { c.askOn(ctx, i) })
+			asking.Go(func() { c.askUntil(ctx, i) })
 		}
 	}
 	round := 0
@@ -175,7 +175,7 @@ func fail(t *testing.T, list []*company, failures []failure) {
 					c.heal(round)
 					d := time.Since(begun)
 					if took[i] = fmt.Sprintf("%s %.1fs", c.name, d.Seconds()); *failovers > 1 && d > f.limit {
-						t.Errorf("%s: %s: %v until everybody is heard", f.name, c.name, d)
+						t.Errorf("%s: %s: %v until everybody is received", f.name, c.name, d)
 					}
 				})
 			}
@@ -188,8 +188,8 @@ func fail(t *testing.T, list []*company, failures []failure) {
 	cancel()
 	asking.Wait()
 	for _, c := range list {
-		t.Logf("%s: %d questions, %d of them with an error, %d wrong", c.name, c.asked.Load(), c.incomplete.Load(), c.wrong.Load())
-		eventually(t, c.name+": all answer in the end", func() bool { return c.ask(0) && c.ask(1) && c.ask(2) })
+		t.Logf("%s: %d requests, %d of them with an error, %d wrong", c.name, c.asked.Load(), c.incomplete.Load(), c.wrong.Load())
+		eventually(t, c.name+": all respond in the end", func() bool { return c.ask(0) && c.ask(1) && c.ask(2) })
 		ready(t, c.members...)
 	}
 }
@@ -210,11 +210,11 @@ func TestFailoversInACluster(t *testing.T) {
 	t.Parallel()
 	cluster := redistest.StartReplicated(t, 3)
 	n := 0
-	list := companies(t, func() rueidis.Client {
+	list := groups(t, func() rueidis.Client {
 		n++
 		return newClient(t, rueidis.ClientOption{InitAddress: []string{cluster.Nodes[n%len(cluster.Nodes)].Addr()}})
 	})
-	// What is lost is the node of each of these in turn.
+	// The failing node is that of each of these in turn.
 	turn := 0
 	owner := func() (master, replica *redistest.Server) {
 		turn++
@@ -251,7 +251,7 @@ func TestFailoversInACluster(t *testing.T) {
 func TestFailoversBehindSentinels(t *testing.T) {
 	t.Parallel()
 	sentinels := redistest.StartSentinels(t)
-	list := companies(t, func() rueidis.Client {
+	list := groups(t, func() rueidis.Client {
 		return newClient(t, rueidis.ClientOption{
 			InitAddress: sentinels.Addrs(), Sentinel: rueidis.SentinelOption{MasterSet: redistest.MasterName},
 		})

@@ -11,11 +11,12 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// A fakeHost keeps what it is told, and stands for a server with sockets in rooms.
+// A fakeHost keeps what is reported to it, and stands for a server with sockets in
+// rooms.
 type fakeHost struct {
-	messages chan adapter.Message
-	losses   chan error
-	garbage  chan error
+	messages  chan adapter.Message
+	losses    chan error
+	malformed chan error
 
 	positions chan int64
 
@@ -23,12 +24,12 @@ type fakeHost struct {
 	rooms []string
 	lost  int
 
-	states []error // what the seat was like, in turn
+	states []error // the statuses, in order
 }
 
 func newHost(rooms ...string) *fakeHost {
 	return &fakeHost{
-		messages: make(chan adapter.Message, 10_000), losses: make(chan error, 10_000), garbage: make(chan error, 10_000),
+		messages: make(chan adapter.Message, 10_000), losses: make(chan error, 10_000), malformed: make(chan error, 10_000),
 		positions: make(chan int64, 100_000), rooms: rooms,
 	}
 }
@@ -67,16 +68,16 @@ func (h *fakeHost) Lost(n int, reason error) {
 	h.losses <- reason
 }
 
-// Status keeps what the seat is like.
+// Status keeps a status.
 func (h *fakeHost) Status(reason error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.states = append(h.states, reason)
 }
 
-func (h *fakeHost) Malformed(reason error) { h.garbage <- reason }
+func (h *fakeHost) Malformed(reason error) { h.malformed <- reason }
 
-// next waits for what comes through a channel.
+// next waits for a value of a channel.
 func next[T any](t testing.TB, c <-chan T) T {
 	t.Helper()
 	select {
@@ -88,7 +89,7 @@ func next[T any](t testing.TB, c <-chan T) T {
 	}
 }
 
-// none fails if something has come through a channel.
+// none fails if a channel has a value.
 func none[T any](t testing.TB, c <-chan T) {
 	t.Helper()
 	select {
@@ -132,7 +133,7 @@ func nameOf(m adapter.Message) string {
 	return name
 }
 
-// subscribersOf returns how many connections hear a channel.
+// subscribersOf returns how many connections are subscribed to a channel.
 func subscribersOf(t testing.TB, a *Adapter, channel string) int {
 	t.Helper()
 	b := a.bus

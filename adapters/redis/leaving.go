@@ -2,8 +2,8 @@ package redis
 
 import "bytes"
 
-// typeLeaving is what adapters with heartbeats say when they end. Here it says that
-// one server less is to be counted; other implementations ignore it.
+// typeLeaving is the message by which adapters with heartbeats announce that they leave.
+// Here it reduces the count of servers; other implementations ignore it.
 const typeLeaving = 13
 
 var (
@@ -15,7 +15,7 @@ func isLeaving(payload []byte) bool {
 	return bytes.HasPrefix(payload, leavingText) || bytes.HasPrefix(payload, leavingPacked)
 }
 
-// leavingClassic is a request that nobody answers.
+// leavingClassic returns a request without a response.
 func leavingClassic(uid string) []byte {
 	var w writer
 	w.object(2)

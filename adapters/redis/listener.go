@@ -15,61 +15,61 @@ import (
 )
 
 const (
-	// subscribeChunk is how many channels one command asks for.
+	// subscribeChunk is how many channels one command subscribes to.
 	subscribeChunk = 256
-	// checkEvery is how often the connections and the cluster are looked at.
+	// checkInterval is how often the connections and the cluster are checked.
 	checkInterval = time.Second
 )
 
-// errGap is why a seat may not have heard everything, if nobody says more.
+// errGap says that a member may have missed messages, if no other reason is known.
 var errGap = errors.New("socketio: redis: the subscription was interrupted")
 
 // A listener keeps the bus subscribed to its topics. Its connections are its own,
-// because servers are counted by the connections that are subscribed. In Redis
-// Cluster, channels of sharded Pub/Sub are subscribed at the master of their slot,
-// and everything else at one of the masters, where Node servers count.
+// because servers are counted by their subscribed connections. In Redis Cluster,
+// channels of sharded Pub/Sub are subscribed at the master of their slot. Everything
+// else is subscribed at one of the masters, where Node servers count.
 type listener struct {
 	bus *bus
 
 	conns      map[string]*subscription // by address
 	home       string                   // the master for everything else
-	subscribed map[topic]string         // what is subscribed, and where
-	failed     map[topic]error          // what could not be, and why
+	subscribed map[topic]string         // what is subscribed, and at which node
+	failed     map[topic]error          // what could not be subscribed, and why
 	ended      chan ending
-	watchers   sync.WaitGroup // of the lines
+	watchers   sync.WaitGroup // of the connections
 
-	quit map[string]struct{} // what is being unsubscribed; guarded by bus.mu
+	quit map[string]struct{} // the channels that are being unsubscribed; guarded by bus.mu
 }
 
-// A subscription is a line on which messages come.
+// A subscription is a connection that receives messages.
 type subscription struct {
 	*nodeConn
 	busy    atomic.Bool  // a message is being handled
-	last    atomic.Int64 // when one was, in nanoseconds
-	checked atomic.Bool  // right now
+	last    atomic.Int64 // when the last one was handled, in nanoseconds
+	checked atomic.Bool  // a check is under way
 }
 
-// quiet reports whether nothing was heard for a while, not even what is being
-// handled: the connection may be dead.
+// quiet reports whether no message was received for a while and none is being handled:
+// the connection may be dead.
 func (s *subscription) quiet() bool {
 	return !s.busy.Load() && time.Since(time.Unix(0, s.last.Load())) >= checkInterval/2
 }
 
-// An ending says that a subscription has ended, or that one topic of it has.
+// An ending says that a subscription has ended, or only that of one topic.
 type ending struct {
 	of    *subscription
 	topic *topic
 	err   error
 }
 
-// run ends with the bus.
+// run follows the topics until the bus ends.
 func (l *listener) run() {
 	l.conns, l.subscribed, l.failed = map[string]*subscription{}, map[topic]string{}, map[topic]error{}
 	l.ended = make(chan ending)
 	defer l.watchers.Wait()
 	defer func() {
-		for _, line := range l.conns {
-			line.close()
+		for _, conn := range l.conns {
+			conn.close()
 		}
 	}()
 	b := l.bus
@@ -105,10 +105,10 @@ func (l *listener) run() {
 	}
 }
 
-// follow subscribes to what is wanted where it is to be heard, and ends the rest.
+// follow subscribes to wanted topics at their nodes, and unsubscribes from the others.
 func (l *listener) follow() {
 	add, drop := l.changes()
-	l.apply(drop, false) // if that fails the line is gone, and what was subscribed there with it
+	l.apply(drop, false) // if that fails the connection is closed, with all of its subscriptions
 	for t := range drop {
 		delete(l.failed, t)
 	}
@@ -123,7 +123,7 @@ func (l *listener) follow() {
 	}
 }
 
-// place returns where a topic is to be heard.
+// place returns the address of the node at which a topic is subscribed.
 func (l *listener) place(t topic) string {
 	b := l.bus
 	topology := b.nodes.topology()
@@ -144,7 +144,8 @@ func (b *bus) slot(channel string) uint16 {
 	return cmd.Slot()
 }
 
-// changes returns what is to be subscribed and what no more.
+// changes returns the topics to subscribe to and those to unsubscribe from, with their
+// nodes.
 func (l *listener) changes() (add, drop map[topic]string) {
 	b := l.bus
 	b.mu.Lock()
@@ -158,19 +159,19 @@ func (l *listener) changes() (add, drop map[topic]string) {
 	b.mu.Unlock()
 	add, drop = map[topic]string{}, map[topic]string{}
 	for t := range changed {
-		at, hears := l.subscribed[t]
+		at, ok := l.subscribed[t]
 		if !wanted[t] {
 			delete(l.failed, t)
-			if hears {
+			if ok {
 				drop[t] = at
 			}
 			continue
 		}
 		to := l.place(t)
-		if hears && at != to {
+		if ok && at != to {
 			drop[t] = at
 		}
-		if !hears || at != to {
+		if !ok || at != to {
 			add[t] = to
 		}
 	}
@@ -182,13 +183,14 @@ func (l *listener) changes() (add, drop map[topic]string) {
 	return add, drop
 }
 
-// A request subscribes to topics, or ends that.
+// A request is a command that subscribes to topics, or unsubscribes from them.
 type request struct {
 	cmd    rueidis.Completed
 	topics []topic
 }
 
-// apply subscribes to topics, or ends that, and waits until Redis has done so.
+// apply subscribes to topics, or unsubscribes from them, and waits until Redis has done
+// so.
 func (l *listener) apply(topics map[topic]string, subscribe bool) {
 	nodes := map[string][]topic{}
 	for t, node := range topics {
@@ -199,8 +201,8 @@ func (l *listener) apply(topics map[topic]string, subscribe bool) {
 	}
 }
 
-// requests makes the commands for topics. In Redis Cluster a command for several
-// sharded channels would have to be for one slot.
+// requests makes the commands for topics. In Redis Cluster the sharded channels of one
+// command must be in one slot.
 func (l *listener) requests(topics []topic, subscribe bool) (requests []request) {
 	size := subscribeChunk
 	if l.bus.sharded && l.bus.nodes.cluster {
@@ -239,17 +241,17 @@ func (l *listener) command(topics []topic, subscribe bool) rueidis.Completed {
 	}
 }
 
-// ask sends requests to a node.
+// subscribeAt sends requests to a node.
 func (l *listener) subscribeAt(node string, requests []request, subscribe bool) {
 	fail := func(topics []topic, err error) {
 		for _, t := range topics {
 			l.failed[t] = fmt.Errorf("socketio: redis: subscribing: %w", err)
 		}
 	}
-	line := l.conns[node]
-	if line == nil && subscribe {
+	conn := l.conns[node]
+	if conn == nil && subscribe {
 		var err error
-		if line, err = l.connect(node); err != nil {
+		if conn, err = l.connect(node); err != nil {
 			for _, r := range requests {
 				fail(r.topics, err)
 			}
@@ -257,7 +259,7 @@ func (l *listener) subscribeAt(node string, requests []request, subscribe bool) 
 			return
 		}
 	}
-	if line == nil {
+	if conn == nil {
 		for _, r := range requests {
 			l.forgetTopics(r.topics)
 		}
@@ -271,11 +273,11 @@ func (l *listener) subscribeAt(node string, requests []request, subscribe bool) 
 	defer cancel()
 	var again []request // one by one
 	var broken error
-	for i, result := range line.DoMulti(ctx, commands...) {
+	for i, result := range conn.DoMulti(ctx, commands...) {
 		r := requests[i]
 		reply, refused := rueidis.IsRedisErr(result.Error())
 		switch {
-		case refused && subscribe && len(r.topics) > 1: // another namespace's may be allowed
+		case refused && subscribe && len(r.topics) > 1: // the ACL may allow those of another namespace
 			for _, t := range r.topics {
 				one := []topic{t}
 				again = append(again, request{l.command(one, true), one})
@@ -298,7 +300,7 @@ func (l *listener) subscribeAt(node string, requests []request, subscribe bool) 
 		}
 	}
 	if broken != nil {
-		l.connEnded(ending{of: line, err: broken})
+		l.connEnded(ending{of: conn, err: broken})
 		return
 	}
 	if len(again) > 0 {
@@ -306,8 +308,8 @@ func (l *listener) subscribeAt(node string, requests []request, subscribe bool) 
 	}
 }
 
-// subscribeTimeout bounds how long Redis may take to subscribe to everything. What
-// comes meanwhile is handled meanwhile.
+// subscribeTimeout bounds how long Redis may take for all subscriptions. Messages that
+// arrive meanwhile are handled.
 const subscribeTimeout = 30 * time.Second
 
 func (l *listener) forgetTopics(topics []topic) {
@@ -316,7 +318,7 @@ func (l *listener) forgetTopics(topics []topic) {
 	}
 }
 
-// connect makes the line to a node.
+// connect makes the connection to a node.
 func (l *listener) connect(node string) (*subscription, error) {
 	conn, err := l.bus.dial(node)
 	if err != nil {
@@ -337,7 +339,7 @@ func (l *listener) connect(node string) (*subscription, error) {
 		},
 	})
 	l.conns[node] = s
-	l.watchers.Go(func() { // ends when the line is closed
+	l.watchers.Go(func() { // ends when the connection is closed
 		err := <-ended
 		if err == nil {
 			err = errGap
@@ -361,20 +363,20 @@ func (l *listener) unsubscribing(name string) bool {
 	return ok
 }
 
-// end forgets a line that has ended, or a topic that it does not hear any more.
+// connEnded removes a connection that has ended, or one topic from it.
 func (l *listener) connEnded(e ending) {
 	lost := map[topic]struct{}{}
 	for t, node := range l.subscribed {
 		if l.conns[node] == e.of && (e.topic == nil || *e.topic == t) {
 			lost[t] = struct{}{}
-			l.failed[t] = e.err // and not at once: others have lost it, too
+			l.failed[t] = e.err // retried after a pause: other servers have lost it too
 			delete(l.subscribed, t)
 		}
 	}
-	for node, line := range l.conns {
-		if line == e.of && e.topic == nil {
+	for node, conn := range l.conns {
+		if conn == e.of && e.topic == nil {
 			delete(l.conns, node)
-			line.close()
+			conn.close()
 		}
 	}
 	if len(lost) > 0 {
@@ -385,7 +387,8 @@ func (l *listener) connEnded(e ending) {
 	}
 }
 
-// look looks at the cluster, and makes the listener follow what has changed.
+// refreshTopology asks for the topology of the cluster, and makes the listener follow
+// its changes.
 func (l *listener) refreshTopology() {
 	b := l.bus
 	if !b.nodes.cluster || b.ctx.Err() != nil {
@@ -404,7 +407,7 @@ func (l *listener) refreshTopology() {
 	b.reconnectDemoted(false)
 }
 
-// check looks whether the connections are of use.
+// check checks whether the connections work.
 func (l *listener) check() {
 	l.refreshTopology()
 	b := l.bus
@@ -422,9 +425,9 @@ func (l *listener) check() {
 		b.reconnectDemoted(false)
 	}
 	for _, s := range b.probeOverdue() {
-		for node, line := range l.conns {
-			if line.quiet() && l.servesMember(node, s) {
-				l.connEnded(ending{of: line, err: errNoEcho})
+		for node, conn := range l.conns {
+			if conn.quiet() && l.servesMember(node, s) {
+				l.connEnded(ending{of: conn, err: errNoEcho})
 			}
 		}
 	}
@@ -432,52 +435,52 @@ func (l *listener) check() {
 	b.countSome()
 }
 
-// try looks whether a line is of use.
+// checkConn checks whether a connection works.
 func (l *listener) checkConn(s *subscription) {
 	ctx, cancel := context.WithTimeout(l.bus.ctx, connTimeout)
 	defer cancel()
 	err := l.bus.check(ctx, s.nodeConn)
 	s.checked.Store(false)
-	if err != nil && (ctx.Err() == nil || s.quiet()) { // else it is what is heard that takes long
+	if err != nil && (ctx.Err() == nil || s.quiet()) { // otherwise handlers take long
 		l.report(ending{of: s, err: err})
 	}
 }
 
-// hears reports whether a node is where the seat's own topic is heard.
+// servesMember reports whether the member's own topic is subscribed at a node.
 func (l *listener) servesMember(node string, s *member) bool {
 	at, ok := l.subscribed[s.ownTopic]
 	return ok && at == node
 }
 
-// prune closes the lines on which nothing is heard any more.
+// prune closes the connections that have no subscription any more.
 func (l *listener) prune() {
 	used := map[string]bool{}
 	for _, node := range l.subscribed {
 		used[node] = true
 	}
-	for node, line := range l.conns {
+	for node, conn := range l.conns {
 		if !used[node] {
 			delete(l.conns, node)
-			line.close()
+			conn.close()
 		}
 	}
 }
 
-// dispatch hands a message to the seats that want it: a room of one namespace may
-// have the channel of another namespace.
+// dispatch passes a message to its members. There may be several: the channel of a room
+// may be that of another namespace.
 func (b *bus) dispatch(m rueidis.PubSubMessage) {
 	t := topic{name: m.Channel}
 	if m.Pattern != "" {
 		t = topic{name: m.Pattern, pattern: true}
 	}
 	b.mu.Lock()
-	seats := b.topics[t]
+	members := b.topics[t]
 	b.mu.Unlock()
-	for _, s := range seats {
+	for _, s := range members {
 		if s.ownTopic == t && s.echo(m.Message) {
 			continue
 		}
-		// Nobody writes to it, as seats promise: a copy would be for nothing.
+		// Members do not write to the payload, so it is not copied.
 		s.deliver(t, m.Channel, unsafe.Slice(unsafe.StringData(m.Message), len(m.Message)))
 	}
 }

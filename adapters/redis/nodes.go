@@ -18,13 +18,14 @@ import (
 )
 
 const (
-	// dialTimeout bounds how long one attempt to connect is waited for.
+	// dialTimeout bounds one attempt to connect.
 	dialTimeout = 3 * time.Second
-	// replyTimeout bounds how long a node may take to answer a question.
+	// replyTimeout bounds how long a node may take for a reply.
 	replyTimeout = 2 * time.Second
-	// lineTimeout bounds how long one may be silent that is subscribed to.
+	// connTimeout bounds how long a subscribed connection may take to respond to a
+	// check.
 	connTimeout = 5 * time.Second
-	// viewTimeout is how long other views of the cluster are waited for, if there is one.
+	// viewTimeout bounds the wait for further views of the cluster once there is one.
 	viewTimeout = 250 * time.Millisecond
 	// epochTimeout is how long an older view of the cluster is ignored.
 	epochTimeout = 10 * time.Second
@@ -40,12 +41,12 @@ var (
 // A topology says which nodes of a Redis Cluster serve which slots.
 type topology struct {
 	epoch  int64
-	ok     bool // as far as the node that was asked knows
+	ok     bool // the cluster is up, according to the node that was asked
 	shards []shard
 }
 
 type shard struct {
-	nodes []string // the master is the first
+	nodes []string // the first is the master
 	slots [][2]int64
 }
 
@@ -161,7 +162,7 @@ func parseNode(value rueidis.RedisMessage, asked string) (string, error) {
 	return net.JoinHostPort(host, strconv.FormatInt(port, 10)), nil
 }
 
-// nodes are those that a client knows, and what is known of their roles.
+// nodes are the nodes that a client knows, and their roles.
 type nodes struct {
 	client  rueidis.Client
 	cluster bool
@@ -169,15 +170,15 @@ type nodes struct {
 	latest atomic.Pointer[topology]
 
 	mu   sync.Mutex // guards the following, and changes of latest
-	seen time.Time  // when the view was last of this epoch
+	seen time.Time  // when the latest view was last confirmed
 }
 
 // topology returns the latest view; it is nil outside Redis Cluster, and until
 // one is known.
 func (n *nodes) topology() *topology { return n.latest.Load() }
 
-// anyMaster returns one of the masters, if possible one that the client knows and
-// that is not to be avoided.
+// anyMaster returns one of the masters, preferably one that the client knows and that
+// need not be avoided.
 func (n *nodes) anyMaster(t *topology, avoid func(addr string) bool) string {
 	masters, known := t.masters(), n.client.Nodes()
 	rand.Shuffle(len(masters), func(i, j int) { masters[i], masters[j] = masters[j], masters[i] })
@@ -185,8 +186,8 @@ func (n *nodes) anyMaster(t *topology, avoid func(addr string) bool) string {
 	return masters[max(i, 0)]
 }
 
-// refresh asks for the topology. A few nodes are asked at a time: one of them may
-// not answer, or not know yet. It reports whether anything has changed.
+// refresh asks for the topology, a few nodes at a time: one of them may not respond, or
+// have an old view. It reports whether anything has changed.
 func (n *nodes) refresh(ctx context.Context) (changed bool, err error) {
 	const asked = 3
 	ctx, cancel := context.WithTimeout(ctx, replyTimeout)
@@ -240,7 +241,7 @@ func (n *nodes) refresh(ctx context.Context) (changed bool, err error) {
 	now := time.Now()
 	latest := n.latest.Load()
 	if latest != nil && best.epoch < latest.epoch && now.Sub(n.seen) < epochTimeout {
-		return false, nil // a node that has been away
+		return false, nil // a node that was away
 	}
 	n.seen = now
 	n.latest.Store(best)
@@ -258,11 +259,11 @@ func askTopology(ctx context.Context, node rueidis.Client, addr string) (*topolo
 		return nil, err
 	}
 	info, err := replies[0].ToString()
-	if err != nil { // not everybody may ask
+	if err != nil { // the ACL may not allow CLUSTER INFO
 		t.ok = true
-		return t, nil //nolint:nilerr // what it says is of use, not needed
+		return t, nil //nolint:nilerr // it is useful, not necessary
 	}
-	for line := range strings.SplitSeq(strings.TrimPrefix(info, "txt:"), "\r\n") { // of RESP3
+	for line := range strings.SplitSeq(strings.TrimPrefix(info, "txt:"), "\r\n") { // the prefix of RESP3
 		switch name, value, _ := strings.Cut(line, ":"); name {
 		case "cluster_state":
 			t.ok = value == "ok"
@@ -273,8 +274,8 @@ func askTopology(ctx context.Context, node rueidis.Client, addr string) (*topolo
 	return t, nil
 }
 
-// master returns the address that the client takes for the only master, or "" if
-// there is no telling.
+// master returns the address that the client takes for the only master, or "" if it
+// can't be known.
 func (n *nodes) master() string {
 	known := n.client.Nodes()
 	if n.cluster || len(known) != 1 {
@@ -286,8 +287,8 @@ func (n *nodes) master() string {
 	return ""
 }
 
-// dial connects to a node: outside Redis Cluster, to the master. It is not waited
-// for longer than dialTimeout, though the client may go on for a while.
+// dial connects to a node; outside Redis Cluster, to the master. It returns within
+// dialTimeout, though the client may continue for a while.
 func (b *bus) dial(addr string) (*nodeConn, error) {
 	ctx, cancel := context.WithTimeout(b.ctx, dialTimeout)
 	defer cancel()
@@ -296,7 +297,7 @@ func (b *bus) dial(addr string) (*nodeConn, error) {
 		err  error
 	}
 	done := make(chan result)
-	b.running.Go(func() { // ends when the client's own timeout does, at the latest; close waits for it
+	b.running.Go(func() { // ends within the client's own timeout; close waits for it
 		l, err := b.connect(ctx, addr)
 		select {
 		case done <- result{l, err}:
@@ -314,8 +315,8 @@ func (b *bus) dial(addr string) (*nodeConn, error) {
 	}
 }
 
-// node returns the client's node of an address. A client that does not know it is made
-// to look at the cluster again.
+// node returns the client's node of an address. It makes a client that does not know the
+// address refresh its topology.
 func (b *bus) node(ctx context.Context, addr string) (rueidis.Client, error) {
 	if node := b.client.Nodes()[addr]; node != nil {
 		return node, nil
@@ -335,14 +336,14 @@ func (b *bus) node(ctx context.Context, addr string) (rueidis.Client, error) {
 	}
 }
 
-// A line is a connection of our own to one node.
+// A nodeConn is a connection of the adapter to one node.
 type nodeConn struct {
 	addr string // "" outside Redis Cluster if it is not known
 	rueidis.DedicatedClient
 	used time.Time // when it was last known to work
 
 	once sync.Once
-	keep func() bool // keeps the end of the bus from closing it
+	keep func() bool // stops the function that closes the connection when the bus ends
 }
 
 func (l *nodeConn) close() {
@@ -350,7 +351,7 @@ func (l *nodeConn) close() {
 		if l.keep != nil {
 			l.keep()
 		}
-		l.DedicatedClient.Close() //nolint:staticcheck // not our own close
+		l.DedicatedClient.Close() //nolint:staticcheck // it is the client's, without the cleanup of ours
 	})
 }
 
@@ -366,7 +367,7 @@ func (b *bus) connect(ctx context.Context, addr string) (*nodeConn, error) {
 	}
 	conn, _ := client.Dedicate()
 	l := &nodeConn{addr: addr, DedicatedClient: conn}
-	l.keep = context.AfterFunc(b.ctx, conn.Close) // the end does not wait for a silent peer
+	l.keep = context.AfterFunc(b.ctx, conn.Close) // the end does not wait for a peer that does not respond
 	if err := b.check(ctx, l); err != nil {
 		l.close()
 		if b.nodes.cluster {
@@ -378,7 +379,7 @@ func (b *bus) connect(ctx context.Context, addr string) (*nodeConn, error) {
 	return l, nil
 }
 
-// check reports what is wrong with a line, if anything.
+// check returns why a connection is not usable, or nil.
 func (b *bus) check(ctx context.Context, l *nodeConn) error {
 	if b.nodes.cluster {
 		return l.Do(ctx, b.client.B().Ping().Build()).Error()
@@ -387,11 +388,11 @@ func (b *bus) check(ctx context.Context, l *nodeConn) error {
 	return b.checkMaster(l, reply, err)
 }
 
-// checkMaster reports whether a line outside Redis Cluster leads to a master that
-// is one no more, as far as its node and the client know.
+// checkMaster returns an error if a connection outside Redis Cluster leads to a node
+// that is not the master any more, according to the node and the client.
 func (b *bus) checkMaster(l *nodeConn, role rueidis.RedisMessage, err error) error {
 	switch _, refused := rueidis.IsRedisErr(err); {
-	case refused: // proxies and rights may not allow to ask
+	case refused: // a proxy or the ACL may refuse ROLE
 	case err != nil:
 		return err
 	default:
@@ -409,11 +410,11 @@ func (b *bus) checkMaster(l *nodeConn, role rueidis.RedisMessage, err error) err
 	return nil
 }
 
-// poke makes the client look at the cluster again, within about a second: it does so
-// when it meets with an error. Anybody may end a connection.
+// pokeClient makes the client refresh its topology within about a second. The client
+// does so after an error, so this causes one with QUIT, which every user may send.
 func (b *bus) pokeClient(ctx context.Context) {
 	conn, _ := b.client.Dedicate()
 	defer conn.Close()
 	_ = conn.Do(ctx, b.client.B().Arbitrary("QUIT").Build()).Error()
-	_ = conn.Do(ctx, b.client.B().Ping().Build()).Error() // it fails: that is what it is for
+	_ = conn.Do(ctx, b.client.B().Ping().Build()).Error() // it fails, on purpose
 }

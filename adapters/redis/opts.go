@@ -6,8 +6,8 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// opts appends whom a message is for and how it is sent, as the Node servers have
-// it. They end with an error where it is missing.
+// opts appends the receivers and modifiers of a message. Node servers end with an error
+// where they are missing.
 func (w *writer) opts(m *adapter.Message) {
 	w.object(3)
 	w.key("rooms")
@@ -35,7 +35,7 @@ func (w *writer) flags(m *adapter.Message) {
 		w.key("volatile")
 		w.boolean(true)
 	}
-	if m.Only { // which Node servers ignore: they know the room of the socket's id
+	if m.Only { // Node servers ignore it: they know the room that has the socket's id
 		w.key("only")
 		w.boolean(true)
 	}
@@ -46,13 +46,13 @@ func (w *writer) flags(m *adapter.Message) {
 	w.end(object)
 }
 
-// milliseconds rounds up: to Node, 0 is none at all.
+// milliseconds rounds up: to Node, 0 means no timeout.
 func milliseconds(d time.Duration) int64 {
 	return int64((d + time.Millisecond - 1) / time.Millisecond)
 }
 
-// opts reads what writer.opts has written. All members may be missing, unknown
-// ones are ignored.
+// opts reads what writer.opts has written. Every member may be missing, unknown ones are
+// ignored.
 func (r *reader) opts(m *adapter.Message) {
 	m.Rooms, m.Except = m.Rooms[:0], m.Except[:0]
 	m.Volatile, m.Only, m.Compress, m.Timeout = false, false, 0, 0
@@ -92,7 +92,7 @@ func (r *reader) flags(m *adapter.Message) {
 	}
 }
 
-// timeout reads milliseconds. What is negative or beyond reason is none.
+// timeout reads milliseconds. A negative or too large number means no timeout.
 func (r *reader) timeout() time.Duration {
 	const most = 1 << 40
 	f, ok := numberOf(r.skip(), r.pack)

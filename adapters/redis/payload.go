@@ -8,15 +8,15 @@ import (
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
-// A payload collects what becomes the Data of a message: JSON, and the binary
-// parts beside it.
+// A payload collects the Data of a message: JSON, and the binary parts that it refers
+// to.
 type payload struct {
 	buf    []byte
 	binary [][]byte
 }
 
 func (p *payload) reset() {
-	const most = 64 << 10 // what is kept for the next message
+	const most = 64 << 10 // the capacity that is kept for the next message
 	if p.buf = p.buf[:0]; cap(p.buf) > most {
 		p.buf = nil
 	}
@@ -26,9 +26,9 @@ func (p *payload) reset() {
 	}
 }
 
-var errEvent = errors.New("a packet that is no event")
+var errEvent = errors.New("a packet that is not an event")
 
-// packet takes the event out of a packet.
+// packet reads the event of a packet.
 func (p *payload) packet(raw []byte, pack bool) error {
 	var data []byte
 	kind := int64(2)
@@ -52,7 +52,7 @@ func (p *payload) packet(raw []byte, pack bool) error {
 	return p.event(data, pack)
 }
 
-// event takes an array of an event's name and its arguments.
+// event reads an array of an event's name and arguments.
 func (p *payload) event(raw []byte, pack bool) error {
 	r := reader{b: raw, pack: pack}
 	if left := r.open(list); !r.more(&left) {
@@ -64,7 +64,7 @@ func (p *payload) event(raw []byte, pack bool) error {
 	return p.value(raw, pack)
 }
 
-// list takes an array of anything.
+// list reads an array.
 func (p *payload) list(raw []byte, pack bool) error {
 	r := reader{b: raw, pack: pack}
 	if r.open(list); r.err != nil {
@@ -73,7 +73,7 @@ func (p *payload) list(raw []byte, pack bool) error {
 	return p.value(raw, pack)
 }
 
-// answer makes an array of the one argument of an answer, if there is one.
+// response makes an array of the argument of a response, if it has one.
 func (p *payload) response(raw []byte, pack bool) error {
 	p.buf = append(p.buf, '[')
 	if raw != nil {
@@ -85,7 +85,7 @@ func (p *payload) response(raw []byte, pack bool) error {
 	return nil
 }
 
-// value takes any value.
+// value reads any value.
 func (p *payload) value(raw []byte, pack bool) error {
 	if !pack {
 		if err := sio.Valid(raw, 0); err != nil {

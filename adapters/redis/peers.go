@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// A server that is not counted any more is believed gone after this time: it
-	// may just have lost its connection. After trouble it takes longer.
+	// A server that is not counted any more is believed gone after this time: it may
+	// just have lost its connection. After trouble the time is longer.
 	goneTimeout = 3 * time.Second
 	// countAtOnce bounds the namespaces whose servers are counted every second.
 	countAtOnce = 8
@@ -22,18 +22,18 @@ const (
 
 var errUncertain = errors.New("socketio: redis: connections have been lost, and it is not known yet which servers are there")
 
-// A crowd is what is known of how many servers hear a namespace. It is guarded by
-// bus.mu.
+// A peerCount is what is known about the number of servers of a namespace. It is guarded
+// by bus.mu.
 type peerCount struct {
 	known     bool
-	most      int       // believed to be there
-	fewer     time.Time // since when less are counted, if they are
-	left      int       // that have said so lately
+	most      int       // the number that is believed
+	fewer     time.Time // since when fewer are counted; zero if they are not
+	left      int       // how many have announced lately that they leave
 	leftAt    time.Time
 	countedAt time.Time
 }
 
-// count takes account of a count, and returns how many to believe in.
+// count takes a new count into account, and returns the number that is believed.
 func (c *peerCount) count(n int, now time.Time, trouble bool) int {
 	if now.Sub(c.leftAt) > goneTimeout {
 		c.left = 0
@@ -53,7 +53,7 @@ func (c *peerCount) count(n int, now time.Time, trouble bool) int {
 	return c.most
 }
 
-// goes notes that a server has said that it leaves.
+// peerLeaving notes that a server has announced that it leaves.
 func (s *member) peerLeaving() {
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
@@ -84,8 +84,8 @@ func (s *member) Peers(ctx context.Context) (adapter.Peers, error) {
 	return adapter.Peers{Count: n}, nil
 }
 
-// count counts the other servers. In Redis Cluster it looks first where they may be, if
-// look is set.
+// count counts the other servers. If look is set, it first asks for the topology of
+// Redis Cluster.
 func (s *member) count(ctx context.Context, look bool) (int, error) {
 	b := s.bus
 	n, err := s.subscribers(ctx, s.counted, look)
@@ -98,15 +98,15 @@ func (s *member) count(ctx context.Context, look bool) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if s.state.missing[listening] == nil {
-		n-- // this one
+		n-- // this server
 	}
 	now := time.Now()
 	s.peers.countedAt = now
 	return s.peers.count(max(n, 0), now, b.inTrouble()), nil
 }
 
-// poll counts the servers of some namespaces, so that it is known how many there were
-// when connections are lost.
+// countSome counts the servers of some namespaces, so that their number is known when
+// connections are lost.
 func (b *bus) countSome() {
 	var list []*member
 	b.mu.Lock()
@@ -133,21 +133,22 @@ func (b *bus) countSome() {
 	})
 }
 
-// subscribers returns how many connections hear a channel. Outside Redis Cluster the
-// connection that publishes is asked, so it counts who gets what was published before.
+// subscribers returns how many connections are subscribed to a channel. Outside Redis
+// Cluster the publishing connection asks, so the result covers everything that was
+// published before.
 func (s *member) subscribers(ctx context.Context, channel string, look bool) (int, error) {
 	b := s.bus
 	if b.nodes.cluster {
 		return b.subscribersOf(ctx, channel, look)
 	}
-	type answer struct {
+	type result struct {
 		n   int
 		err error
 	}
-	answered := make(chan answer, 1)
-	var a answer
+	results := make(chan result, 1)
+	var a result
 	var made int64
-	// The publisher calls these one after the other. What it knows is its own.
+	// The publisher calls the done functions one after the other, on its goroutine.
 	count := command{cmd: b.countCommand(channel), control: true, done: func(reply rueidis.RedisMessage, err error) {
 		made = b.out.connsMade
 		if a.err = err; err == nil {
@@ -163,7 +164,7 @@ func (s *member) subscribers(ctx context.Context, channel string, look bool) (in
 		default:
 			a.err = b.checkMaster(line, reply, err)
 		}
-		answered <- a
+		results <- a
 	}}
 	for _, c := range []command{count, role} {
 		if err := s.enqueue(c); err != nil {
@@ -171,7 +172,7 @@ func (s *member) subscribers(ctx context.Context, channel string, look bool) (in
 		}
 	}
 	select {
-	case a := <-answered:
+	case a := <-results:
 		if a.err != nil {
 			return 0, fmt.Errorf("socketio: redis: counting servers: %w", a.err)
 		}
@@ -199,8 +200,8 @@ func countOf(reply rueidis.RedisMessage) (int, error) {
 	return int(n), err
 }
 
-// subscribersOf asks the nodes of Redis Cluster where a channel may be heard: those
-// of its shard, or all of them.
+// subscribersOf asks the nodes of Redis Cluster at which a channel may be subscribed:
+// those of its shard, or all of them.
 func (b *bus) subscribersOf(ctx context.Context, channel string, look bool) (sum int, err error) {
 	if look {
 		changed, err := b.nodes.refresh(ctx)
@@ -231,11 +232,11 @@ func (b *bus) subscribersOf(ctx context.Context, channel string, look bool) (sum
 	}
 	ctx, cancel := context.WithTimeout(ctx, replyTimeout)
 	defer cancel()
-	type answer struct {
+	type result struct {
 		n   int
 		err error
 	}
-	answers := make(chan answer, len(addrs))
+	results := make(chan result, len(addrs))
 	for _, addr := range addrs { // they end with ctx
 		node, err := b.node(ctx, addr)
 		if err != nil {
@@ -247,11 +248,11 @@ func (b *bus) subscribersOf(ctx context.Context, channel string, look bool) (sum
 			if err == nil {
 				n, err = countOf(reply)
 			}
-			answers <- answer{n, err}
+			results <- result{n, err}
 		}()
 	}
 	for range addrs {
-		a := <-answers
+		a := <-results
 		sum += a.n
 		if a.err != nil {
 			err = fmt.Errorf("socketio: redis: counting servers: %w", a.err)

@@ -12,46 +12,46 @@ import (
 )
 
 const (
-	// A batch is sent with one write to each node, and awaited as a whole.
+	// A batch is sent with one write to each node. All of its replies are awaited.
 	batchCommands = 512
 	batchBytes    = 1 << 20
-	// batchScan is how many commands are looked at for those that can be sent now.
+	// batchScan bounds how many commands are searched for those that can be sent now.
 	batchScan = 1 << 14
 
-	// A connection is tried before it is trusted with a batch, which can't be sent
-	// twice, if it was idle for so long or a subscribed one has broken.
+	// A connection is checked before a batch, which can't be sent twice, if it was idle
+	// for this time or a subscribed connection has broken.
 	idle = time.Second
 )
 
-// A publisher sends what is queued, in order. Its connections are its own: a client
-// spreads commands over several, and their order would be lost. In Redis Cluster it
-// has one to each master that it sends something to; what is for a node that can't be
-// reached waits, and does not hold up the rest.
+// A publisher sends the commands of the queue, in order. Its connections are its own: a
+// client spreads commands over several connections, and would lose their order. In Redis
+// Cluster it has one to each master that it needs. Commands for a node that can't be
+// reached wait, and do not delay the others.
 type publisher struct {
 	bus       *bus
-	home      string // the master for what any of them takes
-	gaps      int64  // how many there were when the lines were last tried
-	connsMade int64  // lines so far
+	home      string // the master for commands that every master accepts
+	gaps      int64  // bus.gaps when the connections were last checked
+	connsMade int64  // how many connections were made
 	retry     map[string]*attempt
 
 	mu    sync.Mutex // guards the following
 	conns map[string]*nodeConn
 }
 
-// An attempt says when a node that could not be reached, or did not do what it was
-// told, is tried again.
+// An attempt says when a node is tried again that could not be reached, or did not
+// execute a command.
 type attempt struct {
 	backoff
 	until time.Time
 }
 
-// run ends with the bus.
+// run sends commands until the bus ends.
 func (p *publisher) run() {
 	defer func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		for _, line := range p.conns {
-			line.close()
+		for _, conn := range p.conns {
+			conn.close()
 		}
 	}()
 	var batch []command
@@ -84,7 +84,7 @@ func (p *publisher) waits(node string) bool {
 	return a != nil && time.Now().Before(a.until)
 }
 
-// pause returns how long nothing can be sent to some node, or 0.
+// pause returns how long no command can be sent to some node, or 0.
 func (p *publisher) pause() (least time.Duration) {
 	for _, a := range p.retry {
 		if d := time.Until(a.until); d > 0 && (least == 0 || d < least) {
@@ -94,7 +94,7 @@ func (p *publisher) pause() (least time.Duration) {
 	return least
 }
 
-// later puts off what is for a node.
+// postpone delays the commands for a node.
 func (p *publisher) postpone(node string) {
 	a := p.retry[node]
 	if a == nil {
@@ -106,14 +106,14 @@ func (p *publisher) postpone(node string) {
 	p.bus.troubled()
 }
 
-// connect returns a line to a node that works.
+// connect returns a connection to a node that works.
 func (p *publisher) connect(node string) (*nodeConn, error) {
 	p.mu.Lock()
 	l := p.conns[node]
 	p.mu.Unlock()
 	gaps := p.bus.gaps.Load()
 	if l != nil && (time.Since(l.used) >= idle || p.gaps != gaps) {
-		ctx, cancel := context.WithTimeout(context.Background(), replyTimeout) // bounds a read: no goroutine waits for it
+		ctx, cancel := context.WithTimeout(context.Background(), replyTimeout) // bounds a read that no other goroutine waits for
 		err := p.bus.check(ctx, l)
 		cancel()
 		if err != nil {
@@ -138,7 +138,7 @@ func (p *publisher) connect(node string) (*nodeConn, error) {
 	return l, nil
 }
 
-// master returns the line outside Redis Cluster.
+// master returns the connection outside Redis Cluster.
 func (p *publisher) master() *nodeConn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -154,8 +154,8 @@ func (p *publisher) disconnect(node string, l *nodeConn) {
 	l.close()
 }
 
-// reconnect closes the lines that lead to what is no master any more, also while
-// they are used: what is under way there may not be answered for long.
+// reconnect closes the connections to nodes that are not masters any more, also while
+// they are used: commands may wait long for a reply there.
 func (p *publisher) reconnect() {
 	topology, master := p.bus.nodes.topology(), p.bus.nodes.master()
 	p.mu.Lock()
@@ -172,15 +172,15 @@ func (p *publisher) reconnect() {
 	}
 }
 
-// A share is what of a batch is for one node.
+// A share is the part of a batch that is for one node.
 type share struct {
 	node     string
 	commands []command
 	results  []rueidis.RedisResult
-	err      error // nothing was sent
+	err      error // why nothing was sent
 }
 
-// execute sends a batch. What was certainly not done waits for another attempt.
+// execute sends a batch. Commands that were certainly not executed are queued again.
 func (p *publisher) execute(batch []command) {
 	var shares []*share
 	for _, c := range batch {
@@ -225,7 +225,7 @@ func (p *publisher) write(s *share, l *nodeConn) {
 	for i, c := range s.commands {
 		commands[i] = c.cmd
 	}
-	s.results = l.DoMulti(context.Background(), commands...) // reconnect and the client's timeout end it
+	s.results = l.DoMulti(context.Background(), commands...) // ended by reconnect or by the client's timeout
 	works := true
 	for i := range s.results {
 		works = works && s.results[i].NonRedisError() == nil && !isReadOnly(s.results[i].Error())
@@ -237,7 +237,7 @@ func (p *publisher) write(s *share, l *nodeConn) {
 	l.used = time.Now()
 }
 
-// finish settles what was done, and returns what was not.
+// finish completes the commands that were executed, and returns the others.
 func (p *publisher) finish(s *share) (again []command) {
 	if s.err != nil {
 		p.postpone(s.node)
@@ -272,7 +272,7 @@ func (p *publisher) finish(s *share) (again []command) {
 	return again
 }
 
-// asking sends a command to a node that is about to be responsible for its key.
+// asking sends a command to the node that imports its slot.
 func (p *publisher) asking(addr string, c *command) rueidis.RedisResult {
 	l, err := p.connect(addr)
 	if err != nil {
@@ -293,8 +293,8 @@ func (p *publisher) refresh() {
 	}
 }
 
-// isUndone reports whether an error says that a command was not done, and may be on
-// another node or later.
+// isUndone reports whether an error says that a command was not executed, and may be
+// later or by another node.
 func isUndone(err *rueidis.RedisError) bool {
 	_, moved := err.IsMoved()
 	return moved || err.IsClusterDown() || err.IsTryAgain() || err.IsLoading() || isReadOnly(err)
@@ -305,8 +305,8 @@ func isReadOnly(err error) bool {
 	return errors.As(err, &reply) && (strings.HasPrefix(reply.Error(), "READONLY") || strings.HasPrefix(reply.Error(), "MASTERDOWN"))
 }
 
-// awaitCommands waits until something is queued, or for a pause if there is one, and
-// reports whether to go on: not after the end.
+// waitForCommands waits until commands are queued, or for a pause if it is not 0. It
+// returns false when the bus ends.
 func (b *bus) waitForCommands(pause time.Duration) bool {
 	var over <-chan time.Time
 	if pause > 0 {
@@ -336,7 +336,7 @@ func (b *bus) waitForCommands(pause time.Duration) bool {
 	}
 }
 
-// take appends the next commands that are to be sent.
+// take removes the next commands to send from the queue, and appends them to batch.
 func (b *bus) take(batch []command, ready func(c *command) bool) []command {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -361,7 +361,7 @@ func (b *bus) take(batch []command, ready func(c *command) bool) []command {
 	return batch
 }
 
-// putBack puts commands before all others.
+// putBack queues commands before all others.
 func (b *bus) putBack(commands []command) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -369,7 +369,7 @@ func (b *bus) putBack(commands []command) {
 	b.blocked += len(commands)
 }
 
-// settle counts what was sent, and reports what was not, once to each seat.
+// complete counts what was sent, and reports losses, once for each member.
 func (b *bus) complete(batch []command, results []rueidis.RedisResult) {
 	type loss struct {
 		n      int
@@ -381,7 +381,7 @@ func (b *bus) complete(batch []command, results []rueidis.RedisResult) {
 		if c.done != nil {
 			c.done(reply, err)
 		}
-		if err != nil && !rueidis.IsRedisNil(err) && !c.control { // nil is an answer
+		if err != nil && !rueidis.IsRedisNil(err) && !c.control { // nil is a reply
 			if losses == nil {
 				losses = make(map[*member]loss)
 			}
@@ -398,7 +398,8 @@ func (b *bus) complete(batch []command, results []rueidis.RedisResult) {
 	}
 }
 
-// drop gives up what a seat has queued, and returns how many messages that is.
+// dropOf drops the queued commands of a member, and returns how many messages are among
+// them.
 func (b *bus) dropOf(s *member) (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -416,7 +417,7 @@ func (b *bus) dropOf(s *member) (n int) {
 	return n
 }
 
-// settled is called with the lock held.
+// completed counts a command as done. The caller holds mu.
 func (b *bus) completed(c command) {
 	b.waiting -= c.size
 	if c.member.waiting--; c.member.waiting == 0 && c.member.left {

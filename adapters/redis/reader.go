@@ -12,9 +12,8 @@ import (
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
-// A reader takes JSON or MessagePack apart, value after value, without decoding
-// what nobody asks for. What it returns aliases its input. After an error it
-// returns zero values.
+// A reader reads JSON or MessagePack, value after value, and decodes only what is asked
+// for. What it returns aliases its input. After an error it returns zero values.
 type reader struct {
 	b    []byte // what is left to read
 	pack bool   // MessagePack
@@ -40,8 +39,8 @@ func (r *reader) fail(err error) {
 	r.b = nil
 }
 
-// skip returns the raw bytes of the next value. Of JSON nothing is checked but
-// where it ends.
+// skip returns the raw bytes of the next value. It does not validate JSON; it only finds
+// the end.
 func (r *reader) skip() []byte {
 	if r.err != nil {
 		return nil
@@ -73,7 +72,7 @@ func (r *reader) space() {
 	}
 }
 
-// next returns the byte that says what comes next, or 0.
+// next returns the first byte of the next value, or 0.
 func (r *reader) next() byte {
 	if !r.pack {
 		r.space()
@@ -97,7 +96,7 @@ func endOfValue(b []byte) int {
 			depth++
 		case ']', '}':
 			if depth--; depth < 0 {
-				return i // of a scalar
+				return i // after a scalar
 			}
 		case ',', ':', ' ', '\n', '\t', '\r':
 			if depth == 0 {
@@ -163,7 +162,7 @@ func (r *reader) open(kind byte) (left int) {
 			return 0
 		}
 		r.b = r.b[1:]
-		return -1 // unknown, and none read yet
+		return -1 // the number is unknown, and none was read yet
 	}
 	d := msgpack.Decoder{Data: r.b}
 	v, err := d.Next()
@@ -226,7 +225,7 @@ func (r *reader) key() string {
 	return key
 }
 
-// known is textOf without allocating for the keys that mean something.
+// known is textOf, without allocations for known keys.
 func known(raw []byte, pack bool) (string, bool) {
 	var inside []byte
 	switch {
@@ -306,7 +305,7 @@ func (r *reader) room() string {
 	return string(raw)
 }
 
-// integer reads a number without a fraction, in whatever form it comes.
+// integer reads a number without a fraction, in any encoding.
 func (r *reader) integer() int64 {
 	if r.err != nil {
 		return 0

@@ -14,7 +14,7 @@ import (
 	"github.com/socketio-go/socketio/internal/redistest"
 )
 
-// Every format keeps the contract of Ready, alone and in Redis Cluster.
+// Every format keeps the contract of Ready, with one Redis and in Redis Cluster.
 func TestReady(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"classic", "sharded", "streams", "cluster, classic", "cluster, sharded"} {
@@ -33,7 +33,7 @@ func TestReady(t *testing.T) {
 				server.Do(allow...)
 				o := rueidis.ClientOption{Username: user, Password: "secret", ConnWriteTimeout: time.Second}
 				var line adaptertest.Line
-				if inCluster { // whose address the cluster tells
+				if inCluster { // the cluster publishes its address
 					o.InitAddress = []string{server.Addr()}
 					line.Cut, line.Heal = server.Freeze, server.Thaw
 				} else {
@@ -63,7 +63,7 @@ func TestReady(t *testing.T) {
 	}
 }
 
-// A server that may listen but not publish is not ready, and says why.
+// A server that may subscribe but not publish is not ready, and says why.
 func TestPublishingIsRefused(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -72,7 +72,7 @@ func TestPublishingIsRefused(t *testing.T) {
 	t.Cleanup(a.Close)
 	h := newHost()
 	m := a.Join("/", h)
-	eventually(t, "the host is told why", func() bool {
+	eventually(t, "the host is reported why", func() bool {
 		err := h.lastStatus()
 		return err != nil && strings.Contains(err.Error(), "NOPERM")
 	})
@@ -83,7 +83,7 @@ func TestPublishingIsRefused(t *testing.T) {
 	}
 }
 
-// lastStatus returns what the host was told last.
+// lastStatus returns the last status that was reported.
 func (h *fakeHost) lastStatus() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -93,8 +93,8 @@ func (h *fakeHost) lastStatus() error {
 	return h.states[len(h.states)-1]
 }
 
-// Where an address leads to another server, and the old one is a replica now, nobody
-// stays with that.
+// If an address leads to another server, and the old one is a replica now, all
+// connections leave the old one.
 func TestMovedEndpoint(t *testing.T) {
 	t.Parallel()
 	for name, join := range map[string]func(rueidis.Client) *Adapter{
@@ -120,18 +120,18 @@ func TestMovedEndpoint(t *testing.T) {
 			second.Do("REPLICAOF", "NO", "ONE")
 			first.Do("REPLICAOF", "127.0.0.1", strings.TrimPrefix(second.Addr(), "127.0.0.1:"))
 			for i, h := range p.hosts {
-				eventually(t, "it is told", func() bool { return len(h.losses) > 0 || h.lastStatus() != nil })
-				for n, heard := 0, false; !heard; n++ {
+				eventually(t, "it is reported", func() bool { return len(h.losses) > 0 || h.lastStatus() != nil })
+				for n, received := 0, false; !received; n++ {
 					if err := p.members[1-i].Publish(event(fmt.Sprint(n))); err != nil && !errors.Is(err, adapter.ErrBacklog) {
 						t.Fatal(err)
 					}
 					select {
 					case <-h.messages:
-						heard = true
+						received = true
 					case <-time.After(100 * time.Millisecond):
 					}
 					if n > 300 {
-						t.Fatal("nothing is heard within 30 seconds")
+						t.Fatal("nothing is received within 30 seconds")
 					}
 				}
 			}
@@ -140,8 +140,8 @@ func TestMovedEndpoint(t *testing.T) {
 	}
 }
 
-// An event that Redis refuses is lost once, however often it is tried to say so.
-func TestRefusedRecordIsLostOnce(t *testing.T) {
+// An event that Redis refuses is lost once, however often it is retried.
+func TestRefusedAppendIsLostOnce(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	h := newHost("r")
@@ -154,7 +154,7 @@ func TestRefusedRecordIsLostOnce(t *testing.T) {
 	if got := next(t, h.messages); nameOf(got) != "refused" || got.Position != 0 {
 		t.Errorf("%+v", got)
 	}
-	eventually(t, "the host is told why", func() bool {
+	eventually(t, "the host is reported why", func() bool {
 		err := h.lastStatus()
 		return err != nil && strings.Contains(err.Error(), "OOM")
 	})
@@ -169,7 +169,7 @@ func TestRefusedRecordIsLostOnce(t *testing.T) {
 	}
 	server.Do("CONFIG", "SET", "maxmemory", "0")
 	ready(t, m)
-	eventually(t, "the host is told that it is over", func() bool { return h.lastStatus() == nil })
+	eventually(t, "the host is reported that it is over", func() bool { return h.lastStatus() == nil })
 	eventually(t, "the stream knows of the gap", func() bool { return m.(*streamsMember).unconfirmed.complete() })
 	if n := h.lostSoFar(); n != 1 {
 		t.Errorf("%d lost instead of 1", n)

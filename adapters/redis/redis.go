@@ -1,7 +1,6 @@
-// Package redis joins Socket.IO servers to a cluster over Redis. It speaks the
-// formats of the Node packages @socket.io/redis-adapter and
-// @socket.io/redis-streams-adapter, so that Go and Node servers, and programs
-// that only emit, can share one cluster.
+// Package redis joins Socket.IO servers to a cluster over Redis. It has the formats of
+// the Node packages @socket.io/redis-adapter and @socket.io/redis-streams-adapter. So Go
+// servers, Node servers and external senders can share one cluster.
 package redis
 
 import (
@@ -10,24 +9,25 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// An Adapter joins one server to a cluster. It keeps two connections of its own,
-// one that publishes and one that is subscribed, for all namespaces.
+// An Adapter joins one server to a cluster. It has two connections of its own for all
+// namespaces, one that publishes and one that is subscribed; in Redis Cluster two to
+// each node that it needs.
 type Adapter struct {
 	bus       *bus
 	newMember func(namespace string, host adapter.Host) adapter.Member
 }
 
-// DefaultMaxPending is how many bytes may wait for Redis.
+// DefaultMaxPending is the default bound on the bytes that wait for Redis.
 const DefaultMaxPending = 8 << 20
 
-// Join takes a seat in a namespace, as [adapter.Adapter] says.
+// Join makes the server a member of a namespace, as [adapter.Adapter] says.
 func (a *Adapter) Join(namespace string, host adapter.Host) adapter.Member {
 	return a.newMember(namespace, host)
 }
 
-// Close gives up every seat and closes the connections of the adapter. It waits
-// until what was published is on the bus, for a few seconds at most, and must
-// not be called by a host. The client stays open: it is its owner's.
+// Close leaves every namespace and closes the connections of the adapter. It waits until
+// what was published is on the bus, for a few seconds at most. A host must not call it.
+// It does not close the client.
 func (a *Adapter) Close() { a.bus.close() }
 
 var _ adapter.Adapter = (*Adapter)(nil)

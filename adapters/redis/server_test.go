@@ -12,8 +12,8 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
-// clientOf returns a client that is closed at the end of the test. It notices
-// within about a second that a connection is dead.
+// clientOf returns a client that is closed at the end of the test. It notices a dead
+// connection within about a second.
 func clientOf(t testing.TB, addr string) rueidis.Client {
 	t.Helper()
 	client, err := rueidis.NewClient(rueidis.ClientOption{
@@ -27,7 +27,7 @@ func clientOf(t testing.TB, addr string) rueidis.Client {
 	return client
 }
 
-// hooks pass on what is heard.
+// hooks send received messages to a channel.
 func hooks(to chan<- string) rueidis.PubSubHooks {
 	return rueidis.PubSubHooks{OnMessage: func(m rueidis.PubSubMessage) { to <- m.Message }}
 }

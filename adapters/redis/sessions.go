@@ -13,12 +13,12 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// sincePage is how many entries are read at once to restore a session.
+// readPage is how many entries are read at once to restore a session.
 const readPage = 500
 
 var (
 	offsetFormat = regexp.MustCompile(`^[0-9]+-[0-9]+$`)
-	errSession   = errors.New("socketio: redis: a session that makes no sense")
+	errSession   = errors.New("socketio: redis: a malformed session")
 )
 
 // Position implements [adapter.LogBus].
@@ -34,7 +34,7 @@ func (m *streamsMember) Position(offset string) (int64, bool) {
 // Offset implements [adapter.LogBus]. As in Node, it is the ID of the entry.
 func (m *streamsMember) Offset(position int64) string { return entryAt(position).String() }
 
-// SaveSession implements [adapter.LogBus]. Node servers can restore the session, too.
+// SaveSession implements [adapter.LogBus]. Node servers can restore the session too.
 func (m *streamsMember) SaveSession(s *adapter.Session, ttl time.Duration) error {
 	w := writer{pack: true, binary: s.Binary}
 	w.object(4 + count(s.State != nil))
@@ -46,7 +46,7 @@ func (m *streamsMember) SaveSession(s *adapter.Session, ttl time.Duration) error
 	w.texts(s.Rooms)
 	w.key("data")
 	if len(s.Data) == 0 {
-		w.object(0) // Node takes it apart
+		w.object(0) // Node requires an object
 	} else {
 		w.value(s.Data)
 	}
@@ -62,8 +62,8 @@ func (m *streamsMember) SaveSession(s *adapter.Session, ttl time.Duration) error
 	return m.enqueue(command{cmd: cmd, size: len(key) + len(value), keyed: true})
 }
 
-// TakeSession implements [adapter.LogBus]. It stands in the queue, behind what this
-// server has saved.
+// TakeSession implements [adapter.LogBus]. The command is queued behind the sessions
+// that this server saves.
 func (m *streamsMember) TakeSession(ctx context.Context, pid string) (*adapter.Session, error) {
 	key := m.sessionPrefix + pid
 	reply, err := m.request(ctx, m.bus.client.B().Getdel().Key(key).Build())
@@ -80,22 +80,22 @@ func (m *streamsMember) TakeSession(ctx context.Context, pid string) (*adapter.S
 	return decodeSession(value)
 }
 
-// ask sends a command with a key, behind everything that is queued, and waits for the
-// reply. Other connections of the client may lead to a master that is one no more.
+// request queues a command with a key, and waits for the reply. Other connections of the
+// client may lead to a node that is not the master any more.
 func (s *member) request(ctx context.Context, cmd rueidis.Completed) (rueidis.RedisMessage, error) {
-	type answer struct {
+	type result struct {
 		reply rueidis.RedisMessage
 		err   error
 	}
-	answered := make(chan answer, 1)
+	results := make(chan result, 1)
 	err := s.enqueue(command{cmd: cmd, keyed: true, control: true, done: func(reply rueidis.RedisMessage, err error) {
-		answered <- answer{reply, err}
+		results <- result{reply, err}
 	}})
 	if err != nil {
 		return rueidis.RedisMessage{}, err
 	}
 	select {
-	case a := <-answered:
+	case a := <-results:
 		return a.reply, a.err
 	case <-s.stopped:
 		return rueidis.RedisMessage{}, adapter.ErrLeft
@@ -138,8 +138,8 @@ func decodeSession(value string) (*adapter.Session, error) {
 	return s, nil
 }
 
-// ReadAfter implements [adapter.LogBus]. Like a session in Node, it fails if the
-// entry that the position names was dropped.
+// ReadAfter implements [adapter.LogBus]. Like session recovery in Node, it fails if the
+// entry at the position was evicted.
 func (m *streamsMember) ReadAfter(ctx context.Context, position int64) (list []*adapter.Message, err error) {
 	if !m.unconfirmed.complete() {
 		return nil, fmt.Errorf("socketio: redis: events are not in the stream: %w", adapter.ErrEvicted)
@@ -173,7 +173,8 @@ func (m *streamsMember) ReadAfter(ctx context.Context, position int64) (list []*
 			break
 		}
 	}
-	// Nothing behind the position was dropped while it was read, if it is there yet.
+	// If the entry at the position is still there, none behind it was evicted while they
+	// were read.
 	reply, err := m.request(ctx, s.oldest())
 	if err != nil {
 		return nil, fmt.Errorf("socketio: redis: reading %s: %w", s.key, err)
@@ -188,7 +189,7 @@ func (m *streamsMember) ReadAfter(ctx context.Context, position int64) (list []*
 	return list, nil
 }
 
-// recorded decodes an entry, if it is an event.
+// decodeEvent decodes an entry. It returns nil if it is not an event.
 func (m *streamsMember) decodeEvent(values map[string]string) *adapter.Message {
 	d := streamsMember{nsp: m.nsp, decoder: decoder{nsp: m.nsp, wants: func(...string) bool { return true }}}
 	msg, err := d.decode(values)

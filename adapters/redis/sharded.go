@@ -13,45 +13,45 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// A SubscriptionMode says which rooms have channels of their own in the sharded
-// format. All servers of a cluster must have the same.
+// A SubscriptionMode says which rooms have channels of their own in the sharded format.
+// All servers of a cluster must have the same mode.
 type SubscriptionMode string
 
 const (
-	// Dynamic gives every room a channel, except those of a single socket, which
-	// are recognised by their names of 20 characters.
+	// Dynamic gives every room a channel, except the own rooms of sockets, which are
+	// recognized by their names of 20 characters.
 	Dynamic SubscriptionMode = "dynamic"
 	// DynamicPrivate gives every room a channel.
 	DynamicPrivate SubscriptionMode = "dynamic-private"
-	// Static gives no room a channel: every server gets everything.
+	// Static gives no room a channel: every server receives everything.
 	Static SubscriptionMode = "static"
 )
 
-// socketIDLength is how long the IDs of sockets are on all servers.
+// socketIDLength is the length of the IDs of sockets on all servers.
 const socketIDLength = 20
 
 // DefaultPrefix begins the names of channels.
 const DefaultPrefix = "socket.io"
 
-// ShardedOptions of [NewSharded]. All servers of a cluster must have the same,
-// but for MaxPending.
+// ShardedOptions of [NewSharded]. All servers of a cluster must have the same, except
+// MaxPending.
 type ShardedOptions struct {
 	// Prefix begins the name of every channel. The default is [DefaultPrefix].
 	Prefix string
 	// SubscriptionMode says which rooms have channels of their own. The default
 	// is [Dynamic].
 	SubscriptionMode SubscriptionMode
-	// MaxPending is how many bytes may wait for Redis until Publish refuses more.
-	// The default is [DefaultMaxPending].
+	// MaxPending bounds the bytes that wait for Redis; beyond it Publish fails. The
+	// default is [DefaultMaxPending].
 	MaxPending int
 }
 
-// NewSharded joins a server to a cluster with the sharded Pub/Sub of Redis 7. It
-// speaks the format of createShardedAdapter of @socket.io/redis-adapter, and does
-// not understand that of [New]. In Redis Cluster the channels are spread over the nodes,
-// and a room's events reach only the servers that have a socket in it. An event that
-// another server sends to a room while this one gets its first socket there may be
-// missed. It panics if opts has a SubscriptionMode that does not exist.
+// NewSharded joins a server to a cluster with the sharded Pub/Sub of Redis 7. It has the
+// format of createShardedAdapter of @socket.io/redis-adapter, which differs from that of
+// [New]. In Redis Cluster the channels are spread over the nodes, and the events of a
+// room reach only the servers that have a socket in it. A server whose first socket
+// joins a room may miss an event that another server emits to the room at that time.
+// NewSharded panics if opts has an unknown SubscriptionMode.
 func NewSharded(client rueidis.Client, opts *ShardedOptions) *Adapter {
 	o := opts.withDefaults()
 	a := newAdapter(client, o.MaxPending, true)
@@ -78,12 +78,12 @@ func (opts *ShardedOptions) withDefaults() (o ShardedOptions) {
 	return o
 }
 
-// channels are the names of the channels of a namespace, which begin alike.
+// channels is the common prefix of the names of a namespace's channels.
 type channels string
 
 func channelsOf(prefix, namespace string) channels { return channels(prefix + "#" + namespace + "#") }
 
-// main is the channel that every server hears.
+// main is the channel that every server is subscribed to.
 func (c channels) main() string { return string(c) }
 
 // of is the channel of a room or of a server.
@@ -94,7 +94,7 @@ func (mode SubscriptionMode) has(room string) bool {
 	return mode == DynamicPrivate || mode == Dynamic && len(room) != socketIDLength
 }
 
-// forRequest returns the channel for a message that is not an answer.
+// forRequest returns the channel for a message that is not a response.
 func (c channels) forRequest(m *adapter.Message, mode SubscriptionMode) string {
 	if m.Kind == adapter.Broadcast && m.ID == "" && len(m.Rooms) == 1 && mode.has(m.Rooms[0]) {
 		return c.of(m.Rooms[0])
@@ -102,9 +102,9 @@ func (c channels) forRequest(m *adapter.Message, mode SubscriptionMode) string {
 	return c.main()
 }
 
-var errNoReceiver = errors.New("socketio: redis: an answer without a receiver")
+var errNoReceiver = errors.New("socketio: redis: a response without a receiver")
 
-// A shardedMember is a seat in one namespace.
+// A shardedMember is a member in the sharded format.
 type shardedMember struct {
 	*member
 	uid, nsp string
@@ -114,9 +114,9 @@ type shardedMember struct {
 	decoder  decoder
 
 	mu      sync.Mutex          // guards the following
-	changed map[string]struct{} // rooms to look at
-	busy    bool                // somebody does
-	idle    chan struct{}       // closed when nobody does any more; nil if nobody waits for that
+	changed map[string]struct{} // rooms whose subscription may have to change
+	busy    bool                // followRooms runs
+	idle    chan struct{}       // closed when followRooms returns; nil if nothing waits for that
 }
 
 var _ adapter.RoomWatcher = (*shardedMember)(nil)
@@ -136,7 +136,7 @@ func newShardedMember(b *bus, o ShardedOptions, namespace string, host adapter.H
 	return m
 }
 
-// newUID makes up a name for a seat.
+// newUID returns a random name for a member.
 func newUID() string {
 	var b [8]byte
 	rand.Read(b[:])
@@ -169,11 +169,12 @@ func (m *shardedMember) Publish(msg *adapter.Message) error {
 	return m.publish(channel, w.b)
 }
 
-// settleTimeout bounds how long an answer waits for the channels of rooms.
+// followTimeout bounds how long a response waits for subscriptions to the channels of
+// rooms.
 const followTimeout = 2 * time.Second
 
-// publishSettled publishes an answer when the channels of the rooms are subscribed that
-// sockets have entered before: the one that has asked may emit there next.
+// publishWhenFollowed publishes a response after the channels of all rooms that sockets
+// have joined are subscribed. The requesting server may emit to those rooms next.
 func (m *shardedMember) publishWhenFollowed(channel string, payload []byte) {
 	timeout := time.NewTimer(followTimeout)
 	defer timeout.Stop()
@@ -195,8 +196,8 @@ func (m *shardedMember) publishWhenFollowed(channel string, payload []byte) {
 	}
 }
 
-// unsettled returns a channel that is closed when some of the rooms have been followed
-// that have changed, or nil if all have been.
+// unfollowedRooms returns a channel that is closed when changes of rooms have been
+// followed. It returns nil if there are none.
 func (m *shardedMember) unfollowedRooms() <-chan struct{} {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -209,11 +210,11 @@ func (m *shardedMember) unfollowedRooms() <-chan struct{} {
 	return m.bus.unfollowed()
 }
 
-// unsupported reports whether other servers need not know: that a client left
-// without an answer is not said in these formats, its answer is not there.
+// unsupported reports whether the formats have no message for m, and other servers need
+// none: a client has disconnected without an ack. Its ack is missing.
 func unsupported(m *adapter.Message) bool { return m.Kind == adapter.Acked && m.Failed }
 
-// newWriter makes room for a message.
+// newWriter returns a writer with room for a message.
 func newWriter(m *adapter.Message, pack bool) *writer {
 	const envelope = 192
 	size := envelope + len(m.Data)
@@ -256,9 +257,9 @@ func (m *shardedMember) RoomChanged(room string) {
 	}
 }
 
-// followRooms subscribes to the channels of rooms that have sockets here, and
-// ends it for the others. One goroutine at a time does so, that its decisions are
-// carried out in their order; the caller may hold locks that the host needs.
+// followRooms subscribes to the channels of rooms that have local sockets, and
+// unsubscribes from the others. It runs on one goroutine at a time, so that changes keep
+// their order, and not on the caller's, which may hold locks that the host needs.
 func (m *shardedMember) followRooms() {
 	for {
 		m.mu.Lock()
@@ -282,15 +283,14 @@ func (m *shardedMember) followRooms() {
 	}
 }
 
-// wants reports whether the server has a socket in a room, and the seat is not
-// given up.
+// wants reports whether the server has a socket in a room, and the member has not left.
 func (s *member) wants(room string) bool {
 	s.deliverMu.RLock()
 	defer s.deliverMu.RUnlock()
 	return !s.closed && s.host.Wants(room)
 }
 
-// ends are how the messages of one sender end, in JSON and in MessagePack.
+// A senderSuffix is the end of the messages of one sender, in JSON and in MessagePack.
 type senderSuffix struct{ text, packed []byte }
 
 func suffixOf(uid, nsp string) senderSuffix {
@@ -301,8 +301,7 @@ func suffixOf(uid, nsp string) senderSuffix {
 	return senderSuffix{text.b, packed.b}
 }
 
-// end reports whether payload is of that sender. It spares decoding what comes
-// back.
+// isSuffixOf reports whether payload is a message of that sender, without decoding it.
 func (e senderSuffix) isSuffixOf(payload []byte) bool {
 	return bytes.HasSuffix(payload, e.text) || bytes.HasSuffix(payload, e.packed)
 }

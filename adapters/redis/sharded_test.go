@@ -51,8 +51,8 @@ func TestUnknownSubscriptionModePanics(t *testing.T) {
 	NewSharded(nil, &ShardedOptions{SubscriptionMode: "all"})
 }
 
-// Every kind of message reaches every other server, and nobody else; an answer
-// reaches whom it is for.
+// Every kind of message reaches exactly the other servers; a response reaches only its
+// server.
 func testEveryKind(t *testing.T, join func(adapter.Host) adapter.Member) {
 	hosts := []*fakeHost{newHost("r"), newHost("r"), newHost("r")}
 	var members []adapter.Member
@@ -61,7 +61,7 @@ func testEveryKind(t *testing.T, join func(adapter.Host) adapter.Member) {
 	}
 	ready(t, members...)
 	for i, m := range members {
-		hear(t, m, hosts[i])
+		listenToRooms(t, m, hosts[i])
 	}
 	text, binary := []byte(`["e",1,{"a":[null]}]`), []byte(`["e",{"_placeholder":true,"num":0}]`)
 	first := []byte(`[{"_placeholder":true,"num":0}]`)
@@ -69,7 +69,7 @@ func testEveryKind(t *testing.T, join func(adapter.Host) adapter.Member) {
 	for _, m := range []adapter.Message{
 		{Kind: adapter.Broadcast, Data: text},
 		{Kind: adapter.Broadcast, Data: binary, Binary: blob, Rooms: []string{"r"}, Except: []string{"s"}, Volatile: true},
-		{Kind: adapter.Broadcast, Data: text, ID: "1", Rooms: []string{"nobody's"}, Timeout: time.Second, Compress: adapter.CompressNever},
+		{Kind: adapter.Broadcast, Data: text, ID: "1", Rooms: []string{"empty"}, Timeout: time.Second, Compress: adapter.CompressNever},
 		{Kind: adapter.Broadcast, Data: binary, Binary: blob, ID: "2", Compress: adapter.CompressAlways},
 		{Kind: adapter.Join, Rooms: []string{"r"}, Targets: []string{"s", "t"}},
 		{Kind: adapter.Leave, Except: []string{"r"}, Targets: []string{"s"}},
@@ -116,9 +116,9 @@ func testEveryKind(t *testing.T, join func(adapter.Host) adapter.Member) {
 		sameMessage(t, &got, &m)
 	}
 	for name, m := range map[string]adapter.Message{
-		"an answer to nobody": {Kind: adapter.Clients, ID: "1"},
-		"no message":          {},
-		"invalid JSON":        {Kind: adapter.Broadcast, Data: []byte(`[`), Binary: blob},
+		"a response without a receiver": {Kind: adapter.Clients, ID: "1"},
+		"no message":                    {},
+		"invalid JSON":                  {Kind: adapter.Broadcast, Data: []byte(`[`), Binary: blob},
 	} {
 		if err := members[0].Publish(&m); err == nil {
 			t.Errorf("%s is sent", name)
@@ -128,7 +128,7 @@ func testEveryKind(t *testing.T, join func(adapter.Host) adapter.Member) {
 		t.Error(err)
 	}
 
-	// The last word: whatever else was sent has come before.
+	// The last message: all others have arrived before it.
 	for i, m := range members {
 		if peers, err := m.Peers(t.Context()); err != nil || peers.Count != len(members)-1 {
 			t.Errorf("peers: %+v, %v", peers, err)
@@ -152,12 +152,13 @@ func testEveryKind(t *testing.T, join func(adapter.Host) adapter.Member) {
 		}
 		none(t, hosts[i].messages)
 		none(t, hosts[i].losses)
-		none(t, hosts[i].garbage)
+		none(t, hosts[i].malformed)
 	}
 }
 
-// hear makes a member listen for the rooms of its host, where it does that.
-func hear(t *testing.T, member adapter.Member, h *fakeHost) {
+// listenToRooms makes a member subscribe to the rooms of its host, if it is a
+// RoomWatcher.
+func listenToRooms(t *testing.T, member adapter.Member, h *fakeHost) {
 	m, ok := member.(*shardedMember)
 	if !ok {
 		return
@@ -166,19 +167,19 @@ func hear(t *testing.T, member adapter.Member, h *fakeHost) {
 		before := subscribed(t, m, room)
 		m.RoomChanged(room)
 		if m.mode.has(room) {
-			eventually(t, "a room is heard", func() bool { return subscribed(t, m, room) == before+1 })
+			eventually(t, "a room is received", func() bool { return subscribed(t, m, room) == before+1 })
 		} else if before > 0 {
-			t.Errorf("somebody listens for %q", room)
+			t.Errorf("a server listens for %q", room)
 		}
 	}
 }
 
-// subscribed returns how many servers hear a room.
+// subscribed returns how many servers are subscribed to a room.
 func subscribed(t *testing.T, m *shardedMember, room string) int {
 	return subscribersOf(t, &Adapter{bus: m.bus}, m.channels.of(room))
 }
 
-// orderKinds go different ways.
+// orderKinds take different ways.
 var orderKinds = []adapter.Message{
 	{Kind: adapter.Broadcast},
 	{Kind: adapter.Broadcast, Rooms: []string{"a"}},
@@ -189,16 +190,16 @@ var orderKinds = []adapter.Message{
 	{Kind: adapter.Emit},
 }
 
-// What one server publishes keeps its order, whatever it is and whichever way it
-// takes. Where requests overtake nothing, but may be overtaken, overtaken is set.
+// What one server publishes keeps its order, whichever way it takes. If overtaken is
+// set, requests overtake nothing, but may be overtaken.
 func testOrder(t *testing.T, overtaken bool, join func(adapter.Host) adapter.Member) {
 	h := newHost("a", "b", socketID)
 	from, to := join(newHost()), join(h)
 	ready(t, from, to)
-	hear(t, to, h)
+	listenToRooms(t, to, h)
 
 	const count = 3000
-	var published, requests []int // in the order in which they must come
+	var published, requests []int // in the order in which they must arrive
 	for i := range count {
 		m := orderKinds[rand.N(len(orderKinds))]
 		m.Data = fmt.Appendf(nil, `["%d"]`, i)
@@ -257,7 +258,7 @@ func sharded(t testing.TB, addr string, o *ShardedOptions) *Adapter {
 	return a
 }
 
-// A server hears a room while it has sockets there.
+// A server is subscribed to a room while it has sockets there.
 func TestShardedRooms(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -269,9 +270,9 @@ func TestShardedRooms(t *testing.T) {
 	h.has("room", socketID)
 	to.RoomChanged("room")
 	to.RoomChanged(socketID)
-	eventually(t, "the room is heard", func() bool { return subscribed(t, from, "room") == 1 })
+	eventually(t, "the room is received", func() bool { return subscribed(t, from, "room") == 1 })
 	if n := subscribed(t, from, socketID); n != 0 {
-		t.Errorf("%d servers hear a socket's own room", n)
+		t.Errorf("%d servers are subscribed to a socket's own room", n)
 	}
 	for _, m := range []*adapter.Message{event("1", "room"), event("2", socketID), event("3", "else"), event("4", "else", "room"), event("5", "else", "other"), event("6")} {
 		if err := from.Publish(m); err != nil {
@@ -286,9 +287,9 @@ func TestShardedRooms(t *testing.T) {
 
 	h.has()
 	to.RoomChanged("room")
-	eventually(t, "the room is not heard", func() bool { return subscribed(t, from, "room") == 0 })
+	eventually(t, "the room is not received", func() bool { return subscribed(t, from, "room") == 0 })
 
-	// Whoever is the last to change a room decides.
+	// The last change of a room counts.
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
@@ -301,8 +302,8 @@ func TestShardedRooms(t *testing.T) {
 	wg.Wait()
 	h.has("room")
 	to.RoomChanged("room")
-	// What is subscribed now may be about to change once more.
-	eventually(t, "the room is heard", func() bool {
+	// The subscription may be about to change once more.
+	eventually(t, "the room is received", func() bool {
 		if err := from.Publish(event("last", "room")); err != nil {
 			t.Fatal(err)
 		}
@@ -310,8 +311,8 @@ func TestShardedRooms(t *testing.T) {
 	})
 }
 
-// A room may have the channel of another namespace, which goes on hearing it when
-// the room is empty.
+// A room may have the channel of another namespace, whose subscription is kept when the
+// room is empty.
 func TestShardedRoomNamedLikeANamespace(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -333,44 +334,45 @@ func TestShardedRoomNamedLikeANamespace(t *testing.T) {
 	for range 2 {
 		in.has("lobby", "gate")
 		to.RoomChanged("lobby")
-		to.RoomChanged("gate") // a channel of its own, which tells when lobby has been looked at
-		eventually(t, "the rooms are heard", func() bool { return subscribed(t, from, "gate") == 1 })
+		to.RoomChanged("gate") // a channel of its own, which shows that lobby was handled
+		eventually(t, "the rooms are received", func() bool { return subscribed(t, from, "gate") == 1 })
 		wantNext(in, from, event("to the room", "lobby"))
 		wantNext(beside, fromOther, event("to the namespace"))
 		in.has()
 		to.RoomChanged("lobby")
 		to.RoomChanged("gate")
-		eventually(t, "the rooms are not heard", func() bool { return subscribed(t, from, "gate") == 0 })
+		eventually(t, "the rooms are not received", func() bool { return subscribed(t, from, "gate") == 0 })
 		wantNext(beside, fromOther, event("still to the namespace"))
 	}
 	none(t, in.messages)
-	none(t, in.garbage)
-	none(t, beside.garbage)
+	none(t, in.malformed)
+	none(t, beside.malformed)
 }
 
-// Whatever is sent to the channels, the subscription lives.
-func TestShardedGarbage(t *testing.T) {
+// Whatever is sent to the channels, the subscription continues.
+func TestShardedAfterMalformedMessages(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	h := newHost("room")
 	from, to := sharded(t, server.Addr(), nil).Join("/", newHost()), sharded(t, server.Addr(), nil).Join("/", h).(*shardedMember)
 	ready(t, from, to)
-	hear(t, to, h)
-	garbage := []string{
-		"", "{", "{}", "garbage", "\xc1", "\x84\xa4type\x03\xa4data", "\xdf\xff\xff\xff\xff", strings.Repeat("\x91", 1<<20),
+	listenToRooms(t, to, h)
+	malformed := []string{
+		"", "{", "{}", "malformed", "\xc1", "\x84\xa4type\x03\xa4data", "\xdf\xff\xff\xff\xff", strings.Repeat("\x91", 1<<20),
 		strings.Repeat("[", 1<<20), `{"type":3,"uid":"x","nsp":"/"}`, `{"type":3,"data":{"packet":{},"opts":{}},"uid":"x","nsp":"/"}`,
 		strings.Repeat("x", 10<<20),
 	}
 	channels := []string{to.channels.main(), to.channels.of(to.uid), to.channels.of("room")}
 	for _, channel := range channels {
-		for _, payload := range garbage {
+		for _, payload := range malformed {
 			server.Do("SPUBLISH", channel, payload)
 		}
 	}
-	for range len(channels) * len(garbage) {
-		next(t, h.garbage)
+	for range len(channels) * len(malformed) {
+		next(t, h.malformed)
 	}
-	// No requests on the channel for answers; nothing of other versions.
+	// Requests on the channel for responses, and messages of other versions, are
+	// ignored.
 	server.Do("SPUBLISH", to.channels.of(to.uid), `{"type":6,"data":{"opts":{},"close":true},"uid":"x","nsp":"/"}`)
 	server.Do("SPUBLISH", to.channels.main(), `{"type":99,"data":{},"uid":"x","nsp":"/"}`)
 	if err := from.Publish(event("still here", "room")); err != nil {
@@ -379,12 +381,11 @@ func TestShardedGarbage(t *testing.T) {
 	if got := nameOf(next(t, h.messages)); got != "still here" {
 		t.Error(got)
 	}
-	none(t, h.garbage)
+	none(t, h.malformed)
 	none(t, h.losses)
 }
 
-// Rooms are heard again after a connection was lost, and only those that are
-// still wanted.
+// Subscriptions to rooms are restored after a lost connection, if they are still wanted.
 func TestShardedRoomsAfterAGap(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -393,11 +394,11 @@ func TestShardedRoomsAfterAGap(t *testing.T) {
 	from := sharded(t, server.Addr(), nil).Join("/", newHost()).(*shardedMember)
 	to := sharded(t, proxy.Addr(), nil).Join("/", h).(*shardedMember)
 	ready(t, from, to)
-	hear(t, to, h)
+	listenToRooms(t, to, h)
 
 	proxy.Freeze()
 	proxy.Cut()
-	eventually(t, "nothing is heard", func() bool { return subscribed(t, from, "kept") == 0 })
+	eventually(t, "nothing is received", func() bool { return subscribed(t, from, "kept") == 0 })
 	h.has("kept", "new")
 	to.RoomChanged("left")
 	to.RoomChanged("new")
@@ -406,7 +407,7 @@ func TestShardedRoomsAfterAGap(t *testing.T) {
 	}
 	proxy.Thaw()
 	next(t, h.losses)
-	eventually(t, "rooms are heard", func() bool {
+	eventually(t, "rooms are received", func() bool {
 		return subscribed(t, from, "kept") == 1 && subscribed(t, from, "new") == 1 && subscribed(t, from, "left") == 0
 	})
 	ready(t, to)

@@ -13,31 +13,31 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// A condition is one of those under which a seat hears the others and is heard.
+// A condition is necessary for a member to be connected.
 type condition int
 
 const (
-	listening  condition = iota // everything is subscribed that is wanted
+	listening  condition = iota // all wanted topics are subscribed
 	echoing                     // what it publishes comes back
-	reading                     // the stream is read
-	writing                     // it can be written
-	conditions                  // how many there are
+	reading                     // the stream can be read
+	writing                     // the stream can be written
+	conditions                  // the number of conditions
 )
 
 var (
 	errConnecting = errors.New("socketio: redis: not connected yet")
-	errNoEcho     = errors.New("socketio: redis: what is published is not heard")
+	errNoEcho     = errors.New("socketio: redis: what is published does not come back")
 )
 
-// A state is what of the conditions holds. It is guarded by bus.mu.
+// A state says which conditions hold. It is guarded by bus.mu.
 type state struct {
-	missing [conditions]error // why one does not hold, or nil
-	ready   chan struct{}     // closed when all of them hold, or when the seat is given up
+	missing [conditions]error // why a condition does not hold, or nil
+	ready   chan struct{}     // closed when all of them hold, or the member has left
 	closed  bool
 
-	probe       uint64    // the number of the one that was sent last; 0 if it has come back
-	probeQueued bool      // it is queued or on its way
-	probeSent   time.Time // when Redis had it
+	probe       uint64    // the number of the last probe; 0 if it has come back
+	probeQueued bool      // it is queued or being sent
+	probeSent   time.Time // when Redis received it
 	probed      time.Time // when the last one was made
 }
 
@@ -53,7 +53,7 @@ func (st *state) leave() {
 	}
 }
 
-// reason returns why the seat is not ready, or nil.
+// reason returns why the member is not ready, or nil.
 func (st *state) reason() error {
 	var first error
 	for _, err := range st.missing {
@@ -66,7 +66,7 @@ func (st *state) reason() error {
 	return first
 }
 
-// set notes whether a condition holds.
+// set sets whether a condition holds.
 func (st *state) set(c condition, err error) {
 	st.missing[c] = err
 	switch ready := st.reason() == nil; {
@@ -79,7 +79,7 @@ func (st *state) set(c condition, err error) {
 	}
 }
 
-// note notes whether a condition of a seat holds, and tells its host of it.
+// setCondition sets whether a condition of a member holds, and reports the status.
 func (s *member) setCondition(c condition, err error) {
 	s.bus.mu.Lock()
 	if !s.left {
@@ -89,8 +89,7 @@ func (s *member) setCondition(c condition, err error) {
 	s.notifyStatus()
 }
 
-// tell tells the host whether the seat is ready, if that has changed. It may be
-// called at any time, without a lock.
+// notifyStatus calls Host.Status if the status has changed. The caller holds no lock.
 func (s *member) notifyStatus() {
 	s.statusMu.Lock()
 	defer s.statusMu.Unlock()
@@ -108,7 +107,7 @@ func (s *member) notifyStatus() {
 	}
 }
 
-// Ready waits until the seat hears all that it wants to, and is heard.
+// Ready implements [adapter.Member].
 func (s *member) Ready(ctx context.Context) error {
 	for {
 		s.bus.mu.Lock()
@@ -131,9 +130,9 @@ func (s *member) Ready(ctx context.Context) error {
 	}
 }
 
-// subscribed notes which seats hear what they want, but for what has failed.
+// subscribed marks all members as listening, except those of failed topics.
 func (b *bus) subscribed(failed map[topic]error) {
-	var told []*member
+	var changed []*member
 	probe := false
 	b.mu.Lock()
 	reasons := map[*member]error{}
@@ -153,10 +152,10 @@ func (b *bus) subscribed(failed map[topic]error) {
 			probe = true
 		}
 		s.state.set(listening, now)
-		told = append(told, s)
+		changed = append(changed, s)
 	}
 	b.mu.Unlock()
-	for _, s := range told {
+	for _, s := range changed {
 		s.notifyStatus()
 	}
 	if probe {
@@ -164,22 +163,23 @@ func (b *bus) subscribed(failed map[topic]error) {
 	}
 }
 
-// gap notes what is not heard any more, and tells the seats that did hear it.
+// interrupted marks the members of topics as not listening. It reports the gap to those
+// that were connected.
 func (b *bus) interrupted(topics map[topic]struct{}, reason error) {
 	b.gaps.Add(1)
 	b.troubled()
 	b.mu.Lock()
-	deaf := map[*member]bool{} // whether it did
+	affected := map[*member]bool{} // whether it was connected
 	for t := range topics {
 		for _, s := range b.topics[t] {
-			if _, ok := deaf[s]; !ok {
-				deaf[s] = s.state.missing[listening] == nil && s.state.missing[echoing] == nil
+			if _, ok := affected[s]; !ok {
+				affected[s] = s.state.missing[listening] == nil && s.state.missing[echoing] == nil
 				s.state.set(listening, reason)
 			}
 		}
 	}
 	b.mu.Unlock()
-	for s, was := range deaf {
+	for s, was := range affected {
 		if was {
 			s.lost(0, reason)
 		}
@@ -187,17 +187,16 @@ func (b *bus) interrupted(topics map[topic]struct{}, reason error) {
 	}
 }
 
-// troubled notes that servers may not hear each other now.
+// troubled notes that servers may not receive from each other now.
 func (b *bus) troubled() { b.trouble.Store(time.Now().UnixNano()) }
 
-// troubleTimeout is how long after the last trouble servers may take to hear each
-// other again.
+// troubleTimeout is how long after the last trouble servers may need to reconnect.
 const troubleTimeout = 3*lastPause + dialTimeout
 
 func (b *bus) inTrouble() bool { return time.Since(time.Unix(0, b.trouble.Load())) < troubleTimeout }
 
-// reconnect makes connections begin anew that lead to what is no master any more: all
-// of them if force is set.
+// reconnectDemoted closes connections to nodes that are not masters any more; with force
+// it closes all of them.
 func (b *bus) reconnectDemoted(force bool) {
 	b.out.reconnect()
 	b.mu.Lock()
@@ -209,15 +208,15 @@ func (b *bus) reconnectDemoted(force bool) {
 	wake(b.send)
 }
 
-// Probes are messages to the seat itself. They prove that it is heard where it
-// hears.
+// Probes are messages of a member to itself. They prove that what it publishes arrives
+// where it listens.
 const (
 	probePrefix  = "probe "
 	probeTimeout = 3 * time.Second
 )
 
-// probe sends probes: for all seats that are not proved to be heard, and for the
-// one of the others whose turn it is.
+// probe sends probes: for all members without proof, and for the one of the others whose
+// last probe is the oldest.
 func (b *bus) probe() {
 	now := time.Now()
 	b.mu.Lock()
@@ -269,7 +268,7 @@ func (s *member) sendProbe() {
 	}
 }
 
-// echo reports whether a message to the seat's own channel is a probe.
+// echo reports whether a message on the member's own channel is a probe.
 func (s *member) echo(message string) bool {
 	text, ok := strings.CutPrefix(message, probePrefix)
 	if !ok {
@@ -288,7 +287,7 @@ func (s *member) echo(message string) bool {
 	return true
 }
 
-// unheard returns the seats whose probe has not come back.
+// probeOverdue returns the members whose probe has not come back.
 func (b *bus) probeOverdue() (list []*member) {
 	b.mu.Lock()
 	for s := range b.members {

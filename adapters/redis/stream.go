@@ -15,44 +15,44 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// tellEvery is how often seats whose namespace is quiet hear how far the stream
-// has been read.
+// positionInterval is how often members whose namespace is quiet get the position of the
+// stream.
 const positionInterval = time.Second
 
-// silence is how much longer than BlockTime Redis may take to answer.
+// readTimeout is how much longer than BlockTime Redis may take to respond.
 const readTimeout = 5 * time.Second
 
 var errTrimmed = errors.New("socketio: redis: entries of the stream were dropped before they were read")
 
-// A stream is read by one goroutine for the seats of all its namespaces.
+// A stream is read by one goroutine for the members of all its namespaces.
 type stream struct {
 	bus     *bus
 	key     string
 	options StreamsOptions
 	opened  chan struct{} // closed when the first position is known
 
-	// The reader's own.
+	// Used by the reader only.
 	conn          *nodeConn
-	last          entryID   // that was read
-	lagging       bool      // there was more to read than one answer could hold
-	lastPublished time.Time // when the seats were told last how far it is
+	last          entryID   // the last entry that was read
+	lagging       bool      // there were more entries than one read returns
+	lastPublished time.Time // when the members last got the position
 
 	mu      sync.Mutex // guards the following
 	members map[string]*streamsMember
-	fault   error     // why nothing can be read
-	reading *nodeConn // on which it is read
-	at      entryID   // the entry that is being delivered, or was last
+	fault   error     // why the stream can't be read
+	reading *nodeConn // the connection that reads it
+	at      entryID   // the entry that was delivered last or is being delivered
 	reached entryID   // everything up to it has been delivered
 	waiters []waiter
 
-	faultMu sync.Mutex // held while members are told of fault
+	faultMu sync.Mutex // held while the fault is reported to members
 }
 
 func newStream(b *bus, key string, o StreamsOptions) *stream {
 	return &stream{bus: b, key: key, options: o, opened: make(chan struct{}), members: map[string]*streamsMember{}}
 }
 
-// add lets m hear its namespace, remove does not.
+// add makes m receive the entries of its namespace, remove ends that.
 func (s *stream) add(m *streamsMember) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,7 +60,7 @@ func (s *stream) add(m *streamsMember) {
 	m.start = s.at
 }
 
-// startOf returns the entry after which m began to hear.
+// startOf returns the last entry before those that m receives.
 func (s *stream) startOf(m *streamsMember) entryID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,8 +75,8 @@ func (s *stream) remove(m *streamsMember) {
 	}
 }
 
-// enter notes that an entry is delivered now, and returns the seat that it is
-// for, or nil.
+// enter notes that an entry is being delivered, and returns the member that it is for,
+// or nil.
 func (s *stream) enter(id entryID, namespace string) *streamsMember {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +84,7 @@ func (s *stream) enter(id entryID, namespace string) *streamsMember {
 	return s.members[namespace]
 }
 
-// open notes where reading begins.
+// open notes after which entry reading begins.
 func (s *stream) open(id entryID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,14 +95,14 @@ func (s *stream) open(id entryID) {
 	close(s.opened)
 }
 
-// all returns the seats.
+// all returns the members.
 func (s *stream) all() []*streamsMember {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Collect(maps.Values(s.members))
 }
 
-// read ends with the bus.
+// read reads the stream until the bus ends.
 func (s *stream) read() {
 	for retry := (backoff{}); ; {
 		begun := time.Now()
@@ -120,7 +120,7 @@ func (s *stream) read() {
 	}
 }
 
-// session connects and reads on until that fails.
+// session connects and reads until that fails.
 func (s *stream) session() error {
 	if b := s.bus; b.nodes.cluster && b.nodes.topology() == nil {
 		if _, err := b.nodes.refresh(b.ctx); err != nil {
@@ -146,7 +146,7 @@ func (s *stream) session() error {
 	}
 }
 
-// owner returns the node that has the stream, in Redis Cluster.
+// owner returns the address of the node that has the stream, in Redis Cluster.
 func (s *stream) owner() string {
 	if t := s.bus.nodes.topology(); t != nil {
 		return t.owner(s.bus.slot(s.key))
@@ -160,8 +160,8 @@ func (s *stream) setReading(l *nodeConn) {
 	s.reading = l
 }
 
-// reconnect makes reading begin anew if it leads to what is no master any more: what
-// is under way there may not be answered for long.
+// reconnect closes the reading connection if its node is not the master any more: a read
+// may wait long for a reply there. With force it closes it in any case.
 func (s *stream) reconnect(force bool) {
 	s.mu.Lock()
 	l := s.reading
@@ -178,7 +178,7 @@ func (s *stream) reconnect(force bool) {
 	}
 }
 
-// note notes why nothing can be read, or that it can.
+// setFault notes why the stream can't be read; nil means that it can.
 func (s *stream) setFault(err error) {
 	s.mu.Lock()
 	s.fault = err
@@ -188,7 +188,7 @@ func (s *stream) setFault(err error) {
 	}
 }
 
-// readable tells a member whether its stream can be read.
+// readable reports to a member whether its stream can be read.
 func (m *streamsMember) readable() {
 	s := m.stream
 	s.faultMu.Lock()
@@ -200,15 +200,15 @@ func (m *streamsMember) readable() {
 	case <-m.positionKnown:
 	default:
 		if err == nil {
-			return // it will be, when the host knows where the stream is
+			return // begin has to deliver the first position before
 		}
 	}
 	m.setCondition(reading, err)
 }
 
-// position finds where to read on.
+// position finds the entry to continue after.
 func (s *stream) position() error {
-	// What these contexts bound is the client's own timeout.
+	// The client's timeout bounds these calls.
 	replies := s.conn.DoMulti(context.Background(), s.oldest(), s.newest())
 	oldest, err := firstID(replies[0])
 	if err != nil {
@@ -231,7 +231,7 @@ func (s *stream) position() error {
 		s.open(newest)
 		return nil
 	}
-	if newest.compare(s.last) < 0 { // it is not the stream that it was
+	if newest.compare(s.last) < 0 { // it is another stream
 		s.last = newest
 		s.reach()
 		s.lost()
@@ -241,8 +241,8 @@ func (s *stream) position() error {
 	return nil
 }
 
-// plant gives an empty stream an entry that means nothing to anybody: what comes
-// after it is known to be complete as long as it is there.
+// addMarker appends an entry without a meaning to an empty stream. As long as it is
+// there, the entries after it are complete.
 func (s *stream) addMarker() (entryID, error) {
 	cmd := s.bus.client.B().Xadd().Key(s.key).Id("*").FieldValue().FieldValue("type", strconv.Itoa(typeNothing)).Build()
 	id, err := s.conn.Do(context.Background(), cmd).ToString()
@@ -252,7 +252,7 @@ func (s *stream) addMarker() (entryID, error) {
 	return parseEntryID(id)
 }
 
-// oldest and newest ask for the first and the last entry.
+// oldest and newest return commands that read the first and the last entry.
 func (s *stream) oldest() rueidis.Completed {
 	return s.bus.client.B().Xrange().Key(s.key).Start("-").End("+").Count(1).Build()
 }
@@ -261,22 +261,22 @@ func (s *stream) newest() rueidis.Completed {
 	return s.bus.client.B().Xrevrange().Key(s.key).End("+").Start("-").Count(1).Build()
 }
 
-// missed reports a loss if the oldest entry of the stream comes after what had
-// been read.
+// missed reports a loss if the oldest entry of the stream comes after the last one that
+// was read.
 func (s *stream) missed(oldest, read entryID) {
 	if read != (entryID{}) && oldest.compare(read) > 0 {
 		s.lost()
 	}
 }
 
-// lost tells all seats that they may not have heard everything.
+// lost reports to all members that they may have missed entries.
 func (s *stream) lost() {
 	for _, m := range s.all() {
 		m.lost(0, errTrimmed)
 	}
 }
 
-// step reads what there is, or waits for it.
+// step reads the entries that are there, or waits for some.
 func (s *stream) step() error {
 	o := s.options
 	ctx, cancel := context.WithTimeout(context.Background(), o.BlockTime+readTimeout)
@@ -307,11 +307,11 @@ func (s *stream) step() error {
 	if at+1 < len(replies) {
 		role, err := replies[at+1].ToMessage()
 		if err := s.bus.checkMaster(s.conn, role, err); err != nil {
-			return err // what was read is read again
+			return err // the entries are read again
 		}
 	}
 	entries := streams[s.key]
-	// Who is overtaken by what Redis drops finds a stream that is full.
+	// Entries can be evicted before they are read only from a stream that is full.
 	full := len(entries) >= min(o.ReadCount, o.MaxLen)
 	if full && !s.lagging {
 		oldest, err := firstID(s.conn.Do(context.Background(), s.oldest()))
@@ -344,7 +344,7 @@ func (s *stream) step() error {
 	return nil
 }
 
-// An entryID names an entry: milliseconds and a number. Later ones are larger.
+// An entryID is the ID of an entry: milliseconds and a number. Later IDs are larger.
 type entryID struct{ time, seq uint64 }
 
 func parseEntryID(s string) (id entryID, err error) {
@@ -364,8 +364,8 @@ func (id entryID) String() string {
 	return strconv.FormatUint(id.time, 10) + "-" + strconv.FormatUint(id.seq, 10)
 }
 
-// position returns the ID as one number, or 0 if it is too large for that: of
-// a million entries in one millisecond, or of the year 2248.
+// position returns the ID as one number. It returns 0 if the ID is too large: for the
+// millionth entry in a millisecond, or in the year 2248.
 func (id entryID) position() int64 {
 	if id.time >= 1<<(63-seqBits) || id.seq >= 1<<seqBits {
 		return 0

@@ -32,24 +32,24 @@ type StreamsOptions struct {
 	// StreamCount, if more than 1, spreads the namespaces over that many streams,
 	// whose keys are the StreamName, a dash and a number.
 	StreamCount int
-	// Prefix begins the names of the Pub/Sub channels, over which requests
-	// and answers go. The default is [DefaultPrefix].
+	// Prefix begins the names of the Pub/Sub channels for requests and responses. The
+	// default is [DefaultPrefix].
 	Prefix string
 	// ShardedPubSub makes them channels of sharded Pub/Sub.
 	ShardedPubSub bool
-	// MaxLen is about how many entries Redis keeps in a stream. A server that is
-	// further behind has lost what it missed. The default is [DefaultMaxLen].
+	// MaxLen is about how many entries Redis keeps in a stream. A server that lags
+	// further behind loses the evicted ones. The default is [DefaultMaxLen].
 	MaxLen int
 	// ReadCount is how many entries are read at once. The default is [DefaultReadCount].
 	ReadCount int
-	// BlockTime is how long Redis holds a request for entries when there are none.
-	// A connection that died in silence is noticed a few seconds after that. The
-	// default is [DefaultBlockTime].
+	// BlockTime is how long Redis holds a read when there are no entries. A dead
+	// connection is noticed within a few seconds more. The default is
+	// [DefaultBlockTime].
 	BlockTime time.Duration
-	// SessionKeyPrefix begins the keys of the sessions of clients that were cut
-	// off. The default is [DefaultSessionKeyPrefix].
+	// SessionKeyPrefix begins the keys of saved sessions. The default is
+	// [DefaultSessionKeyPrefix].
 	SessionKeyPrefix string
-	// MaxPending is how many bytes may wait for Redis until Publish refuses more. The
+	// MaxPending bounds the bytes that wait for Redis; beyond it Publish fails. The
 	// default is [DefaultMaxPending].
 	MaxPending int
 
@@ -57,12 +57,11 @@ type StreamsOptions struct {
 }
 
 // NewStreams joins a server to a cluster with Redis streams, in the format of
-// @socket.io/redis-streams-adapter 0.3. Events, and changes of rooms, are entries of
-// a stream that every server reads: who was cut off from Redis reads on where
-// it was. Only what Redis has dropped meanwhile is lost. With Options.Recovery of the
-// servers, a client recovers its session on whichever of them it comes back to: this
-// needs Redis 6.2. Requests and their answers go
-// over Pub/Sub. It takes a connection of its own for each stream.
+// @socket.io/redis-streams-adapter 0.3. Events and changes of rooms are entries of a
+// stream that every server reads. A server that was cut off from Redis continues at its
+// position, and loses only what Redis has evicted. With Options.Recovery, clients
+// recover their sessions on any server; this needs Redis 6.2. Requests and responses go
+// over Pub/Sub. The adapter has a connection of its own for each stream.
 func NewStreams(client rueidis.Client, opts *StreamsOptions) *Adapter {
 	var o StreamsOptions
 	if opts != nil {
@@ -99,9 +98,9 @@ func (o *StreamsOptions) setDefaults() {
 	}
 }
 
-// streamKey returns the stream of a namespace. Among several, its hash decides.
-// Node's remainder of a negative hash is negative, and so is the number in the key; Node
-// does not read that stream, but writes it.
+// streamKey returns the stream of a namespace. If there are several, it is chosen by a
+// hash. Node's remainder of a negative hash is negative, and so is the number in the
+// key. Node writes that stream, but does not read it.
 func streamKey(name string, count int, namespace string) string {
 	if count <= 1 {
 		return name
@@ -113,7 +112,7 @@ func streamKey(name string, count int, namespace string) string {
 	return name + "-" + strconv.Itoa(int(hash%int32(count)))
 }
 
-// streams are what the seats of an adapter share.
+// streams are what the members of an adapter share.
 type streams struct {
 	bus     *bus
 	options StreamsOptions
@@ -147,9 +146,9 @@ func (s *streams) join(namespace string, host adapter.Host) adapter.Member {
 	}
 	m.stream.add(m)
 	m.state.missing[reading], m.state.missing[writing] = errConnecting, errConnecting
-	m.refused.Store(true) // as long as it is not known
+	m.refused.Store(true) // until the opposite is known
 	m.join(m.receive, leavingEnvelope(uid, namespace, true), topic{name: m.channels.main()}, topic{name: m.channels.of(uid)})
-	m.run(func() { // ends when the stream can be read, or with the seat
+	m.run(func() { // ends when the stream can be read, or the member leaves
 		select {
 		case <-m.stream.opened:
 			m.handleInOrder(m.begin)
@@ -161,14 +160,14 @@ func (s *streams) join(namespace string, host adapter.Host) adapter.Member {
 	return m
 }
 
-// watch makes f be called when a master may have changed.
+// watch registers f, which is called when a master may have changed.
 func (b *bus) watch(f func(force bool)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.watchers = append(b.watchers, f)
 }
 
-// run starts f, which ends with the bus, unless that has been closed.
+// run starts f, which must return when the bus ends, unless the bus is closed.
 func (b *bus) run(f func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -177,7 +176,7 @@ func (b *bus) run(f func()) {
 	}
 }
 
-// A streamsMember is a seat in one namespace.
+// A streamsMember is a member in the streams format.
 type streamsMember struct {
 	*member
 	uid, nsp string
@@ -190,15 +189,15 @@ type streamsMember struct {
 
 	buffer        orderBuffer
 	unconfirmed   unconfirmed
-	positionKnown chan struct{} // closed when the host knows where the stream is
+	positionKnown chan struct{} // closed when the host has received the first position
 
 	refused atomic.Bool // the stream can't be written
 	trying  atomic.Bool // tryWriting runs
 
-	start entryID // where the stream was; guarded by stream.mu
+	start entryID // the last entry of the stream when the member joined; guarded by stream.mu
 
-	// The subscription and the stream are heard by different goroutines, which
-	// take turns. Whose turn it is may use the following.
+	// The subscription and the stream are read by different goroutines. The one that
+	// holds delivery may use the following.
 	decoder decoder
 	scratch []byte
 }
@@ -243,7 +242,7 @@ func (m *streamsMember) Publish(msg *adapter.Message) error {
 	return m.publish(channel, w.b)
 }
 
-// written takes account of whether Redis has taken an entry.
+// written notes whether Redis has accepted an entry.
 func (m *streamsMember) written(err error) {
 	_, refused := rueidis.IsRedisErr(err)
 	switch {
@@ -258,7 +257,7 @@ func (m *streamsMember) written(err error) {
 	}
 }
 
-// tryWriting appends entries that mean nothing until Redis takes one.
+// tryWriting appends entries without a meaning until Redis accepts one.
 func (m *streamsMember) tryWriting() {
 	if m.trying.Swap(true) {
 		return
@@ -293,8 +292,7 @@ func (m *streamsMember) tryWriting() {
 	}
 }
 
-// durable reports whether a message goes to the stream: all but requests, which
-// somebody waits for, and answers.
+// durable reports whether a message goes to the stream. Requests and responses do not.
 func durable(m *adapter.Message) bool {
 	switch m.Kind {
 	case adapter.Broadcast:
@@ -305,13 +303,13 @@ func durable(m *adapter.Message) bool {
 	return false
 }
 
-// An entry says where a message goes in a stream, and who sends it.
+// An entry has the stream, sender and namespace of an entry.
 type entry struct {
 	key, maxLen string
 	uid, nsp    string
 }
 
-// command returns what appends m to the stream.
+// command returns the command that appends m to the stream.
 func (e *entry) command(client rueidis.Client, m *adapter.Message) (command, error) {
 	kind, data, err := encodeEntry(m)
 	if err != nil {
@@ -320,7 +318,7 @@ func (e *entry) command(client rueidis.Client, m *adapter.Message) (command, err
 	return e.append(client, kind, data), nil
 }
 
-// encodeEntry returns the fields that say what m says.
+// encodeEntry returns the type and the data of the entry for m.
 func encodeEntry(m *adapter.Message) (kind int64, data string, err error) {
 	if kind, err = typeOf(m); err != nil {
 		return 0, "", err
@@ -335,7 +333,8 @@ func encodeEntry(m *adapter.Message) (kind int64, data string, err error) {
 	return kind, rueidis.BinaryString(w.b), nil
 }
 
-// append returns what appends an entry with these fields, and more of them in pairs.
+// append returns the command that appends an entry with these fields, and more fields in
+// pairs.
 func (e *entry) append(client rueidis.Client, kind int64, data string, more ...string) command {
 	fields := client.B().Xadd().Key(e.key).Maxlen().Almost().Threshold(e.maxLen).Id("*").FieldValue().
 		FieldValue("uid", e.uid).FieldValue("nsp", e.nsp).FieldValue("type", strconv.FormatInt(kind, 10)).
@@ -346,7 +345,7 @@ func (e *entry) append(client rueidis.Client, kind int64, data string, more ...s
 	return command{cmd: fields.Build(), size: len(e.key) + len(e.nsp) + len(data), keyed: true}
 }
 
-// receive handles what came over Pub/Sub.
+// receive handles a message of Pub/Sub.
 func (m *streamsMember) receive(t topic, _ string, payload []byte) {
 	switch {
 	case m.suffix.isSuffixOf(payload):
@@ -354,7 +353,7 @@ func (m *streamsMember) receive(t topic, _ string, payload []byte) {
 		m.peerLeaving()
 	case t.name == m.counted:
 		m.buffer.add(payload)
-	default: // answers wait for nothing
+	default: // responses do not wait for the stream
 		m.handle(m.decoder.envelope(payload))
 	}
 }
@@ -368,7 +367,7 @@ func (m *streamsMember) handle(msg *adapter.Message, err error) {
 	}
 }
 
-// inTurn runs f when the host is free, unless the seat is given up.
+// handleInOrder calls f while no message is being delivered, unless the member has left.
 func (m *streamsMember) handleInOrder(f func()) {
 	m.delivery.Lock()
 	defer m.delivery.Unlock()
@@ -379,8 +378,8 @@ func (m *streamsMember) handleInOrder(f func()) {
 	}
 }
 
-// begin tells the host where the stream was when the seat began to read it. It
-// is called in turn, before anything else of the stream.
+// begin delivers the first position to the host. It is called in order, before any other
+// message of the stream.
 func (m *streamsMember) begin() {
 	select {
 	case <-m.positionKnown:
@@ -390,7 +389,7 @@ func (m *streamsMember) begin() {
 	}
 }
 
-// tell says how far the stream has been read.
+// publishPosition delivers the position of an entry to the host.
 func (m *streamsMember) publishPosition(at entryID) {
 	m.host.Deliver(&adapter.Message{Kind: adapter.Position, Position: at.position()})
 }
@@ -422,9 +421,9 @@ func (m *streamsMember) decode(values map[string]string) (_ *adapter.Message, er
 	}
 	data := values["data"]
 	if data == "" {
-		return m.decoder.message(&f, false) // none of ours is without
+		return m.decoder.message(&f, false) // the entries of Go servers have data
 	}
-	const most = 64 << 10 // what is kept for the next entry
+	const most = 64 << 10 // the capacity that is kept for the next entry
 	if cap(m.scratch) > most {
 		m.scratch = nil
 	}

@@ -23,7 +23,7 @@ func publish(t *testing.T, m adapter.Member, from, to int) {
 	}
 }
 
-// numbered expects them.
+// numbered expects these events.
 func numbered(t *testing.T, h *fakeHost, from, to int) {
 	t.Helper()
 	for i := from; i < to; i++ {
@@ -33,7 +33,7 @@ func numbered(t *testing.T, h *fakeHost, from, to int) {
 	}
 }
 
-// Who is cut off from Redis misses nothing of the stream.
+// A server that is cut off from Redis misses no entry of the stream.
 func TestStreamsReadOnAfterAPartition(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -53,15 +53,15 @@ func TestStreamsReadOnAfterAPartition(t *testing.T) {
 	proxy.Thaw()
 	numbered(t, h, 10, 1000)
 	if err := next(t, h.losses); errors.Is(err, errTrimmed) {
-		t.Error(err) // what came over Pub/Sub may be lost, the stream is not
+		t.Error(err) // messages of Pub/Sub may be lost, entries may not
 	}
 	none(t, h.losses)
 	ready(t, to)
 }
 
-// A Redis that keeps nothing loses what nobody had read; what was published
-// meanwhile comes when it is back.
-func TestStreamsOutliveRedis(t *testing.T) {
+// A Redis without persistence loses the entries that no server had read. What was
+// published meanwhile arrives when it is back.
+func TestStreamsSurviveARestart(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	sender, h := newHost(), newHost("room")
@@ -90,8 +90,8 @@ func TestStreamsOutliveRedis(t *testing.T) {
 	}
 }
 
-// What Redis drops before it is read is lost, and reported as such.
-func TestStreamsReportWhatWasDropped(t *testing.T) {
+// Entries that are evicted before they are read are lost, and reported.
+func TestStreamsReportEvictedEntries(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	proxy := redistest.NewProxy(t, server.Addr())
@@ -116,7 +116,7 @@ func TestStreamsReportWhatWasDropped(t *testing.T) {
 	numbered(t, h, first+1, 1000)
 }
 
-// A slowHost takes nothing until it is told to.
+// A slowHost blocks in Deliver until it is released.
 type slowHost struct {
 	*fakeHost
 	once, free chan struct{}
@@ -134,7 +134,7 @@ func (h *slowHost) Deliver(m *adapter.Message) {
 	h.fakeHost.Deliver(m)
 }
 
-// A reader that is overtaken by what is dropped reports that too.
+// A reader that is overtaken by eviction reports that too.
 func TestStreamsReportAnOvertakenReader(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -156,14 +156,14 @@ func TestStreamsReportAnOvertakenReader(t *testing.T) {
 	}
 }
 
-func TestStreamsGarbage(t *testing.T) {
+func TestStreamsAfterMalformedEntries(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	h := newHost("room")
 	from, to := streamed(t, server.Addr(), nil).Join("/", newHost()), streamed(t, server.Addr(), nil).Join("/", h).(*streamsMember)
 	ready(t, from, to)
 	const ok = `{"opts":{},"packet":{"type":2,"data":["e"]}}`
-	garbage := [][]string{
+	malformed := [][]string{
 		{"uid", "x", "nsp", "/"},
 		{"uid", "x", "nsp", "/", "type", "three", "data", ok},
 		{"uid", "x", "nsp", "/", "type", "3"},
@@ -176,19 +176,19 @@ func TestStreamsGarbage(t *testing.T) {
 		{"uid", "x", "nsp", "/", "type", "3", "data", "\x00\xff"},
 		{"uid", "x", "nsp", "/", "type", "3", "data", strings.Repeat("[", 1<<20)},
 	}
-	for _, entry := range garbage {
+	for _, entry := range malformed {
 		server.Do(append([]string{"XADD", DefaultStreamName, "*"}, entry...)...)
 	}
 	for _, channel := range []string{to.channels.main(), to.channels.of(to.uid)} {
 		for _, payload := range []string{"", "{}", "\xc1", "\x84\xa4type\x03\xa4data", strings.Repeat("\x91", 1<<20)} {
-			garbage = append(garbage, nil)
+			malformed = append(malformed, nil)
 			server.Do("PUBLISH", channel, payload)
 		}
 	}
-	for range garbage {
-		next(t, h.garbage)
+	for range malformed {
+		next(t, h.malformed)
 	}
-	for _, entry := range [][]string{ // none of our business
+	for _, entry := range [][]string{ // ignored
 		{"a", "b"},
 		{"uid", "x", "nsp", "/else", "type", "3", "data", "{"},
 		{"uid", "x", "nsp", "/", "type", "2"},
@@ -203,12 +203,12 @@ func TestStreamsGarbage(t *testing.T) {
 	}
 	publish(t, from, 0, 10)
 	numbered(t, h, 0, 10)
-	none(t, h.garbage)
+	none(t, h.malformed)
 	none(t, h.losses)
 }
 
-// Where the stream can't be read the seat does not get ready, and says why;
-// requests are answered all the same.
+// If the stream can't be read the member does not become ready, and says why. It still
+// responds to requests.
 func TestStreamsWithoutAStream(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -246,7 +246,7 @@ func TestStreamsWithoutAStream(t *testing.T) {
 	numbered(t, h, 1, 2)
 }
 
-// A seat that is given up while the stream waits leaves at once.
+// A member that leaves while the stream waits stops at once.
 func TestStreamsLeave(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -275,7 +275,7 @@ func TestStreamsLeave(t *testing.T) {
 	none(t, other.messages)
 }
 
-// The end does not wait for what blocks, wherever it meets the reader.
+// Close does not wait for a blocked reader, wherever it blocks.
 func TestStreamsCloseWhileReading(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

@@ -39,10 +39,10 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-func TestStreamsRecord(t *testing.T) {
+func TestStreamsLogBus(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	o := &StreamsOptions{appendTimeout: 5 * time.Second} // what comes late on a slow machine is not given up
+	o := &StreamsOptions{appendTimeout: 5 * time.Second} // an event that comes back late on a slow machine does not time out
 	adaptertest.RunLogBus(t, func(t testing.TB) adapter.Adapter { return streamed(t, server.Addr(), o) })
 }
 

@@ -17,7 +17,7 @@ func TestSuiteClassic(t *testing.T) {
 		a := New(clientOf(t, srv.Addr()), nil)
 		t.Cleanup(a.Close)
 		return a
-	}, adaptertest.FailedAnswers)
+	}, adaptertest.FailedAcks)
 }
 
 func TestSuiteSharded(t *testing.T) {
@@ -26,7 +26,7 @@ func TestSuiteSharded(t *testing.T) {
 		a := NewSharded(clientOf(t, srv.Addr()), nil)
 		t.Cleanup(a.Close)
 		return a
-	}, adaptertest.FailedAnswers)
+	}, adaptertest.FailedAcks)
 }
 
 func TestSuiteStreams(t *testing.T) {
@@ -35,12 +35,12 @@ func TestSuiteStreams(t *testing.T) {
 		a := NewStreams(clientOf(t, srv.Addr()), nil)
 		t.Cleanup(a.Close)
 		return a
-	}, adaptertest.FailedAnswers, adaptertest.OrderOfEmits)
+	}, adaptertest.FailedAcks, adaptertest.OrderOfEmits)
 }
 
 // The contract holds in Redis Cluster with replicas, whichever node a client was given.
-// Sharded channels are on different nodes there, and what one server publishes has no
-// order among them.
+// Sharded channels are on different nodes there, so the messages of one server have no
+// order between channels.
 func TestSuiteInACluster(t *testing.T) {
 	t.Parallel()
 	cluster := redistest.StartReplicated(t, 3)
@@ -56,12 +56,12 @@ func TestSuiteInACluster(t *testing.T) {
 				a := join(newClient(t, rueidis.ClientOption{InitAddress: []string{node.Addr()}}))
 				t.Cleanup(a.Close)
 				return a
-			}, adaptertest.FailedAnswers, adaptertest.OrderOfEmits)
+			}, adaptertest.FailedAcks, adaptertest.OrderOfEmits)
 		})
 	}
 }
 
-// And behind sentinels.
+// The contract holds behind sentinels.
 func TestSuiteBehindSentinels(t *testing.T) {
 	t.Parallel()
 	sentinels := redistest.StartSentinels(t)
@@ -71,5 +71,5 @@ func TestSuiteBehindSentinels(t *testing.T) {
 		}), nil)
 		t.Cleanup(a.Close)
 		return a
-	}, adaptertest.FailedAnswers)
+	}, adaptertest.FailedAcks)
 }

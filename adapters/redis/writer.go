@@ -11,7 +11,7 @@ import (
 type writer struct {
 	b      []byte
 	pack   bool     // MessagePack
-	binary [][]byte // what placeholders in raw values stand for
+	binary [][]byte // for the placeholders in raw values
 	err    error
 }
 
@@ -35,7 +35,7 @@ func (w *writer) list(n int) {
 
 func (w *writer) end(kind byte) {
 	if !w.pack {
-		w.b = append(w.b, kind+2) // the bracket that closes it
+		w.b = append(w.b, kind+2) // the closing bracket
 	}
 }
 
@@ -90,7 +90,7 @@ func (w *writer) boolean(b bool) {
 	}
 }
 
-// value appends raw JSON, in which placeholders stand for binary parts.
+// value appends raw JSON with placeholders for binary parts.
 func (w *writer) value(raw []byte) {
 	if w.err != nil {
 		return

@@ -128,15 +128,15 @@ directions(({ from, meet }) => {
 
   test("the cheat sheet: broadcasts with acknowledgements", async (t) => {
     const clients = await company(t, meet);
-    let asked; // the answers tell only whether it came: clients take no more than ten attachments in a packet
+    let asked; // the answers say only whether it came: clients take no more than ten attachments in a packet
     for (const [name, client] of Object.entries(clients)) {
-      client.on("question", (...args) => args.pop()([name, isDeepStrictEqual(args, asked)], "only the first counts"));
+      client.on("name?", (...args) => args.pop()([name, isDeepStrictEqual(args, asked)], "only the first counts"));
     }
     for (const [line, whom, hearers, by = "f1"] of lines) {
       if (whom.local && from === "node") continue; // Node waits for the servers that it has not asked
       for (const [kind, args] of Object.entries(payloads)) {
         asked = args;
-        const replies = await order(clients[by], { op: "ask", event: "question", timeout: 20_000, ...addressed(whom, clients) }, ...args);
+        const replies = await order(clients[by], { op: "ask", event: "name?", timeout: 20_000, ...addressed(whom, clients) }, ...args);
         assert.deepEqual(replies.sort(), hearers.map((name) => [name, true]), `${line}, ${kind}`);
       }
     }
@@ -146,10 +146,10 @@ directions(({ from, meet }) => {
     const clients = await company(t, meet);
     for (const answer of [[], [null], [Buffer.from([0, 255])], [{ deep: [Buffer.alloc(0)] }], [[]], [""], [0]]) {
       for (const name of ["t1", "t3"]) {
-        clients[name].removeAllListeners("question");
-        clients[name].on("question", (ack) => ack(...answer));
+        clients[name].removeAllListeners("name?");
+        clients[name].on("name?", (ack) => ack(...answer));
       }
-      const replies = await order(clients.f1, { op: "ask", event: "question", timeout: 20_000, to: ["lobby"], except: [clients.f2.id] });
+      const replies = await order(clients.f1, { op: "ask", event: "name?", timeout: 20_000, to: ["lobby"], except: [clients.f2.id] });
       assert.deepEqual(replies, [answer[0] ?? null, answer[0] ?? null]);
     }
   });
@@ -157,23 +157,23 @@ directions(({ from, meet }) => {
   test("who does not answer in time is missing, and may be late", async (t) => {
     const clients = await company(t, meet);
     let late;
-    clients.t1.on("question", (ack) => (late = ack));
-    clients.f2.on("question", (ack) => ack("f2"));
-    clients.t3.on("question", (ack) => ack("t3"));
-    const [error, ...replies] = await attempt(clients.f1, { op: "ask", event: "question", timeout: 300, to: ["lobby"] });
+    clients.t1.on("name?", (ack) => (late = ack));
+    clients.f2.on("name?", (ack) => ack("f2"));
+    clients.t3.on("name?", (ack) => ack("t3"));
+    const [error, ...replies] = await attempt(clients.f1, { op: "ask", event: "name?", timeout: 300, to: ["lobby"] });
     assert.ok(error);
     assert.deepEqual(replies.sort(), ["f2", "t3"]);
     late("too late");
     await reaches(clients.f1, clients.t1);
-    assert.deepEqual(await order(clients.f1, { op: "ask", event: "question", timeout: 20_000, to: [clients.t3.id] }), ["t3"]);
+    assert.deepEqual(await order(clients.f1, { op: "ask", event: "name?", timeout: 20_000, to: [clients.t3.id] }), ["t3"]);
   });
 
   test("several questions at a time", async (t) => {
     const clients = await company(t, meet);
-    for (const [name, client] of Object.entries(clients)) client.on("question", (n, ack) => ack(`${name} ${n}`));
+    for (const [name, client] of Object.entries(clients)) client.on("name?", (n, ack) => ack(`${name} ${n}`));
     await Promise.all(
       Array.from({ length: 20 }, async (_, n) => {
-        const replies = await order(clients[n % 2 ? "f1" : "t2"], { op: "ask", event: "question", timeout: 20_000 }, n);
+        const replies = await order(clients[n % 2 ? "f1" : "t2"], { op: "ask", event: "name?", timeout: 20_000 }, n);
         assert.deepEqual(replies.sort(), everyone.map((name) => `${name} ${n}`));
       }),
     );

@@ -24,7 +24,7 @@ if (adapter === "classic") {
     if (compress !== undefined) emitter = emitter.compress(compress);
     switch (verb) {
       case "emit": return emitter.emit(event, ...args);
-      case "tell": return emitter.serverSideEmit(event, ...args);
+      case "notify": return emitter.serverSideEmit(event, ...args);
       case "join": return emitter.socketsJoin(rooms);
       case "leave": return emitter.socketsLeave(rooms);
       case "disconnect": return emitter.disconnectSockets(close);
@@ -107,9 +107,9 @@ for (const [whose, emitter] of Object.entries(emitters)) {
 
     test("serverSideEmit", async (t) => {
       const { g1, n1 } = await gather(t, ["g1", "n1"], { nsp: "/control" });
-      const told = Promise.all([next(g1, "told"), next(n1, "told")]);
-      await emitter(g1, { verb: "tell", nsp: "/chat", event: "note" }, "x", 1, null, { a: [] });
-      assert.deepEqual(await told, Array(2).fill(["/chat", "note", "x", 1, null, { a: [] }]));
+      const noted = Promise.all([next(g1, "noted"), next(n1, "noted")]);
+      await emitter(g1, { verb: "notify", nsp: "/chat", event: "note" }, "x", 1, null, { a: [] });
+      assert.deepEqual(await noted, Array(2).fill(["/chat", "note", "x", 1, null, { a: [] }]));
     });
   });
 }

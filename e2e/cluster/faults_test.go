@@ -10,8 +10,8 @@ import (
 	"github.com/socketio-go/socketio/internal/redistest"
 )
 
-// TestFaults runs faults/*.test.mjs over each adapter, each with a Redis of its own
-// and, between that and the Go server, a proxy, to which they do harm.
+// TestFaults runs faults/*.test.mjs over each adapter. Each has a Redis of its own, and
+// a proxy between Redis and the Go server. The tests cause faults of both.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("faults/*.test.mjs")
@@ -35,7 +35,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// stage lets Node do something to a server and a proxy.
+// stage lets the tests in Node control a server and a proxy.
 func stage(t *testing.T, redis *redistest.Server, proxy *redistest.Proxy) (url string) {
 	mux := http.NewServeMux()
 	for path, do := range map[string]func(){

@@ -84,8 +84,8 @@ directions(({ from, meet }) => {
     const said = Promise.all([t1, t2].map((client) => next(client, "said")));
     await each({ verb: "emit", event: "said" }, "x", Buffer.from([1]));
     assert.deepEqual(await said, [["x", Buffer.from([1])], ["x", Buffer.from([1])]]);
-    for (const client of [t1, t2]) client.on("question", (n, ack) => ack({ id: client.id, n }));
-    const answers = await each({ verb: "ask", event: "question" }, Buffer.from([2]));
+    for (const client of [t1, t2]) client.on("name?", (n, ack) => ack({ id: client.id, n }));
+    const answers = await each({ verb: "ask", event: "name?" }, Buffer.from([2]));
     assert.deepEqual(answers.map(({ id }) => id).sort(), ids(t1, t2));
     for (const { n } of answers) assert.deepEqual(n, Buffer.from([2]));
     await each({ verb: "join", rooms: ["bar"] });
@@ -99,7 +99,7 @@ directions(({ from, meet }) => {
 
   test("a remote socket that does not answer", async (t) => {
     const { f1, t1 } = await meet(t, ["f1", "t1"]);
-    const [error] = await attempt(f1, { op: "each", verb: "ask", event: "question", to: [t1.id], timeout: 300 });
+    const [error] = await attempt(f1, { op: "each", verb: "ask", event: "name?", to: [t1.id], timeout: 300 });
     assert.ok(error);
   });
 
@@ -133,7 +133,7 @@ directions(({ from, meet }) => {
     await reaches(f1, t1, "lobby");
     t1.disconnect();
     await eventually("the room is empty", async () => (await order(f1, { op: "count", to: ["lobby"] }))[0] === 0);
-    assert.deepEqual(await order(f1, { op: "ask", event: "question", to: ["lobby"], timeout: 20_000 }), []);
+    assert.deepEqual(await order(f1, { op: "ask", event: "name?", to: ["lobby"], timeout: 20_000 }), []);
     assert.deepEqual((await order(f1, { op: "fetch", except: [f1.id] }))[0].map(({ id }) => id), [t2.id]);
   });
 

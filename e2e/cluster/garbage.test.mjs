@@ -57,7 +57,7 @@ test("garbage", async (t) => {
   assert.deepEqual(await order(again, { op: "count" }), [2]);
 
   const { g1, n1 } = await gather(t, ["g1", "n1"]);
-  for (const client of [one, again, g1, n1]) client.on("question", (ack) => ack(client.id));
+  for (const client of [one, again, g1, n1]) client.on("name?", (ack) => ack(client.id));
   const ids = [one, again, g1, n1].map(({ id }) => id).sort();
-  for (const from of [g1, n1]) assert.deepEqual((await order(from, { op: "ask", event: "question", timeout: 20_000 })).sort(), ids);
+  for (const from of [g1, n1]) assert.deepEqual((await order(from, { op: "ask", event: "name?", timeout: 20_000 })).sort(), ids);
 });

@@ -29,12 +29,12 @@ func TestMixed(t *testing.T) {
 	for _, adapter := range []string{"classic", "sharded", "streams"} {
 		for _, file := range files {
 			if file == "recovery.test.mjs" && adapter != "streams" {
-				continue // which alone keeps what was sent
+				continue // only streams keep events
 			}
 			mixed(t, file, &cluster{adapter: adapter, addr: server.Addr()})
 		}
 	}
-	// What the options of the adapters change.
+	// The variants that options of the adapters make.
 	for _, c := range []cluster{
 		{adapter: "classic", variant: "specific"}, {adapter: "sharded", variant: "private"}, {adapter: "sharded", variant: "static"},
 		{adapter: "streams", variant: "sharded"}, {adapter: "streams", variant: "spread"},
@@ -66,12 +66,12 @@ func mixed(t *testing.T, file string, in *cluster) {
 // A cluster is one of several on a Redis.
 type cluster struct{ adapter, variant, prefix, addr string }
 
-// env tells Node of it.
+// env returns the environment for Node.
 func (c *cluster) env() []string {
 	return []string{"ADAPTER=" + c.adapter, "VARIANT=" + c.variant, "PREFIX=" + c.prefix, "REDIS_URL=redis://" + c.addr}
 }
 
-// join joins a server to it, and an emitter.
+// join returns an adapter of one more server, and an emitter.
 func (c *cluster) join(t *testing.T) (*redis.Adapter, emitter.Emitter) {
 	t.Helper()
 	client, err := rueidis.NewClient(rueidis.ClientOption{

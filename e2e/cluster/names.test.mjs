@@ -28,12 +28,12 @@ directions(({ from, meet }) => {
       const said = next(t1, "said");
       await order(f1, { op: "emit", event: "said", to: ["lobby"] }, "x", Buffer.from([1]));
       assert.deepEqual(await said, ["x", Buffer.from([1])]);
-      for (const client of [f1, t1, t2]) client.on("question", (ack) => ack(client.id));
-      const replies = await order(f1, { op: "ask", event: "question", timeout: 20_000 });
+      for (const client of [f1, t1, t2]) client.on("name?", (ack) => ack(client.id));
+      const replies = await order(f1, { op: "ask", event: "name?", timeout: 20_000 });
       assert.deepEqual(replies.sort(), [f1.id, t1.id, t2.id].sort());
       const [sockets] = await order(f1, { op: "fetch", to: ["lobby"] });
       assert.deepEqual(sockets.map(({ id }) => id), [t1.id]);
-      assert.equal((await order(f1, { op: "consult", event: "question", timeout: 20_000 })).length, 1);
+      assert.equal((await order(f1, { op: "consult", event: "name?", timeout: 20_000 })).length, 1);
       const left = next(t2, "disconnect");
       await order(f1, { op: "disconnect", except: ["lobby", f1.id] });
       await left;

@@ -93,7 +93,7 @@ const orders = {
 };
 
 const serverSide = {
-  tell: (nsp, { event }, args) => void nsp.serverSideEmit(event, ...args),
+  notify: (nsp, { event }, args) => void nsp.serverSideEmit(event, ...args),
   consult: (nsp, { event }, args) =>
     new Promise((resolve) => nsp.serverSideEmit(event, ...args, (error, replies) => resolve([texts(error), ...(replies ?? error.responses)]))),
   rooms: async (nsp) => [null, [...(await nsp.adapter.allRooms())]],
@@ -133,9 +133,9 @@ function serve(namespace) {
     socket.on("recovered", (ack) => ack(socket.recovered));
   });
   const hear = (nsp) => {
-    const report = (event) => nsp.on(event, (...args) => io.of("/control").local.emit("told", nsp.name, event, ...args));
+    const report = (event) => nsp.on(event, (...args) => io.of("/control").local.emit("noted", nsp.name, event, ...args));
     report("note");
-    nsp.on("question", (...args) => args.pop()(NAME, "and no more")); // only the first counts
+    nsp.on("name?", (...args) => args.pop()(NAME, "and no more")); // only the first counts
     nsp.on("echo", (...args) => args.pop()(args[0]));
     nsp.on("nothing", (...args) => args.pop()());
   };

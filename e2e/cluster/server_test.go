@@ -15,8 +15,8 @@ import (
 	"github.com/socketio-go/socketio/adapter/emitter"
 )
 
-// A server is the Go server of a mixed cluster. It carries out the same orders as
-// server.mjs, given through an event "do" in any of its namespaces.
+// A server is the Go server of a mixed cluster. It executes the same orders as
+// server.mjs, which it receives in events "do" in any of its namespaces.
 type server struct {
 	io   *socketio.Server
 	http *httptest.Server
@@ -61,7 +61,7 @@ func serve(t *testing.T, name string, in *cluster, recovery *socketio.Recovery) 
 	return srv
 }
 
-// An order is what a test wants a server to do.
+// An order says what a server has to do.
 type order struct {
 	Op       string   `json:"op"`
 	Nsp      string   `json:"nsp"`
@@ -85,7 +85,7 @@ func (srv *server) serve(n *socketio.Namespace) {
 			Data map[string]any `json:"data"`
 		}
 		if err := s.Handshake().Auth.Decode(&auth); err != nil {
-			return nil // it sent none
+			return nil // there was none
 		}
 		for name, v := range auth.Data {
 			socketio.Key[any](name).Set(s, v)
@@ -109,14 +109,14 @@ func (srv *server) serve(n *socketio.Namespace) {
 	n.On("recovered", func(s *socketio.Socket) bool { return s.Recovered() })
 
 	n.OnServerSide("note", func(args socketio.Args) error {
-		return srv.io.Of("/control").Local().Emit("told", n.Name(), "note", args)
+		return srv.io.Of("/control").Local().Emit("noted", n.Name(), "note", args)
 	})
-	n.OnServerSide("question", func() string { return srv.name })
+	n.OnServerSide("name?", func() string { return srv.name })
 	n.OnServerSide("echo", func(args socketio.Args) socketio.Args { return args })
 	n.OnServerSide("nothing", func() {})
 }
 
-// textOf is how an error is told to a test.
+// textOf returns an error as tests expect it.
 func textOf(err error) any {
 	if err == nil {
 		return nil
@@ -124,7 +124,7 @@ func textOf(err error) any {
 	return err.Error()
 }
 
-// addressed says whom an order is for, and how it travels.
+// addressed returns the emitter with the receivers and modifiers of an order.
 func (srv *server) addressed(s *socketio.Socket, n *socketio.Namespace, o order) socketio.Emitter {
 	e := n.Broadcast()
 	if o.Socket {
@@ -165,7 +165,7 @@ func (srv *server) perform(ctx context.Context, s *socketio.Socket, o order, arg
 	case "emit":
 		return nil, e.Emit(o.Event, values...)
 	case "ask":
-		return answers(e.EmitWithAck(ctx, o.Event, values...))
+		return firstArgs(e.EmitWithAck(ctx, o.Event, values...))
 	case "fetch":
 		sockets, err := e.Sockets(ctx)
 		details := []detail{}
@@ -191,15 +191,15 @@ func (srv *server) perform(ctx context.Context, s *socketio.Socket, o order, arg
 		return []any{srv.io.Stats().Cluster}, nil
 	case "outside":
 		return nil, srv.outside(ctx, n.Name(), o, values)
-	case "tell":
+	case "notify":
 		return nil, n.ServerSideEmit(o.Event, values...)
 	case "consult":
-		return answers(n.ServerSideEmitWithAck(ctx, o.Event, values...))
+		return firstArgs(n.ServerSideEmitWithAck(ctx, o.Event, values...))
 	}
 	return nil, errors.New("no such order: " + o.Op)
 }
 
-// outside has the emitter do it that is outside the cluster.
+// outside executes an order with the external emitter.
 func (srv *server) outside(ctx context.Context, namespace string, o order, values []any) error {
 	e := srv.emitter.WithContext(ctx).Of(namespace).Except(o.Except...)
 	if len(o.To) > 0 {
@@ -214,7 +214,7 @@ func (srv *server) outside(ctx context.Context, namespace string, o order, value
 	switch o.Verb {
 	case "emit":
 		return e.Emit(o.Event, values...)
-	case "tell":
+	case "notify":
 		return e.ServerSideEmit(o.Event, values...)
 	case "join":
 		return e.Join(ctx, o.Rooms...)
@@ -243,7 +243,7 @@ func (srv *server) each(ctx context.Context, n *socketio.Namespace, e socketio.E
 			err = one.Emit(o.Event, values...)
 		case "ask":
 			var replies []any
-			if replies, err = answers(one.EmitWithAck(ctx, o.Event, values...)); len(replies) > 0 {
+			if replies, err = firstArgs(one.EmitWithAck(ctx, o.Event, values...)); len(replies) > 0 {
 				result = replies[0]
 			}
 		case "join":
@@ -261,8 +261,8 @@ func (srv *server) each(ctx context.Context, n *socketio.Namespace, e socketio.E
 	return results, nil
 }
 
-// answers returns the first argument of each reply that came.
-func answers(replies []socketio.Reply, err error) ([]any, error) {
+// firstArgs returns the first argument of each reply that has one.
+func firstArgs(replies []socketio.Reply, err error) ([]any, error) {
 	var list []any
 	for _, r := range replies {
 		if r.Err != nil {

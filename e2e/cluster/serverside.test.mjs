@@ -15,11 +15,11 @@ directions(({ from, to, meet }) => {
   for (const nsp of ["/", "/chat"]) {
     test(`io.of(${nsp}).serverSideEmit`, async (t) => {
       const { f1, t1 } = await meet(t, ["f1", "t1"], { nsp: "/control" });
-      f1.on("told", () => assert.fail("the server told itself"));
+      f1.on("noted", () => assert.fail("the server notified itself"));
       for (const args of payloads) {
-        const told = next(t1, "told");
-        await order(f1, { op: "tell", nsp, event: "note" }, ...args);
-        assert.deepEqual(await told, [nsp, "note", ...args]);
+        const noted = next(t1, "noted");
+        await order(f1, { op: "notify", nsp, event: "note" }, ...args);
+        assert.deepEqual(await noted, [nsp, "note", ...args]);
       }
     });
   }
@@ -27,15 +27,15 @@ directions(({ from, to, meet }) => {
   test("in order", async (t) => {
     const { f1, t1 } = await meet(t, ["f1", "t1"], { nsp: "/control" });
     const heard = [];
-    const last = new Promise((resolve) => t1.on("told", (nsp, event, n) => (heard.push(n), n === 99 && resolve())));
-    for (let n = 0; n < 100; n++) void order(f1, { op: "tell", nsp: "/", event: "note" }, n);
+    const last = new Promise((resolve) => t1.on("noted", (nsp, event, n) => (heard.push(n), n === 99 && resolve())));
+    for (let n = 0; n < 100; n++) void order(f1, { op: "notify", nsp: "/", event: "note" }, n);
     await last;
     assert.deepEqual(heard, Array.from({ length: 100 }, (_, n) => n));
   });
 
   test("io.serverSideEmitWithAck", async (t) => {
     const { f1 } = await meet(t, ["f1", "t1"], { nsp: "/control" });
-    assert.deepEqual(await order(f1, { op: "consult", nsp: "/", event: "question", timeout: 20_000 }, 1), [to]);
+    assert.deepEqual(await order(f1, { op: "consult", nsp: "/", event: "name?", timeout: 20_000 }, 1), [to]);
     for (const args of payloads) {
       const [first] = await order(f1, { op: "consult", nsp: "/", event: "echo", timeout: 20_000 }, ...args);
       assert.deepEqual(first, args[0] ?? null);
@@ -43,7 +43,7 @@ directions(({ from, to, meet }) => {
     assert.deepEqual(await order(f1, { op: "consult", nsp: "/", event: "nothing", timeout: 20_000 }), [null]);
   });
 
-  // Node waits 5 seconds, unless it is told otherwise, which the classic adapter can be.
+  // Node waits 5 seconds, unless it is configured otherwise, which the classic adapter can be.
   if (from === "go" || adapter === "classic") {
     test("an event that no server handles is not answered", async (t) => {
       const { f1 } = await meet(t, ["f1", "t1"], { nsp: "/control" });
@@ -56,7 +56,7 @@ directions(({ from, to, meet }) => {
   if (from === "go") {
     test("what kills a Node server is refused", async (t) => {
       const { f1, t1 } = await meet(t, ["f1", "t1"], { nsp: "/control" });
-      const [error] = await attempt(f1, { op: "tell", nsp: "/", event: "error" });
+      const [error] = await attempt(f1, { op: "notify", nsp: "/", event: "error" });
       assert.ok(error);
       await acquainted(f1, t1);
     });
@@ -65,7 +65,7 @@ directions(({ from, to, meet }) => {
   test("reserved names are refused", async (t) => {
     const { f1 } = await meet(t, ["f1", "t1"], { nsp: "/control" });
     for (const event of ["connect", "connection", "new_namespace"]) {
-      const [error] = await attempt(f1, { op: "tell", nsp: "/", event });
+      const [error] = await attempt(f1, { op: "notify", nsp: "/", event });
       assert.ok(error, event);
     }
   });

@@ -18,7 +18,7 @@ func eventually(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(patience); !ok(); <-tick.C {
+	for end := time.Now().Add(waitLimit); !ok(); <-tick.C {
 		if time.Now().After(end) {
 			tb.Fatalf("redistest: waited in vain: %s", what)
 		}
@@ -35,8 +35,8 @@ func field(info, name string) string {
 	return ""
 }
 
-// Freeze stops the process until Thaw: connections stay open, new ones are accepted,
-// nothing is answered.
+// Freeze stops the process until Thaw: connections remain open, new ones are accepted,
+// and nothing responds.
 func (s *Server) Freeze() { s.tb.Helper(); s.signal(syscall.SIGSTOP) }
 
 // Thaw ends Freeze.
@@ -49,7 +49,7 @@ func (s *Server) signal(sig syscall.Signal) {
 	}
 }
 
-// pid returns the process, which is asked once while it answers.
+// pid returns the process. It is asked once, while it responds.
 func (s *Server) pid() int {
 	s.tb.Helper()
 	s.mu.Lock()
@@ -63,8 +63,8 @@ func (s *Server) pid() int {
 	return s.process
 }
 
-// IsMaster reports whether the server takes itself for a master. One that does not
-// answer is none.
+// IsMaster reports whether the server considers itself a master. It returns false if the
+// server does not respond.
 func (s *Server) IsMaster() bool {
 	return field(s.try("INFO", "replication"), "role") == "master"
 }
@@ -72,7 +72,7 @@ func (s *Server) IsMaster() bool {
 // A Cluster is a Redis Cluster whose masters have replicas.
 type Cluster struct {
 	tb    testing.TB
-	Nodes []*Server // the masters first, then the replicas in the same order
+	Nodes []*Server // the masters, then their replicas in the same order
 }
 
 // StartReplicated starts a Redis Cluster with one replica for each master.
@@ -97,8 +97,8 @@ func (s *Server) ID() string {
 	return strings.TrimSpace(id)
 }
 
-// AwaitReplicas waits until every replica follows its master and all nodes agree that
-// the cluster is well.
+// AwaitReplicas waits until every replica follows its master, and all nodes agree that
+// the cluster is up.
 func (c *Cluster) AwaitReplicas() {
 	c.tb.Helper()
 	eventually(c.tb, "the cluster is well", func() bool {
@@ -173,7 +173,7 @@ func owns(ranges []string, slot int) bool {
 	return false
 }
 
-// Failover makes the replica the master, as planned.
+// Failover makes the replica the master, in a planned failover.
 func (c *Cluster) Failover(replica *Server) {
 	c.tb.Helper()
 	replica.Do("CLUSTER", "FAILOVER")
@@ -186,8 +186,8 @@ func (c *Cluster) AwaitMaster(s *Server) {
 	eventually(c.tb, "the replica is the master", s.IsMaster)
 }
 
-// Move moves the slot of a key or channel, with the keys, to another master, and
-// returns that.
+// Move moves the slot of a key or channel, with the keys, to another master, and returns
+// that master.
 func (c *Cluster) Move(key string) *Server {
 	c.tb.Helper()
 	slot := strconv.Itoa(c.Slot(key))
@@ -222,7 +222,7 @@ type Sentinels struct {
 	Sentinels []*Server
 }
 
-// MasterName is how sentinels know the master.
+// MasterName is the sentinels' name for the master.
 const MasterName = "main"
 
 // StartSentinels starts a master, a replica and three sentinels.
@@ -270,7 +270,7 @@ func (s *Sentinels) Addrs() (list []string) {
 	return list
 }
 
-// Master returns the server that the sentinels take for the master, and the other.
+// Master returns the server that the sentinels consider the master, and the other one.
 func (s *Sentinels) Master() (master, other *Server) {
 	reply := s.Sentinels[0].Do("SENTINEL", "GET-MASTER-ADDR-BY-NAME", MasterName)
 	for i, server := range s.Servers {
@@ -305,7 +305,7 @@ func (s *Sentinels) AwaitReplica() {
 	})
 }
 
-// Failover makes the replica the master, as planned, and returns it.
+// Failover makes the replica the master, in a planned failover, and returns it.
 func (s *Sentinels) Failover() *Server {
 	s.tb.Helper()
 	_, next := s.Master()

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A Proxy stands between clients and a server, and can be frozen and cut.
+// A Proxy forwards connections to a server, and can be frozen and cut.
 type Proxy struct {
 	listener net.Listener
 	running  sync.WaitGroup
@@ -42,10 +42,10 @@ func NewProxy(tb testing.TB, target string) *Proxy {
 	return p
 }
 
-// Addr returns the address to connect to.
+// Addr returns the address of the proxy.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// Freeze lets nothing through until Thaw. Connections stay open, new ones too.
+// Freeze blocks all data until Thaw. Connections remain open, and new ones are accepted.
 func (p *Proxy) Freeze() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -60,7 +60,7 @@ func (p *Proxy) Thaw() {
 	p.thawed.Broadcast()
 }
 
-// Retarget makes new connections lead elsewhere. Those that are open stay.
+// Retarget makes new connections lead to another server. Open ones remain.
 func (p *Proxy) Retarget(target string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -77,7 +77,7 @@ func (p *Proxy) Cut() {
 	clear(p.conns)
 }
 
-// accept ends with the listener.
+// accept returns when the listener is closed.
 func (p *Proxy) accept() {
 	for {
 		client, err := p.listener.Accept()
@@ -116,7 +116,7 @@ func (p *Proxy) copy(to, from net.Conn) {
 	_, _ = io.Copy(gate{p, to}, from) // however it ends, the connections are closed
 }
 
-// A gate passes on what is written, unless the proxy is frozen.
+// A gate writes to a connection, unless the proxy is frozen.
 type gate struct {
 	proxy *Proxy
 	to    io.Writer

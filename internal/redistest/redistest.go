@@ -1,5 +1,5 @@
-// Package redistest runs Redis servers for tests: on free ports of the loopback
-// interface, without persistence, gone when the test is.
+// Package redistest runs Redis servers for tests, on free ports of the loopback
+// interface and without persistence. They end with the test.
 package redistest
 
 import (
@@ -16,15 +16,15 @@ import (
 	"time"
 )
 
-// patience is how long a server may take to start.
-const patience = 30 * time.Second
+// waitLimit is how long a server may take to start.
+const waitLimit = 30 * time.Second
 
 // A Server is a Redis server. It can be killed and started again on its port.
 type Server struct {
 	tb   testing.TB
 	port string
 	args []string
-	conf string // of a sentinel; it writes that itself
+	conf string // of a sentinel, which rewrites it
 	dir  string
 
 	mu   sync.Mutex // guards the following
@@ -41,7 +41,7 @@ func Start(tb testing.TB, args ...string) *Server {
 	s := &Server{tb: tb, args: args, dir: tb.TempDir()}
 	tb.Cleanup(s.Kill)
 	var err error
-	for range 5 { // somebody else may take the port first
+	for range 5 { // another process may take the port first
 		if s.port, err = freePort(); err != nil {
 			continue
 		}
@@ -81,7 +81,7 @@ func startCluster(tb testing.TB, nodes, masters int) []*Server {
 	}
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(patience); ; <-tick.C {
+	for end := time.Now().Add(waitLimit); ; <-tick.C {
 		ready := 0
 		for _, s := range servers {
 			info := s.Do("CLUSTER", "INFO")
@@ -131,8 +131,8 @@ func (s *Server) Restart() {
 	}
 }
 
-// untilEOF runs a command until its own input ends, which it does whatever becomes of
-// the process that holds the other end.
+// untilEOF runs a command until its own input ends. That happens in any case when the
+// process that holds the other end is gone.
 const untilEOF = `"$@" & cat >/dev/null; kill -9 $!; wait`
 
 func (s *Server) start() error {
@@ -156,13 +156,13 @@ func (s *Server) start() error {
 		return err
 	}
 	done := make(chan struct{})
-	go func() { // ends with hold
+	go func() { // ends when hold is closed
 		defer close(done)
 		_ = cmd.Wait() // it is killed
 	}()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(patience); time.Now().Before(end); <-tick.C {
+	for end := time.Now().Add(waitLimit); time.Now().Before(end); <-tick.C {
 		if reply := s.try("INFO", "server"); strings.Contains(reply, "tcp_port:"+s.port+"\r") {
 			s.hold, s.done, s.process = hold, done, 0
 			return nil
@@ -173,8 +173,8 @@ func (s *Server) start() error {
 	return fmt.Errorf("redis-server does not start: %s", s.log)
 }
 
-// Do sends one command on a connection of its own and returns the reply, as it
-// comes. An error fails the test.
+// Do sends one command on a connection of its own, and returns the raw reply. An error
+// fails the test.
 func (s *Server) Do(words ...string) string {
 	s.tb.Helper()
 	reply := s.try(words...)
@@ -184,14 +184,14 @@ func (s *Server) Do(words ...string) string {
 	return reply
 }
 
-// try returns nothing if the server does not answer.
+// try returns "" if the server does not respond.
 func (s *Server) try(words ...string) string {
 	conn, err := net.Dial("tcp", s.Addr())
 	if err != nil {
 		return ""
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(waitLimit)); err != nil {
 		return ""
 	}
 	request := fmt.Appendf(nil, "*%d\r\n", len(words))
@@ -208,7 +208,7 @@ func (s *Server) try(words ...string) string {
 	return string(reply)
 }
 
-// readReply appends one reply as it comes.
+// readReply appends one raw reply.
 func readReply(r *bufio.Reader, reply []byte) ([]byte, error) {
 	line, err := r.ReadBytes('\n')
 	if err != nil {

@@ -9,7 +9,7 @@ async function company(t) {
   const [g1, n1, v1] = await Promise.all([goServer, await nodeServer(), victim].map((server) => connect(t, server)));
   for (const [one, two] of [[g1, n1], [g1, v1], [n1, v1]]) await acquainted(one, two);
   const answer = (name) => (ack) => ack(name);
-  for (const [name, client] of Object.entries({ g1, n1 })) client.on("question", answer(name));
+  for (const [name, client] of Object.entries({ g1, n1 })) client.on("name?", answer(name));
   return { victim, g1, n1, v1 };
 }
 
@@ -20,7 +20,7 @@ test("a Node server is killed before it answers", async (t) => {
   victim.freeze();
   const before = await published();
   const count = attempt(g1, { op: "count", timeout: 20_000 });
-  const consult = attempt(g2, { op: "consult", event: "question", timeout: 20_000 });
+  const consult = attempt(g2, { op: "consult", event: "name?", timeout: 20_000 });
   await eventually("both questions are asked", async () => (await published()) === before + 2);
   await victim.kill();
   // It is gone, so it is not waited for until the end of the time.
@@ -34,8 +34,8 @@ test("a Node server is killed while its client thinks", async (t) => {
   const g2 = await connect(t, goServer, { nsp: "/control" });
   const received = async () => (await order(g2, { op: "stats" }))[0].Received;
   const before = await received();
-  const asked = next(v1, "question");
-  const replies = attempt(g1, { op: "ask", event: "question", timeout: 2000 });
+  const asked = next(v1, "name?");
+  const replies = attempt(g1, { op: "ask", event: "name?", timeout: 2000 });
   await asked;
   await eventually("both servers have counted, and one client has answered", async () => (await received()) >= before + 3);
   const gone = next(v1, "disconnect");
@@ -44,15 +44,15 @@ test("a Node server is killed while its client thinks", async (t) => {
   const [error, ...names] = await replies;
   assert.ok(error, `no error, ${names}`);
   assert.deepEqual(names.sort(), ["g1", "n1"]);
-  assert.deepEqual((await order(g1, { op: "ask", event: "question", timeout: 20_000 })).sort(), ["g1", "n1"]);
-  assert.deepEqual((await order(n1, { op: "ask", event: "question", timeout: 20_000 })).sort(), ["g1", "n1"]);
+  assert.deepEqual((await order(g1, { op: "ask", event: "name?", timeout: 20_000 })).sort(), ["g1", "n1"]);
+  assert.deepEqual((await order(n1, { op: "ask", event: "name?", timeout: 20_000 })).sort(), ["g1", "n1"]);
 });
 
 test("a Node server hangs, and answers too late", async (t) => {
   const { victim, g1, n1, v1 } = await company(t);
-  v1.on("question", (ack) => ack("v1"));
+  v1.on("name?", (ack) => ack("v1"));
   victim.freeze();
-  const [error, ...names] = await attempt(g1, { op: "ask", event: "question", timeout: 2000 });
+  const [error, ...names] = await attempt(g1, { op: "ask", event: "name?", timeout: 2000 });
   assert.match(error, /1 servers did not respond/);
   assert.deepEqual(names.sort(), ["g1", "n1"]);
   const [silent, count] = await attempt(g1, { op: "count", timeout: 300 });
@@ -61,9 +61,9 @@ test("a Node server hangs, and answers too late", async (t) => {
   victim.thaw();
   await acquainted(g1, v1);
   await eventually("all answer again", async () => {
-    const [error, ...names] = await attempt(g1, { op: "ask", event: "question", timeout: 5000 });
+    const [error, ...names] = await attempt(g1, { op: "ask", event: "name?", timeout: 5000 });
     return !error && names.length === 3;
   });
-  assert.deepEqual((await order(n1, { op: "ask", event: "question", timeout: 20_000 })).sort(), ["g1", "n1", "v1"]);
+  assert.deepEqual((await order(n1, { op: "ask", event: "name?", timeout: 20_000 })).sort(), ["g1", "n1", "v1"]);
   await victim.end();
 });

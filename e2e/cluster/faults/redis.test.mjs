@@ -32,14 +32,14 @@ async function servesItsOwn(t, g1, g2) {
   await attempt(newcomer, { op: "emit", event: "said", to: ["here"] }, Buffer.from([1]));
   assert.deepEqual(await said, [Buffer.from([1])]);
   // The question ends when the time has passed in which the others could have answered; ours have.
-  const [, ...names] = await attempt(g1, { op: "ask", event: "question", timeout: 2000, to: [g1.id, g2.id] });
+  const [, ...names] = await attempt(g1, { op: "ask", event: "name?", timeout: 2000, to: [g1.id, g2.id] });
   assert.deepEqual(names.sort(), [g1.id, g2.id].sort());
   newcomer.disconnect();
 }
 
 async function company(t) {
   const clients = await gather(t, ["g1", "g2", "n1", "n2"]);
-  for (const client of Object.values(clients)) client.on("question", (ack) => ack(client.id));
+  for (const client of Object.values(clients)) client.on("name?", (ack) => ack(client.id));
   return clients;
 }
 
@@ -52,7 +52,7 @@ async function whole({ g1, g2, n1, n2 }) {
   const ids = [g1, g2, n1, n2].map(({ id }) => id).sort();
   for (const from of [g1, n1]) {
     await eventually("all answer", async () => {
-      const [error, ...names] = await attempt(from, { op: "ask", event: "question", timeout: 2000 });
+      const [error, ...names] = await attempt(from, { op: "ask", event: "name?", timeout: 2000 });
       return !error && names.length === 4 && assert.deepEqual(names.sort(), ids) === undefined;
     });
   }

@@ -16,8 +16,7 @@ func (r *logReader) Position(offset string) (int64, bool) {
 	return position, err == nil && position >= 0 && r.Offset(position) == offset
 }
 
-// Offset implements [adapter.LogBus]. Positions tell streams apart, so offsets
-// do.
+// Offset implements [adapter.LogBus]. Positions differ between streams, so offsets do.
 func (r *logReader) Offset(position int64) string { return strconv.FormatInt(position, 36) }
 
 // ReadAfter implements [adapter.LogBus].
@@ -43,7 +42,8 @@ func (r *logReader) ReadAfter(ctx context.Context, position int64) ([]*adapter.M
 			return nil, err
 		}
 	}
-	// Nothing behind the position was dropped while it was read, if all is there yet.
+	// If nothing is evicted now, nothing behind the position was evicted while it was
+	// read.
 	info, err := stream.Info(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("socketio: nats: stream %q: %w", r.jetStream.opts.Stream, err)
@@ -54,7 +54,8 @@ func (r *logReader) ReadAfter(ctx context.Context, position int64) ([]*adapter.M
 	return list, nil
 }
 
-// locate returns which message a position is, if all behind it are in the stream.
+// locate returns the sequence number of a position, if everything behind it is in the
+// stream.
 func locate(info *jetstream.StreamInfo, position int64) (number uint64, err error) {
 	at := position - baseOf(info)
 	if at < 0 || uint64(at) > info.State.LastSeq || info.State.FirstSeq > uint64(at)+1 {
@@ -63,7 +64,8 @@ func locate(info *jetstream.StreamInfo, position int64) (number uint64, err erro
 	return uint64(at), nil
 }
 
-// between returns the events behind one message, to another one that is there.
+// between returns the events after one message of the stream, up to another one that
+// exists.
 func (r *logReader) between(ctx context.Context, stream jetstream.Stream, base int64, from, end uint64) (list []*adapter.Message, err error) {
 	consumer, messages, err := r.jetStream.consume(ctx, stream, r.prefix+logSub, from+1)
 	if err != nil {
@@ -92,7 +94,7 @@ func (r *logReader) between(ctx context.Context, stream jetstream.Stream, base i
 		case err == errParts, missing > 0, what.whole && what.kind == kindGap:
 			return nil, fmt.Errorf("socketio: nats: events are not in the stream: %w", adapter.ErrEvicted)
 		case err != nil, !what.event():
-			continue // who reads the log counts it
+			continue // the reader of the log counts it
 		}
 		var d decoder
 		if msg, err := d.decode(what.head); err == nil {

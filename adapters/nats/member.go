@@ -15,34 +15,34 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// A clusterMember implements [adapter.Member].
+// A member implements [adapter.Member].
 type member struct {
 	a                *Adapter
 	id               string
 	token            string // of the namespace
-	prefix           string // of the subjects of the namespace
-	broadcastSubject string // the subject of all its servers
+	prefix           string // of its subjects
+	broadcastSubject string // the subject that all its servers are subscribed to
 	host             adapter.Host
 	outbox           outbox
 	inbox            inbox
 	peers            peers
 
-	ctx     context.Context // of what runs
+	ctx     context.Context // ends when the member stops
 	cancel  context.CancelFunc
 	link    link
 	subs    [2]atomic.Pointer[natsgo.Subscription]
-	dropped int        // messages to this seat alone that the connection had to drop; used by listen only
+	dropped int        // messages only to this member that the connection dropped; used by listen only
 	log     *logReader // nil if there is no log
 	leaving sync.Once
 	left    chan struct{} // closed by Leave
 	stopped chan struct{} // closed when nothing runs any more
 }
 
-// introductions is how long the others have to answer the greeting of a seat
-// before it is ready: who counts the cluster's sockets then is to know them.
+// announcements is how long a member waits for the responses to its announcement before
+// it is ready, so that it counts all servers.
 const announcements = 200 * time.Millisecond
 
-// grace is how long Leave waits for what was published to reach the server.
+// leaveGrace bounds how long Leave waits until the NATS server has what was published.
 const leaveGrace = 3 * time.Second
 
 func newMember(a *Adapter, namespace string, host adapter.Host) *member {
@@ -66,9 +66,8 @@ func newMember(a *Adapter, namespace string, host adapter.Host) *member {
 	return s
 }
 
-// flush waits until the server has seen what the connection has sent, however
-// often the connection is lost. The error is that of ctx, or of a connection
-// that will not come back.
+// flush waits until the NATS server has received what the connection has sent, also
+// across reconnects. The error is that of ctx, or of a connection that has failed.
 func (s *member) flush() error {
 	for {
 		if err := s.a.connected(s.ctx); err != nil {
@@ -84,7 +83,7 @@ func (s *member) flush() error {
 			return fmt.Errorf("socketio: nats: %w", err)
 		}
 		select {
-		case <-time.After(50 * time.Millisecond): // until listen knows of it too
+		case <-time.After(50 * time.Millisecond): // until listen has noticed too
 		case <-s.ctx.Done():
 			return s.ctx.Err()
 		}
@@ -94,7 +93,7 @@ func (s *member) flush() error {
 // ID implements [adapter.Member].
 func (s *member) ID() string { return s.id }
 
-var errNoSuchServer = errors.New("socketio: nats: an answer without a proper recipient")
+var errNoSuchServer = errors.New("socketio: nats: a response without a valid receiver")
 
 // Publish implements [adapter.Member].
 func (s *member) Publish(m *adapter.Message) error {
@@ -109,7 +108,7 @@ func (s *member) Publish(m *adapter.Message) error {
 		return natsgo.ErrConnectionClosed
 	}
 	if m.Volatile && !s.a.online.Load() {
-		return nil // the servers are clients that cannot take it at once
+		return nil // a volatile event is dropped while the servers can't take it
 	}
 	data, err := appendMessage(make([]byte, 0, messageSize(m)), s.id, s.barrier(), m)
 	if err != nil {
@@ -121,7 +120,7 @@ func (s *member) Publish(m *adapter.Message) error {
 	return s.outbox.put(s.prefix+recipient, data, false)
 }
 
-// barrier returns what of the log is behind what is published now.
+// barrier returns what of the log precedes a message that is published now.
 func (s *member) barrier() barrier {
 	if s.log == nil {
 		return barrier{}
@@ -129,10 +128,10 @@ func (s *member) barrier() barrier {
 	return s.log.unconfirmed.barrier()
 }
 
-// greet tells the others that this seat is there and asks who they are.
+// announce announces this member, and requests that the others do the same.
 func (s *member) announce() { s.publishControl(kindHello, broadcastSub) }
 
-// beat tells the others that this seat is there, and forgets those that are not.
+// heartbeat sends a heartbeat, and forgets servers whose heartbeats are missing.
 func (s *member) heartbeat() {
 	s.publishControl(kindAlive, broadcastSub)
 	s.checkPermissions()
@@ -140,7 +139,7 @@ func (s *member) heartbeat() {
 	s.inbox.purge(s.a.opts.HeartbeatTimeout)
 	if sub := s.subs[1].Load(); sub != nil {
 		if n, err := sub.Dropped(); err == nil && n > s.dropped {
-			s.host.Lost(n-s.dropped, natsgo.ErrSlowConsumer) // others show as gaps
+			s.host.Lost(n-s.dropped, natsgo.ErrSlowConsumer) // losses of other messages show as gaps
 			s.dropped = n
 		}
 	}
@@ -150,11 +149,11 @@ func (s *member) publishControl(kind byte, recipient string) {
 	s.outbox.putControl(s.prefix+recipient, appendHead(nil, kind, 0, 0, s.id))
 }
 
-// receive takes what came from the connection.
+// receive handles a message of the connection.
 func (s *member) receive(m *natsgo.Msg) {
 	direct := m.Sub == s.subs[1].Load()
 	if !direct && m.Sub != s.subs[0].Load() {
-		return // this seat is not ready, or it was for the one before it
+		return // this member is not ready, or the message was for an earlier one
 	}
 	h, err := decodeHead(m.Data)
 	if err != nil {
@@ -210,7 +209,7 @@ func (s *member) Leave() <-chan struct{} {
 	return s.stopped
 }
 
-// finish sends what is left and ends what runs.
+// finish sends what waits, and stops the member.
 func (s *member) finish() {
 	ctx, cancel := context.WithTimeout(context.Background(), leaveGrace)
 	defer cancel()
@@ -225,7 +224,7 @@ func (s *member) finish() {
 	}
 	for i := range s.subs {
 		if sub := s.subs[i].Load(); sub != nil {
-			_ = sub.Unsubscribe() // the connection may be closed
+			_ = sub.Unsubscribe() // it fails if the connection is closed
 		}
 	}
 	s.inbox.end()
@@ -235,8 +234,8 @@ func (s *member) finish() {
 	close(s.stopped)
 }
 
-// farewell sends what was published, and that this seat leaves. It does not
-// wait for a connection that nothing has to be sent on.
+// announceLeave sends what was published, and announces that this member leaves. If
+// nothing waits it does not wait for the connection.
 func (s *member) announceLeave(ctx context.Context) error {
 	if !s.a.online.Load() && s.outbox.empty() {
 		return nil

@@ -16,8 +16,8 @@ func recorder(t testing.TB, addr string, h adapter.Host) adapter.LogBus {
 	return streamed(t, addr, nil).Join("/", h).(adapter.LogBus)
 }
 
-// Two servers get what both record in one order, with the same positions.
-func TestRecordedEventsComeBack(t *testing.T) {
+// Two servers get the events that both append in one order, with the same positions.
+func TestAppendedEventsComeBack(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	hosts := []*fakeHost{newHost("r"), newHost("r")}
@@ -82,7 +82,7 @@ func TestOffsets(t *testing.T) {
 	}
 }
 
-// A session is there for whoever asks first, with what came since.
+// A session is taken by the first server that wants it, with the events after it.
 func TestSessionsAreRestored(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -123,7 +123,7 @@ func TestSessionsAreRestored(t *testing.T) {
 			positions = append(positions, m.Position)
 		}
 	}
-	list, err := b.ReadAfter(t.Context(), positions[0]) // of which b's host wants nothing
+	list, err := b.ReadAfter(t.Context(), positions[0]) // b's host wants none of them
 	if err != nil || len(list) != 3*readPage-1 {
 		t.Fatal(len(list), err)
 	}
@@ -143,7 +143,7 @@ func TestSessionsAreRestored(t *testing.T) {
 	if _, err := b.ReadAfter(t.Context(), positions[0]); !errors.Is(err, adapter.ErrEvicted) {
 		t.Error(err)
 	}
-	server.Do("SET", DefaultSessionKeyPrefix+"x", "garbage")
+	server.Do("SET", DefaultSessionKeyPrefix+"x", "malformed")
 	if s, err := b.TakeSession(t.Context(), "x"); s != nil || !errors.Is(err, errSession) {
 		t.Error(s, err)
 	}
@@ -166,9 +166,9 @@ func TestSessionsOfNode(t *testing.T) {
 	}
 }
 
-// Without Redis, a server gets what it records all the same; but no session is
-// restored across that.
-func TestRecordedEventsWithoutRedis(t *testing.T) {
+// Without Redis, a server gets the events that it appends all the same, but no session
+// is restored across that.
+func TestAppendWithoutRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	proxy := redistest.NewProxy(t, server.Addr())
@@ -202,7 +202,7 @@ func TestRecordedEventsWithoutRedis(t *testing.T) {
 		_, err := b.ReadAfter(t.Context(), before)
 		return errors.Is(err, adapter.ErrEvicted) && a.(*streamsMember).unconfirmed.complete()
 	})
-	eventually(t, "events are recorded again", func() bool {
+	eventually(t, "events are appended again", func() bool {
 		if err := a.Append(event("after")); err != nil {
 			t.Fatal(err)
 		}

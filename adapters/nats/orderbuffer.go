@@ -2,24 +2,24 @@ package nats
 
 import "time"
 
-// holdLimit bounds how long a message waits for the log, in which what it waits for
-// may never be.
+// holdLimit bounds how long a message waits for the log. The entry that it waits for may
+// be lost.
 const holdLimit = 2 * time.Second
 
-// overtakeLimit bounds how long the log waits for a message that is not in it, which
-// may be lost.
+// reorderLimit bounds how long the log waits for a message outside of it, which may be
+// lost.
 const reorderLimit = time.Second
 
-// An order keeps messages behind what their senders had recorded before, which takes
-// another, longer way, and what was recorded behind what had been sent before. Its
-// methods are called with the inbox's mu held.
+// An orderBuffer keeps the order of a sender's messages on two ways: a message waits for
+// the log entries that were appended before it, and an entry waits for the messages that
+// were sent before it. Its methods are called with the inbox's mu held.
 type orderBuffer struct {
-	logs     bool              // the seat reads the log
-	position int64             // up to which the log has been read
-	numbers  map[string]uint64 // of what was read last, by sender
-	sent     map[string]uint64 // of what was queued last that is not in the log, by sender
+	logs     bool              // the member reads the log
+	position int64             // the log has been read up to it
+	numbers  map[string]uint64 // of the last entry that was read, by sender
+	sent     map[string]uint64 // of the last message outside the log that was queued, by sender
 	held     map[string][]heldMessage
-	timer    *time.Timer // runs while something is held
+	timer    *time.Timer // runs while messages are held
 }
 
 type heldMessage struct {
@@ -27,7 +27,7 @@ type heldMessage struct {
 	since time.Time
 }
 
-// hold keeps h, which is counted, if it has to wait.
+// hold holds h, whose bytes are counted, if it has to wait.
 func (o *orderBuffer) hold(in *inbox, h head) bool {
 	sender := string(h.sender)
 	waiting := o.held[sender]
@@ -49,10 +49,10 @@ func (o *orderBuffer) isEarly(h head) bool {
 	return b.position > o.position || b.number > 0 && b.number > o.numbers[string(h.sender)]
 }
 
-// maxNumbers bounds the senders whose numbers are known.
+// maxNumbers bounds the number of senders in the maps.
 const maxNumbers = 10000
 
-// read takes account of what was read, and is queued.
+// read notes an entry that was read and queued.
 func (o *orderBuffer) read(in *inbox, d delivery) {
 	o.position = max(o.position, d.position)
 	if len(d.sender) > 0 && d.number > 0 {
@@ -64,7 +64,8 @@ func (o *orderBuffer) read(in *inbox, d delivery) {
 	o.releaseHeld(in, time.Time{})
 }
 
-// release queues what has not to wait any more, or has waited since before.
+// releaseHeld queues messages that need not wait any more, and those that have waited
+// since before.
 func (o *orderBuffer) releaseHeld(in *inbox, before time.Time) {
 	for sender, list := range o.held {
 		n := 0
@@ -81,7 +82,7 @@ func (o *orderBuffer) releaseHeld(in *inbox, before time.Time) {
 	}
 }
 
-// know notes a sender.
+// learn adds a sender.
 func (o *orderBuffer) learn(h head) {
 	if !o.logs {
 		return
@@ -92,7 +93,7 @@ func (o *orderBuffer) learn(h head) {
 	o.sent[string(h.sender)] = max(o.sent[string(h.sender)], h.number)
 }
 
-// pass notes that a message, and all before it, is not awaited any more.
+// release notes that a message and all before it are not awaited any more.
 func (o *orderBuffer) release(in *inbox, h head) {
 	if last, ok := o.sent[string(h.sender)]; ok && h.number > last {
 		o.sent[string(h.sender)] = h.number
@@ -100,14 +101,14 @@ func (o *orderBuffer) release(in *inbox, h head) {
 	}
 }
 
-// ahead reports whether what was read from the log was sent behind something that is
-// not there yet. Of senders that have not greeted nobody knows.
+// isAhead reports whether an entry of the log was sent after a message that has not
+// arrived yet. It can't be known of senders that have not announced themselves.
 func (o *orderBuffer) isAhead(d delivery) bool {
 	last, ok := o.sent[string(d.sender)]
 	return ok && d.barrier.number > last
 }
 
-// expire queues what has waited for too long.
+// expire queues the messages that have waited too long.
 func (in *inbox) expire() {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -12,19 +12,19 @@ import (
 // barrierTimeout bounds how long requests wait for the stream.
 const barrierTimeout = 3 * time.Second
 
-// orderBuffer are requests that came over Pub/Sub before the entries that were
-// appended to the stream before them may have been read: a server makes sockets
-// join a room, and asks that room a question. They wait until the stream is read up
-// to where it was when they had come.
+// An orderBuffer delays requests that came over Pub/Sub until the entries appended
+// before them have been read. For instance, a server makes sockets join a room, and then
+// sends a request to that room. A request waits until the stream is read up to its end
+// at the time of the request.
 type orderBuffer struct {
 	member *streamsMember
-	closed chan struct{} // closed when the seat is given up
+	closed chan struct{} // closed when the member leaves
 	once   sync.Once     // closes it
 
 	mu       sync.Mutex // guards the following
 	payloads [][]byte
 	size     int
-	busy     bool // somebody waits
+	busy     bool // release runs
 }
 
 // add keeps a copy of a request.
@@ -42,7 +42,7 @@ func (h *orderBuffer) add(payload []byte) {
 	}
 }
 
-// release delivers what is held.
+// release delivers the requests.
 func (h *orderBuffer) release() {
 	for {
 		h.mu.Lock()
@@ -59,8 +59,8 @@ func (h *orderBuffer) release() {
 	}
 }
 
-// await waits until all that the stream has now is read. If that takes too
-// long the requests are not made to wait longer.
+// waitForStream waits until everything that the stream has now is read, within
+// barrierTimeout.
 func (h *orderBuffer) waitForStream() {
 	ctx, cancel := context.WithTimeout(h.member.bus.ctx, barrierTimeout)
 	defer cancel()

@@ -1,22 +1,21 @@
 package nats
 
-// An assembler makes of the messages of a log, one after another, what was
-// recorded: whole, and once.
+// An assembler makes entries of the messages of the log: whole, and each once.
 type assembler struct {
-	numbers map[string]uint64 // of the last, by sender
+	numbers map[string]uint64 // of the last entry, by sender
 	parts   map[string]*assembly
 	size    int64 // bytes in parts
 }
 
-// An unrolled is an entry of the log.
+// An assembled is an entry of the log.
 type assembled struct {
 	head
-	whole bool // it is an event or a gap, and not one that was there before
+	whole bool // it is a complete event or gap, and not a repeated one
 }
 
 func (u *assembled) event() bool { return u.whole && u.kind != kindGap }
 
-// unroll takes the next message. It returns how many of its sender are missing
+// assemble takes the next message. It returns how many entries of its sender are missing
 // before it.
 func (u *assembler) assemble(data []byte, limit int64) (what assembled, missing int, err error) {
 	if what.head, err = decodeHead(data); err != nil {
@@ -57,7 +56,7 @@ func (u *assembler) assemble(data []byte, limit int64) (what assembled, missing 
 	return what, missing, nil
 }
 
-// assemble takes a part. It returns nil until it is the last.
+// addPart adds a part. It returns nil until the last part.
 func (u *assembler) addPart(h head, limit int64) ([]byte, error) {
 	sender := string(h.sender)
 	as := u.parts[sender]
@@ -75,7 +74,7 @@ func (u *assembler) addPart(h head, limit int64) ([]byte, error) {
 	if as.next != h.number || u.size > limit || len(u.parts) > maxAssemblies {
 		u.drop(sender)
 		if !last {
-			return nil, nil // the last will show it
+			return nil, nil // the last part will show it
 		}
 		return nil, errParts
 	}

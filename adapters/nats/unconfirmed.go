@@ -13,55 +13,55 @@ import (
 )
 
 const (
-	// recordTimeout is how long a server waits for what it has recorded, unless it is
-	// tested.
+	// appendTimeout is how long a server waits for its own events to come back. Tests
+	// may change it.
 	appendTimeout = time.Second
-	// resendAfter is how long nothing has come back when what is missing is sent
-	// again.
+	// resendAfter is the time without a returned event after which missing events are
+	// sent again.
 	resendAfter = 2 * time.Second
-	// window bounds the bytes that were sent and have not come back.
+	// window bounds the bytes of events that were sent and have not come back.
 	window = 1 << 20
 )
 
-// unconfirmed are the events that this server has recorded and that have not come back
-// from the log. If they don't soon, the host gets them all the same. Clients that
-// have such an event can't be told from those that don't, by their offsets: so
-// another entry of the log says that no session is restored across this place.
+// unconfirmed are the events that this server has appended, and that have not come back
+// from the log. After a timeout they are delivered to the host without a position. The
+// offsets of clients do not show which clients have such an event. So another entry, a
+// gap, says that no session is restored across it.
 type unconfirmed struct {
 	member *member
 
 	mu           sync.Mutex // guards the following
-	number       uint64     // of the last
-	lastReturned uint64     // of the last that has come back
-	position     int64      // of that
+	number       uint64     // of the last event
+	lastReturned uint64     // the number of the last event that has come back
+	position     int64      // its position
 	waiting      []pendingAppend
 	size         int64       // bytes in waiting
-	sent         int         // of waiting, how many
-	inflight     int64       // bytes of those
-	progress     time.Time   // when one came back last, or was sent again
-	noResponse   bool        // one was given to the host, and none has come back since
-	open         bool        // the log is read: what is sent comes back
-	unmarked     bool        // what the host was given needs an entry behind it
-	timer        *time.Timer // runs while anything waits or is unmarked
+	sent         int         // how many of waiting were sent
+	inflight     int64       // their bytes
+	progress     time.Time   // when an event last came back, or events were sent again
+	noResponse   bool        // an event was delivered without a position, and none has come back since
+	open         bool        // the log is being read, so events that are sent come back
+	unmarked     bool        // a gap entry has to be appended
+	timer        *time.Timer // runs while events wait or a gap entry is missing
 	idle         chan struct{}
 	ended        bool
 }
 
-var errLog = errors.New("socketio: nats: JetStream does not take what is recorded")
+var errLog = errors.New("socketio: nats: JetStream does not accept events")
 
 type pendingAppend struct {
 	number    uint64
 	data      []byte
 	since     time.Time
-	first     time.Time // when it was sent first
-	delivered bool      // to the host
+	first     time.Time // when it was first sent
+	delivered bool      // to the host, without a position
 	gap       bool
 }
 
 // Append implements [adapter.LogBus].
 func (r *logReader) Append(m *adapter.Message) error {
 	if r.a.failed.Load() {
-		return natsgo.ErrConnectionClosed // and no session is ever saved again
+		return natsgo.ErrConnectionClosed // no session will be saved any more
 	}
 	data, err := appendMessage(make([]byte, 0, messageSize(m)), r.id, barrier{number: r.outbox.last()}, m)
 	if err != nil {
@@ -70,8 +70,8 @@ func (r *logReader) Append(m *adapter.Message) error {
 	return r.unconfirmed.put(data)
 }
 
-// put takes an event. If it is refused, the host delivers it, and clients have
-// what is not in the log.
+// put appends an event. If put fails the server delivers the event to its own clients,
+// so a gap is needed.
 func (r *unconfirmed) put(data []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -107,7 +107,7 @@ func (r *unconfirmed) add(data []byte, gap bool) {
 	r.ensureTimer()
 }
 
-// begin lets what waits be sent.
+// begin allows events to be sent.
 func (r *unconfirmed) begin() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -115,13 +115,13 @@ func (r *unconfirmed) begin() {
 	r.publishNext()
 }
 
-// pump sends what the window allows. The caller holds mu.
+// publishNext sends as many events as the window allows. The caller holds mu.
 func (r *unconfirmed) publishNext() {
 	for r.open && r.sent < len(r.waiting) && (r.inflight == 0 || r.inflight+int64(len(r.waiting[r.sent].data)) <= window) {
 		w := &r.waiting[r.sent]
 		err := r.member.outbox.add(outMessage{subject: r.member.prefix + logSub, data: w.data, number: w.number}, false)
 		if err != nil {
-			return // tick tries again
+			return // tick retries
 		}
 		if w.first.IsZero() {
 			w.first = time.Now()
@@ -131,7 +131,7 @@ func (r *unconfirmed) publishNext() {
 	}
 }
 
-// take takes the first n that wait. The caller holds mu.
+// take removes and returns the first n events. The caller holds mu.
 func (r *unconfirmed) take(n int) []pendingAppend {
 	taken := r.waiting[:n:n]
 	for i := range taken {
@@ -147,21 +147,22 @@ func (r *unconfirmed) take(n int) []pendingAppend {
 	return taken
 }
 
-// watched sees to it that tick runs. The caller holds mu.
+// ensureTimer starts the timer unless it runs. The caller holds mu.
 func (r *unconfirmed) ensureTimer() {
 	if r.timer == nil && !r.ended {
 		r.timer = time.AfterFunc(appendTimeout/4, r.tick)
 	}
 }
 
-// tick looks after what waits.
+// tick checks the timeouts and reports losses.
 func (r *unconfirmed) tick() {
 	if lost := r.checkTimeouts(); lost > 0 {
 		r.member.host.Lost(lost, errLog)
 	}
 }
 
-// look is tick. It returns how many are given up.
+// checkTimeouts delivers and sends again events that are overdue. It returns how many
+// are lost.
 func (r *unconfirmed) checkTimeouts() (lost int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -186,9 +187,9 @@ func (r *unconfirmed) checkTimeouts() (lost int) {
 	return lost
 }
 
-// resend begins anew with what was sent and has not come back: JetStream keeps
-// it once, as long as it knows that it has it. What is older than that is given
-// up. The caller holds mu.
+// resend sends events again that have not come back. JetStream drops a duplicate as long
+// as it remembers the message; older events are dropped here and counted as lost. The
+// caller holds mu.
 func (r *unconfirmed) resend(now time.Time) (lost int) {
 	n := 0
 	for n < r.sent && now.Sub(r.waiting[n].first) > r.member.a.jetStream.duplicates()*3/4 {
@@ -207,8 +208,8 @@ func (r *unconfirmed) resend(now time.Time) (lost int) {
 	return lost
 }
 
-// give gives the host the first n that wait, without a position. The
-// caller holds mu.
+// deliver delivers the first n events to the host, without a position. The caller holds
+// mu.
 func (r *unconfirmed) deliver(n int) {
 	for i := range n {
 		w := &r.waiting[i]
@@ -223,7 +224,7 @@ func (r *unconfirmed) deliver(n int) {
 	}
 }
 
-// mark appends an entry that says that there is a gap. The caller holds mu.
+// markGap appends a gap if one is needed. The caller holds mu.
 func (r *unconfirmed) markGap() {
 	if r.unmarked && r.size < r.member.a.opts.MaxPending {
 		r.unmarked = false
@@ -231,15 +232,14 @@ func (r *unconfirmed) markGap() {
 	}
 }
 
-// miss says that clients may have what will not be in the log. The caller holds
-// mu.
+// noteGap notes that a gap is needed. The caller holds mu.
 func (r *unconfirmed) noteGap() {
 	r.unmarked = true
 	r.ensureTimer()
 }
 
-// returned takes a record that has come back, and gives the host those before it,
-// which never will. It reports whether the host has not got it.
+// returned removes an event that has come back. It delivers those before it, which will
+// not come back. It reports whether the host still needs the event.
 func (r *unconfirmed) returned(number uint64, position int64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -267,7 +267,7 @@ func (r *unconfirmed) returned(number uint64, position int64) bool {
 	return fresh
 }
 
-// complete reports whether nobody has what the log does not know of.
+// complete reports whether no gap is missing in the log.
 func (r *unconfirmed) complete() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -279,7 +279,7 @@ func (r *unconfirmed) complete() bool {
 	return !r.unmarked
 }
 
-// barrier returns what is to be read before what is published now.
+// barrier returns what must be read before a message that is published now.
 func (r *unconfirmed) barrier() barrier {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -290,7 +290,7 @@ func (r *unconfirmed) barrier() barrier {
 	return b
 }
 
-// settled waits until nothing waits that may come back soon.
+// flushed waits until no event waits that may come back soon.
 func (r *unconfirmed) flushed(ctx context.Context) error {
 	r.mu.Lock()
 	if len(r.waiting) == 0 || r.noResponse {
@@ -310,7 +310,7 @@ func (r *unconfirmed) flushed(ctx context.Context) error {
 	}
 }
 
-// end stops it, and returns how many may not have reached the log.
+// end stops everything, and returns how many events may not be in the log.
 func (r *unconfirmed) end() (lost int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

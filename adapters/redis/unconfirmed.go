@@ -10,32 +10,32 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 )
 
-// recordTimeout is how long the server waits for its own events to come back from
-// the stream, unless it is tested.
+// appendTimeout is how long the server waits until its own events come back from the
+// stream. Tests may change it.
 const appendTimeout = time.Second
 
-// The fields of entries that other implementations don't know.
+// The fields of entries that other implementations ignore.
 const (
-	numberField = "number" // of the sender's records
-	gapField    = "gap"    // what stands here for is not in the stream
+	numberField = "number" // counts the appends of the sender
+	gapField    = "gap"    // an event at this position is not in the stream
 )
 
-// unconfirmed are the events that this server has recorded and that have not come back
-// from the stream yet. If they don't, the host gets them all the same. Clients
-// that have such an event can't be told from those that don't, by their offsets: an
-// entry says that sessions must not be restored across this place.
+// unconfirmed are the events that this server has appended, and that have not come back
+// from the stream yet. After a timeout they are delivered to the host without a
+// position. The offsets of clients do not show which clients have such an event. So an
+// entry, a gap, says that sessions must not be restored across it.
 type unconfirmed struct {
 	member  *streamsMember
-	changed chan struct{} // wakes watch
+	changed chan struct{} // wakes checkTimeouts
 
 	mu          sync.Mutex // guards the following
 	number      uint64     // of the last
 	waiting     []pendingAppend
-	progress    time.Time // when one came back last
-	busy        bool      // watch runs
-	gaps        int       // that are not in the stream yet
-	markPending bool      // an entry is under way for them
-	lastRefused time.Time // when one was refused last
+	progress    time.Time // when an event last came back
+	busy        bool      // checkTimeouts runs
+	gaps        int       // gaps that are not in the stream yet
+	markPending bool      // a gap entry is being appended
+	lastRefused time.Time // when Redis last refused one
 }
 
 type pendingAppend struct {
@@ -72,14 +72,14 @@ func (m *streamsMember) Append(msg *adapter.Message) error {
 	return nil
 }
 
-// watched sees to it that watch runs. The caller holds mu.
+// ensureWatch starts checkTimeouts unless it runs. The caller holds mu.
 func (r *unconfirmed) ensureWatch() {
 	if !r.busy {
 		r.busy = r.member.run(r.checkTimeouts)
 	}
 }
 
-// fail says that Redis did not take a record.
+// fail notes that Redis did not accept an event.
 func (r *unconfirmed) fail(number uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -91,7 +91,8 @@ func (r *unconfirmed) fail(number uint64) {
 	}
 }
 
-// watch ends when nothing waits, or with the seat.
+// checkTimeouts delivers events that have timed out. It ends when none waits, or the
+// member leaves.
 func (r *unconfirmed) checkTimeouts() {
 	tick := time.NewTicker(appendTimeout / 4)
 	defer tick.Stop()
@@ -116,7 +117,7 @@ func (r *unconfirmed) checkTimeouts() {
 	}
 }
 
-// late reports whether there is something to give up.
+// hasTimedOut reports whether an event has timed out.
 func (r *unconfirmed) hasTimedOut() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -128,7 +129,7 @@ func (r *unconfirmed) isLate(first *pendingAppend, now time.Time) bool {
 	return first.failed || now.Sub(first.since) > timeout && now.Sub(r.progress) > timeout
 }
 
-// expired takes what nobody waits for any longer.
+// timedOut removes and returns the events that have timed out.
 func (r *unconfirmed) timedOut() []pendingAppend {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -139,7 +140,7 @@ func (r *unconfirmed) timedOut() []pendingAppend {
 	return r.takeLocked(n)
 }
 
-// takeLocked takes the first n that wait.
+// takeLocked removes and returns the first n events.
 func (r *unconfirmed) takeLocked(n int) []pendingAppend {
 	taken := r.waiting[:n:n]
 	if r.waiting = r.waiting[n:]; len(r.waiting) == 0 {
@@ -148,7 +149,8 @@ func (r *unconfirmed) takeLocked(n int) []pendingAppend {
 	return taken
 }
 
-// back takes a record that has come back. Those before it never will.
+// returned removes the event that has come back. The events before it will not come
+// back; it removes and returns them too.
 func (r *unconfirmed) returned(number uint64) (missing []pendingAppend, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -165,14 +167,13 @@ func (r *unconfirmed) returned(number uint64) (missing []pendingAppend, ok bool)
 	return missing, false
 }
 
-// give delivers records that have not come back, without a position. It is
-// called in turn.
+// deliver delivers events without a position. It is called in order.
 func (r *unconfirmed) deliver(list []pendingAppend) {
 	if len(list) == 0 {
 		return
 	}
 	r.mu.Lock()
-	r.gaps++ // before anybody has what is not in the stream
+	r.gaps++ // before a client has an event that is not in the stream
 	r.markGap()
 	r.ensureWatch()
 	r.mu.Unlock()
@@ -182,7 +183,7 @@ func (r *unconfirmed) deliver(list []pendingAppend) {
 	}
 }
 
-// mark appends an entry for gaps. The caller holds mu.
+// markGap appends an entry for gaps. The caller holds mu.
 func (r *unconfirmed) markGap() {
 	if r.gaps == 0 || r.markPending || time.Since(r.lastRefused) < appendTimeout {
 		return
@@ -201,7 +202,7 @@ func (r *unconfirmed) markGap() {
 	r.markPending = r.member.enqueue(c) == nil
 }
 
-// complete reports whether the stream knows of all gaps.
+// complete reports whether all gaps are in the stream.
 func (r *unconfirmed) complete() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -212,8 +213,8 @@ func (m *streamsMember) entry() entry {
 	return entry{key: m.stream.key, maxLen: m.maxLen, uid: m.uid, nsp: m.nsp}
 }
 
-// receiveOwn handles an entry of this server. Only what was recorded is for the
-// host, if it has not got it already.
+// receiveOwn handles an entry of this server. It delivers an event unless the host
+// already has it.
 func (m *streamsMember) receiveOwn(id entryID, values map[string]string) {
 	number, err := strconv.ParseUint(values[numberField], 10, 64)
 	if err == nil {
