@@ -58,6 +58,12 @@ func (s *Session) onHeartbeat() {
 		s.received.Store(0)
 		s.deadline = now.Add(s.srv.cfg.PingTimeout)
 		s.stalled = min(s.stalled, math.MaxUint16-1) + 1
+		if !s.v3 && !s.pingWaits {
+			// The pong waits behind what the client uploads. Without another ping the
+			// client closes: it does not count its own upload as a sign of life.
+			s.control.ping, s.pingWaits = true, true
+			s.wakeLocked()
+		}
 	}
 	told := s.pingIfDueLocked(now)
 	recv := s.recv

@@ -114,6 +114,71 @@ func TestSlowTransfers(t *testing.T) {
 		p.app.Discard(engine.ForcedClose)
 		synctest.Wait()
 	})
+	// A client sends its pong behind what it uploads, and closes if it gets no ping for
+	// PingInterval + PingTimeout, even while its upload moves.
+	t.Run("up for minutes, with pings in time", func(t *testing.T) {
+		const minutes = 3_000_000
+		huge := strings.Repeat("x", minutes)
+		larger := setup{config: func(c *engine.Config) { c.MaxPayload = minutes + 100 }}
+		wantGap := func(h *harness, last *time.Time) {
+			h.Helper()
+			if gap := time.Since(*last); gap > pingInterval+pingTimeout-time.Second {
+				h.Errorf("no ping for %v", gap)
+			}
+			*last = time.Now()
+		}
+		specify(t, "by polling", larger, func(h *harness) {
+			p := h.poll()
+			c := h.raw()
+			c.mem().Out().SetRate(speed)
+			polled := make(chan struct{})
+			go func() {
+				defer close(polled)
+				last := time.Now()
+				for {
+					r := p.get()
+					wantGap(h, &last)
+					if r.status != http.StatusOK || r.body == "1" {
+						return
+					}
+				}
+			}()
+			c.write(fmt.Sprintf("POST /?%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n4%s", p.query(), minutes+1, huge))
+			p.want(c.response(), 200, "ok")
+			if got := p.app.got(); len(got) != 1 || len(got[0]) != minutes {
+				h.Errorf("received %d messages", len(got))
+			}
+			p.want(p.post("3"), 200, "ok")
+			p.app.wantOpen()
+			p.app.Discard(engine.ForcedClose)
+			<-polled
+		})
+		specify(t, "by WebSocket", larger, func(h *harness) {
+			ws := h.ws()
+			ws.mem().Out().SetRate(speed)
+			read := make(chan struct{})
+			go func() {
+				defer close(read)
+				last := time.Now()
+				for {
+					_, _, err := ws.ReadMessage()
+					wantGap(h, &last)
+					if err != nil {
+						return
+					}
+				}
+			}()
+			ws.send("4" + huge)
+			ws.send("3")
+			pass(pingTimeout / 2)
+			if got := ws.app.got(); len(got) != 1 || len(got[0]) != minutes {
+				h.Errorf("received %d messages", len(got))
+			}
+			ws.app.wantOpen()
+			ws.app.Discard(engine.ForcedClose)
+			<-read
+		})
+	})
 	specify(t, "at the end of a session", roomy, func(h *harness) {
 		ws := h.ws()
 		ws.mem().In().SetRate(speed)
