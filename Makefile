@@ -121,7 +121,7 @@ setup: ## install what the tests need and this machine lacks
 
 .PHONY: clean
 clean: ## remove what these targets made
-	rm -rf .build e2e/artifacts e2e/node_modules bench/fixtures/node/node_modules
+	rm -rf .build e2e/artifacts e2e/node_modules cmd/socketio/node_modules bench/fixtures/node/node_modules
 
 $(LINT):
 	@echo "installing golangci-lint $(LINT_VERSION) from source, once: a minute or two"
