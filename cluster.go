@@ -185,12 +185,12 @@ func (cn *clusterNamespace) Wants(rooms ...string) bool {
 		return true // not known yet
 	}
 	// In this order: a resumed socket is in the index before hasResuming forgets it.
-	return cn.ns.recovery.hasResuming(rooms) || cn.ns.index.any(rooms)
+	return cn.ns.recovery.hasResuming(rooms) || cn.ns.index.HasReceivers(rooms)
 }
 
 // Rooms implements [adapter.RoomLister].
 func (cn *clusterNamespace) Rooms() []string {
-	names := cn.ns.index.roomNames()
+	names := cn.ns.index.Rooms()
 	for socket := range cn.ns.LocalSockets() {
 		names = append(names, socket.id)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/socketio-go/socketio/adapter"
 	"github.com/socketio-go/socketio/internal/engine"
+	"github.com/socketio-go/socketio/internal/rooms"
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
@@ -265,14 +266,18 @@ func (e Emitter) collect(dst []*Socket, n *Namespace) []*Socket {
 	case e.only != nil:
 		return append(dst, e.only)
 	case e.onlyID != "":
-		if s, ok := n.index.socket(e.onlyID); ok {
+		if s, ok := n.index.Socket(e.onlyID); ok {
 			dst = append(dst, s)
 		}
 		return dst
 	case e.hasNoReceivers():
 		return dst
 	}
-	return n.index.collect(dst, e.rooms, e.except, e.sender)
+	var sender *rooms.Member[*Socket]
+	if e.sender != nil {
+		sender = &e.sender.member
+	}
+	return n.index.Collect(dst, e.rooms, e.except, sender)
 }
 
 // deliverLogged sends an event in a namespace with recovery, or in all children of a

@@ -10,47 +10,6 @@ func RunHandler(fn any, p *sio.Packet, bin [][]byte) error {
 	return err
 }
 
-// An Index is the index of a namespace, without a server.
-type Index struct{ x roomIndex }
-
-// NewIndex returns an empty index.
-func NewIndex() *Index { return &Index{newIndex()} }
-
-// NewIndexed returns a socket that is good for an index and nothing else.
-func NewIndexed(id string) *Socket { return &Socket{id: id} }
-
-// Add makes s a socket of the namespace, as the end of its middleware does.
-func (i *Index) Add(s *Socket) bool { return i.x.add(s, func() {}) }
-
-// Remove takes s out for good.
-func (i *Index) Remove(s *Socket) []string { return i.x.remove(s) }
-
-// Join is Socket.Join.
-func (i *Index) Join(s *Socket, rooms ...string) ([]string, bool) { return i.x.join(s, rooms) }
-
-// Leave is Socket.Leave.
-func (i *Index) Leave(s *Socket, rooms ...string) []string { return i.x.leave(s, rooms) }
-
-// RoomsOf is Socket.Rooms.
-func (i *Index) RoomsOf(s *Socket) []string { return i.x.roomsOf(s) }
-
-// Socket finds a socket by its id.
-func (i *Index) Socket(id string) (*Socket, bool) { return i.x.socket(id) }
-
-// RoomNames returns the rooms that exist.
-func (i *Index) RoomNames() []string { return i.x.roomNames() }
-
-// Count counts sockets and rooms.
-func (i *Index) Count() (sockets, rooms int) { return i.x.count() }
-
-// CountRoom counts the sockets of a room.
-func (i *Index) CountRoom(name string) int { return i.x.countRoom(name) }
-
-// Collect returns the receivers of a broadcast.
-func (i *Index) Collect(dst []*Socket, rooms, except []string, sender *Socket) []*Socket {
-	return i.x.collect(dst, rooms, except, sender)
-}
-
 // Kept is what a namespace keeps for recovery.
 type Kept struct {
 	Sessions, Events int

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/socketio-go/socketio/internal/rooms"
 )
 
 // A Namespace is a part of a server with its own sockets, handlers, middleware and
@@ -21,7 +23,7 @@ type Namespace struct {
 	template  *template  // nil unless this is a template
 	handlers  handlers
 	observers atomic.Pointer[observers] // nil until one is added
-	index     roomIndex
+	index     *rooms.Index[*Socket]
 	recovery  *recovery         // nil unless Options.Recovery is set
 	cluster   *clusterNamespace // nil unless Options.Adapter is set; a template has none
 	acks      atomic.Int64      // number of broadcasts with acks, for their ack ids
@@ -50,7 +52,7 @@ type Namespace struct {
 type Middleware func(ctx context.Context, s *Socket) error
 
 func newNamespace(srv *Server, name string, parent *Namespace) *Namespace {
-	n := &Namespace{srv: srv, name: name, parent: parent, index: newIndex()}
+	n := &Namespace{srv: srv, name: name, parent: parent, index: rooms.New[*Socket]()}
 	if parent != nil {
 		n.recovery = parent.recovery
 	} else {
@@ -152,7 +154,7 @@ func (n *Namespace) Room(name string) Room { return Room{n, name} }
 func (n *Namespace) LocalRooms() iter.Seq[Room] {
 	return func(yield func(Room) bool) {
 		for _, member := range n.expand() {
-			for _, name := range member.index.roomNames() {
+			for _, name := range member.index.Rooms() {
 				if !yield(Room{member, name}) {
 					return
 				}
@@ -164,7 +166,7 @@ func (n *Namespace) LocalRooms() iter.Seq[Room] {
 // LocalSocket returns the socket with the given id, if it is on this server.
 func (n *Namespace) LocalSocket(id string) (*Socket, bool) {
 	for _, member := range n.expand() {
-		if s, ok := member.index.socket(id); ok {
+		if s, ok := member.index.Socket(id); ok {
 			return s, true
 		}
 	}

@@ -20,7 +20,7 @@ func (r Room) Name() string { return r.name }
 func (r Room) LocalLen() int {
 	n := 0
 	for _, member := range r.ns.expand() {
-		n += member.index.countRoom(r.name)
+		n += member.index.Len(r.name)
 	}
 	return n
 }

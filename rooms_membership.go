@@ -5,11 +5,11 @@ package socketio
 func (n *Namespace) joinRooms(s *Socket, rooms []string) (joined []string, ok bool) {
 	defer func() { n.cluster.roomsChanged(joined...) }()
 	if n.recovery == nil {
-		return n.index.join(s, rooms)
+		return n.index.Join(&s.member, rooms)
 	}
 	n.recovery.mu.Lock()
 	defer n.recovery.mu.Unlock()
-	if joined, ok = n.index.join(s, rooms); ok {
+	if joined, ok = n.index.Join(&s.member, rooms); ok {
 		s.rec.trail.join(rooms, n.recovery.last)
 	}
 	return joined, ok
@@ -19,12 +19,12 @@ func (n *Namespace) joinRooms(s *Socket, rooms []string) (joined []string, ok bo
 func (n *Namespace) leaveRooms(s *Socket, rooms []string) (left []string) {
 	defer func() { n.cluster.roomsChanged(left...) }()
 	if n.recovery == nil {
-		return n.index.leave(s, rooms)
+		return n.index.Leave(&s.member, rooms)
 	}
 	r := n.recovery
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if left = n.index.leave(s, rooms); !n.index.isGone(s) {
+	if left = n.index.Leave(&s.member, rooms); !n.index.IsRemoved(&s.member) {
 		s.rec.trail.leave(rooms, r.last, r.firstPosition())
 	}
 	return left
@@ -36,9 +36,9 @@ func (n *Namespace) holdRooms(rooms []string) (done func()) {
 	if n.cluster == nil {
 		return func() {}
 	}
-	n.index.hold(rooms)
+	n.index.Hold(rooms)
 	return func() {
-		n.index.unhold(rooms)
+		n.index.Unhold(rooms)
 		n.cluster.roomsChanged(rooms...)
 	}
 }
@@ -51,7 +51,7 @@ func (n *Namespace) removeSocket(s *Socket, keep bool) (left []string) {
 		n.cluster.roomsChanged(s.id)
 	}()
 	if n.recovery == nil {
-		return n.index.remove(s)
+		return n.index.Remove(&s.member)
 	}
 	values := s.copyValues()
 	var encoded Args
@@ -69,7 +69,7 @@ func (n *Namespace) removeSocket(s *Socket, keep bool) (left []string) {
 	case keep:
 		r.save(s, values) // first, so that its rooms are wanted all the time
 	}
-	left = n.index.remove(s)
+	left = n.index.Remove(&s.member)
 	s.rec.releaseHeldRooms()
 	if s.rec.needs { // after its session does
 		s.rec.needs = false

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/socketio-go/socketio/internal/engine"
+	"github.com/socketio-go/socketio/internal/rooms"
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
@@ -27,7 +28,7 @@ type Socket struct {
 	state          atomic.Uint32           // changed under conn.mu
 	unsentAcks     atomic.Int32            // AckFuncs that were not called yet
 	runningHandler atomic.Pointer[handler] // the handler that was called last
-	member         socketRooms             // used by the index only
+	member         rooms.Member[*Socket]   // its rooms, for the index
 	auth           Args
 	rec            *recoveryState // nil unless Options.Recovery is set
 
@@ -272,7 +273,7 @@ func (s *Socket) Leave(rooms ...string) {
 
 // Rooms returns the rooms that s is in, with its own room, in no order. When s is
 // disconnected, they are the rooms that it was in.
-func (s *Socket) Rooms() []string { return s.ns.index.roomsOf(s) }
+func (s *Socket) Rooms() []string { return s.ns.index.RoomsOf(&s.member) }
 
 // Disconnect disconnects s from its namespace, and keeps the connection for the other
 // namespaces. Events that were emitted before are still sent; received events that wait

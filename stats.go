@@ -106,7 +106,7 @@ func (srv *Server) Stats() Stats {
 		if n.cluster != nil && !n.cluster.status.connected() {
 			st.Cluster.Connected = false
 		}
-		sockets, rooms := n.index.count()
+		sockets, rooms := n.index.Count()
 		st.Sockets += sockets
 		st.Rooms += rooms
 	}

@@ -1,4 +1,4 @@
-package socketio_test
+package rooms_test
 
 import (
 	"fmt"
@@ -10,13 +10,35 @@ import (
 	"testing"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
-	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/rooms"
 )
 
-// A model is what an index is meant to be, written for the reader and not for
-// speed: sets of names.
+type socket struct {
+	id     string
+	member rooms.Member[*socket]
+}
+
+func newSocket(id string) *socket {
+	s := &socket{id: id}
+	s.member = rooms.NewMember(id, s)
+	return s
+}
+
+func memberOf(s *socket) *rooms.Member[*socket] {
+	if s == nil {
+		return nil
+	}
+	return &s.member
+}
+
+func wantEqual[T comparable](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+// A model is the specification of an index: sets of names, simple and slow.
 type model struct {
 	sockets map[string]bool            // connected, by id
 	gone    map[string]bool            // for good
@@ -65,8 +87,8 @@ func (m *model) collect(rooms, except []string, sender string) string {
 	return text(list)
 }
 
-// names returns the rooms that exist; those of sockets by their ids do not
-// count, unless somebody else is in them.
+// names returns the rooms that exist. An own room counts only if another socket is in
+// it.
 func (m *model) names() string {
 	names := make(map[string]bool)
 	for id, rooms := range m.rooms {
@@ -79,17 +101,17 @@ func (m *model) names() string {
 	return text(slices.Collect(maps.Keys(names)))
 }
 
-func text(list []string) string { return strings.Join(siotest.Sorted(list), " ") }
+func text(list []string) string { return strings.Join(slices.Sorted(slices.Values(list)), " ") }
 
-func ids(sockets []*socketio.Socket) string {
+func ids(sockets []*socket) string {
 	var list []string
 	for _, s := range sockets {
-		list = append(list, s.ID())
+		list = append(list, s.id)
 	}
 	return text(list)
 }
 
-// Whatever is done to an index, it is what the model says.
+// After any operations the index equals the model.
 func TestIndexIsWhatTheModelSays(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(30) {
@@ -97,13 +119,13 @@ func TestIndexIsWhatTheModelSays(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(seed, seed))
 			var sids []string
-			sockets := make(map[string]*socketio.Socket)
+			sockets := make(map[string]*socket)
 			for i := range 8 {
 				id := fmt.Sprint("s", i)
 				sids = append(sids, id)
-				sockets[id] = socketio.NewIndexed(id)
+				sockets[id] = newSocket(id)
 			}
-			names := append([]string{"a", "b", "c", "d", "nobody's"}, sids...)
+			names := append([]string{"a", "b", "c", "d", "empty"}, sids...)
 			pick := func() string { return sids[random.IntN(len(sids))] }
 			some := func() []string {
 				list := make([]string, random.IntN(4))
@@ -112,25 +134,25 @@ func TestIndexIsWhatTheModelSays(t *testing.T) {
 				}
 				return list
 			}
-			x, m := socketio.NewIndex(), newModel(sids)
+			x, m := rooms.New[*socket](), newModel(sids)
 			for step := range 400 {
 				id, rooms := pick(), some()
 				s := sockets[id]
 				switch op := random.IntN(20); {
 				case op < 2:
-					siotest.WantEqual(t, "added", x.Add(s), !m.gone[id])
+					wantEqual(t, "added", x.Add(&s.member, func() {}), !m.gone[id])
 					if !m.gone[id] {
 						m.sockets[id] = true
 					}
 				case op < 10:
-					_, ok := x.Join(s, rooms...)
-					siotest.WantEqual(t, "joined", ok, !m.gone[id])
+					_, ok := x.Join(&s.member, rooms)
+					wantEqual(t, "joined", ok, !m.gone[id])
 					m.join(id, rooms)
 				case op < 18:
-					x.Leave(s, rooms...)
+					x.Leave(&s.member, rooms)
 					m.leave(id, rooms)
 				case op == 18 && step > 100:
-					x.Remove(s)
+					x.Remove(&s.member)
 					m.gone[id] = true
 					delete(m.sockets, id)
 				}
@@ -140,15 +162,15 @@ func TestIndexIsWhatTheModelSays(t *testing.T) {
 				if random.IntN(2) == 0 {
 					sender = id
 				}
-				siotest.WantEqual(t, "receivers", ids(x.Collect(nil, rooms, except, sockets[sender])), m.collect(rooms, except, sender))
-				siotest.WantEqual(t, "rooms of a socket", text(x.RoomsOf(sockets[id])), text(slices.Collect(maps.Keys(m.rooms[id]))))
-				siotest.WantEqual(t, "rooms", text(x.RoomNames()), m.names())
+				wantEqual(t, "receivers", ids(x.Collect(nil, rooms, except, memberOf(sockets[sender]))), m.collect(rooms, except, sender))
+				wantEqual(t, "rooms of a socket", text(x.RoomsOf(&sockets[id].member)), text(slices.Collect(maps.Keys(m.rooms[id]))))
+				wantEqual(t, "rooms", text(x.Rooms()), m.names())
 				n, r := x.Count()
-				siotest.WantEqual(t, "counts", fmt.Sprint(n, r), fmt.Sprint(len(m.sockets), len(strings.Fields(m.names()))))
+				wantEqual(t, "counts", fmt.Sprint(n, r), fmt.Sprint(len(m.sockets), len(strings.Fields(m.names()))))
 				name := names[random.IntN(len(names))]
-				siotest.WantEqual(t, "sockets of a room", x.CountRoom(name), len(strings.Fields(m.collect([]string{name}, nil, ""))))
+				wantEqual(t, "sockets of a room", x.Len(name), len(strings.Fields(m.collect([]string{name}, nil, ""))))
 				found, ok := x.Socket(id)
-				siotest.WantEqual(t, "found", ok && found == sockets[id], m.sockets[id])
+				wantEqual(t, "found", ok && found == sockets[id], m.sockets[id])
 				if t.Failed() {
 					t.Fatalf("in step %d", step)
 				}
@@ -160,31 +182,31 @@ func TestIndexIsWhatTheModelSays(t *testing.T) {
 // Rooms that come and go leave nothing behind.
 func TestIndexForgets(t *testing.T) {
 	t.Parallel()
-	x := socketio.NewIndex()
+	x := rooms.New[*socket]()
 	var wg sync.WaitGroup
 	for g := range 4 {
 		wg.Go(func() {
 			for i := range 500 {
-				s := socketio.NewIndexed(fmt.Sprint(g, " ", i))
-				x.Add(s)
-				x.Join(s, "everybody", fmt.Sprint("group ", g), s.ID())
-				x.Leave(s, fmt.Sprint("group ", g))
-				if n := len(x.Collect(nil, []string{"everybody"}, nil, nil)); n < 1 || n > 4 {
+				s := newSocket(fmt.Sprint(g, " ", i))
+				x.Add(&s.member, func() {})
+				x.Join(&s.member, []string{"all", fmt.Sprint("group ", g), s.id})
+				x.Leave(&s.member, []string{fmt.Sprint("group ", g)})
+				if n := len(x.Collect(nil, []string{"all"}, nil, nil)); n < 1 || n > 4 {
 					t.Errorf("%d sockets in a room of at most 4", n)
 				}
-				x.Remove(s)
-				x.Remove(s)
-				x.Join(s, "too late")
+				x.Remove(&s.member)
+				x.Remove(&s.member)
+				x.Join(&s.member, []string{"too late"})
 			}
 		})
 	}
 	wg.Wait()
 	n, r := x.Count()
-	siotest.WantEqual(t, "what is left", fmt.Sprint(n, r), "0 0")
+	wantEqual(t, "what is left", fmt.Sprint(n, r), "0 0")
 }
 
-// What a socket costs that leaves depends on its own rooms, and a room's cost on
-// its own members. Were it all rooms, or all sockets, this would take hours.
+// The cost of a disconnection depends on the socket's rooms only, and the cost of joining
+// and leaving on neither the size of the room nor the number of rooms.
 func TestIndexOfManyTakesLinearTime(t *testing.T) { // not parallel: it compares times
 	const (
 		many  = 20_000
@@ -194,20 +216,20 @@ func TestIndexOfManyTakesLinearTime(t *testing.T) { // not parallel: it compares
 	)
 	// busy is in many rooms, and one room has many sockets.
 	type crowd struct {
-		*socketio.Index
-		busy, one *socketio.Socket
+		*rooms.Index[*socket]
+		busy, one *socket
 	}
 	gather := func(n int) crowd {
-		c := crowd{Index: socketio.NewIndex(), busy: socketio.NewIndexed("busy")}
-		c.Add(c.busy)
+		c := crowd{Index: rooms.New[*socket](), busy: newSocket("busy")}
+		c.Add(&c.busy.member, func() {})
 		for i := range n {
-			c.one = socketio.NewIndexed(fmt.Sprint("s", i))
-			c.Add(c.one)
-			c.Join(c.one, "everybody", fmt.Sprint("room ", i))
-			c.Join(c.busy, fmt.Sprint("room ", i))
+			c.one = newSocket(fmt.Sprint("s", i))
+			c.Add(&c.one.member, func() {})
+			c.Join(&c.one.member, []string{"all", fmt.Sprint("room ", i)})
+			c.Join(&c.busy.member, []string{fmt.Sprint("room ", i)})
 		}
-		siotest.WantEqual(t, "rooms of one socket", len(c.RoomsOf(c.busy)), n+1)
-		siotest.WantEqual(t, "sockets of one room", c.CountRoom("everybody"), n)
+		wantEqual(t, "rooms of one socket", len(c.RoomsOf(&c.busy.member)), n+1)
+		wantEqual(t, "sockets of one room", c.Len("all"), n)
 		return c
 	}
 	crowds := map[int]crowd{many: gather(many), few: gather(few)}
@@ -215,17 +237,17 @@ func TestIndexOfManyTakesLinearTime(t *testing.T) { // not parallel: it compares
 		name string
 		do   func(crowd)
 	}{
-		{"one of a large room", func(c crowd) { c.Leave(c.one, "everybody"); c.Join(c.one, "everybody") }},
-		{"one of many rooms", func(c crowd) { c.Leave(c.busy, "room 0"); c.Join(c.busy, "room 0") }},
+		{"one of a large room", func(c crowd) { c.Leave(&c.one.member, []string{"all"}); c.Join(&c.one.member, []string{"all"}) }},
+		{"one of many rooms", func(c crowd) { c.Leave(&c.busy.member, []string{"room 0"}); c.Join(&c.busy.member, []string{"room 0"}) }},
 		{"a socket comes to a large room and disconnects", func(c crowd) {
-			s := socketio.NewIndexed("another")
-			c.Add(s)
-			c.Join(s, "everybody")
-			c.Remove(s)
+			s := newSocket("another")
+			c.Add(&s.member, func() {})
+			c.Join(&s.member, []string{"all"})
+			c.Remove(&s.member)
 		}},
 	} {
 		least := map[int]time.Duration{}
-		for range 10 { // the least is what it takes when nothing else runs
+		for range 10 { // the shortest is without other load
 			for n, c := range crowds {
 				began := time.Now()
 				for range times {
@@ -245,13 +267,13 @@ func TestIndexOfManyTakesLinearTime(t *testing.T) { // not parallel: it compares
 	leave := func(n int) (took time.Duration) {
 		c := crowds[n]
 		for range many / n {
-			s := socketio.NewIndexed("another")
-			c.Add(s)
+			s := newSocket("another")
+			c.Add(&s.member, func() {})
 			for i := range n {
-				c.Join(s, fmt.Sprint("room ", i))
+				c.Join(&s.member, []string{fmt.Sprint("room ", i)})
 			}
 			began := time.Now()
-			c.Remove(s)
+			c.Remove(&s.member)
 			took += time.Since(began)
 		}
 		return took
@@ -263,40 +285,56 @@ func TestIndexOfManyTakesLinearTime(t *testing.T) { // not parallel: it compares
 	}
 }
 
-// Who a broadcast reaches is found out without allocating, unless it is for
-// several rooms, where nobody may be found twice.
+// Collect does not allocate, unless it is for several rooms, of which a socket may be in
+// more than one.
 func TestCollectAllocations(t *testing.T) { // not parallel: it counts what is allocated
-	x := socketio.NewIndex()
-	var sender *socketio.Socket
+	x := rooms.New[*socket]()
+	var sender *socket
 	for i := range 1000 {
-		sender = socketio.NewIndexed(fmt.Sprint(i))
-		x.Add(sender)
-		x.Join(sender, "all", fmt.Sprint("room ", i%10), fmt.Sprint("half ", i%2))
+		sender = newSocket(fmt.Sprint(i))
+		x.Add(&sender.member, func() {})
+		x.Join(&sender.member, []string{"all", fmt.Sprint("room ", i%10), fmt.Sprint("half ", i%2)})
 	}
-	dst := make([]*socketio.Socket, 0, 1000)
+	dst := make([]*socket, 0, 1000)
 	for _, tt := range []struct {
 		name          string
 		rooms, except []string
-		sender        *socketio.Socket
+		sender        *socket
 		found         int
 		most          float64
 	}{
-		{"everybody", nil, nil, nil, 1000, 0},
+		{"every socket", nil, nil, nil, 1000, 0},
 		{"the others", nil, nil, sender, 999, 0},
 		{"a room", []string{"room 1"}, nil, nil, 100, 0},
 		{"the others of a room", []string{"all"}, nil, sender, 999, 0},
 		{"a socket", []string{"7"}, nil, nil, 1, 0},
-		{"everybody but a room", nil, []string{"half 0"}, nil, 500, 3},
+		{"all but a room", nil, []string{"half 0"}, nil, 500, 3},
 		{"a room but for others", []string{"half 0"}, []string{"room 0", "room 2", "room 4"}, nil, 200, 5},
 		{"several rooms", []string{"room 1", "half 1"}, nil, nil, 500, 30},
 	} {
 		found := 0
 		allocations := testing.AllocsPerRun(10, func() {
-			found = len(x.Collect(dst, tt.rooms, tt.except, tt.sender))
+			found = len(x.Collect(dst, tt.rooms, tt.except, memberOf(tt.sender)))
 		})
-		siotest.WantEqual(t, tt.name+", found", found, tt.found)
+		wantEqual(t, tt.name+", found", found, tt.found)
 		if allocations > tt.most {
 			t.Errorf("%s: %v allocations, want at most %v", tt.name, allocations, tt.most)
 		}
+	}
+}
+
+// A socket that resumes a session has the own room of that session.
+func TestRename(t *testing.T) {
+	t.Parallel()
+	x := rooms.New[*socket]()
+	s := newSocket("new")
+	x.Rename(&s.member, "old")
+	x.Add(&s.member, func() {})
+	wantEqual(t, "rooms", text(x.RoomsOf(&s.member)), "old")
+	for id, want := range map[string]int{"old": 1, "new": 0} {
+		wantEqual(t, id, len(x.Collect(nil, []string{id}, nil, nil)), want)
+	}
+	if found, ok := x.Socket("old"); !ok || found != s {
+		t.Error("the socket was not found by its id")
 	}
 }
