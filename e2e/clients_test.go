@@ -16,7 +16,9 @@ import (
 )
 
 // The heartbeat of servers whose handlers take longer than it in all, but leave a
-// client on a busy machine time to answer. A client gives up after both.
+// client on a busy machine time to answer. A client closes when it has got no ping for
+// the sum of both. Its pong waits behind its own uploads of 900 kB each; while they move
+// the server pings again every busyTimeout, so a quarter of the sum is left for delays.
 const busyInterval, busyTimeout = time.Second, 3 * time.Second
 
 // TestClients runs client/*.test.mjs: each release of the official client in

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// Framing is how the packets of a polling payload are told apart.
+// Framing is how the packets of a polling payload are separated.
 type Framing uint8
 
 // The framings. Binary messages are base64 but in the last.

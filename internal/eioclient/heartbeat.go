@@ -6,27 +6,27 @@ import (
 	"github.com/socketio-go/socketio/internal/eio"
 )
 
-// patience is how long the server may be silent.
-func (s *Session) patience() time.Duration { return s.open.pingInterval + s.open.pingTimeout }
+// readTimeout is how long the server may send nothing.
+func (s *Session) readTimeout() time.Duration { return s.open.pingInterval + s.open.pingTimeout }
 
-// hear notes that something has been read.
-func (s *Session) hear() {
+// noteRead notes that something has been read.
+func (s *Session) noteRead() {
 	now := s.cfg.Now()
-	s.heard.Store(int64(now.Sub(s.began)))
-	s.heardWall.Store(now.UnixNano())
+	s.lastRead.Store(int64(now.Sub(s.began)))
+	s.lastReadWall.Store(now.UnixNano())
 }
 
-// beat ends the session if the server has been silent for too long. While the
+// onHeartbeat ends the session if the server has sent nothing for too long. While the
 // receiver blocks the reading, the pings of the server are not read: a pong is
 // sent for each that must have come.
-func (s *Session) beat() {
+func (s *Session) onHeartbeat() {
 	s.mu.Lock()
 	if s.state == closed {
 		s.mu.Unlock()
 		return
 	}
 	if s.paused {
-		s.heart.Reset(s.open.pingInterval)
+		s.heartbeatTimer.Reset(s.open.pingInterval)
 		s.mu.Unlock()
 		if !s.cfg.V3 {
 			s.pong()
@@ -34,12 +34,12 @@ func (s *Session) beat() {
 		return
 	}
 	now := s.cfg.Now()
-	silent := now.Sub(s.began) - time.Duration(s.heard.Load())
+	silent := now.Sub(s.began) - time.Duration(s.lastRead.Load())
 	if s.expiredLocked(now.UnixNano()) { // the machine was suspended
-		silent = s.patience()
+		silent = s.readTimeout()
 	}
-	if rest := s.patience() - silent; rest > 0 {
-		s.heart.Reset(rest)
+	if rest := s.readTimeout() - silent; rest > 0 {
+		s.heartbeatTimer.Reset(rest)
 		s.mu.Unlock()
 		return
 	}
@@ -50,7 +50,7 @@ func (s *Session) beat() {
 // expiredLocked reports whether the server has been silent for too long by the
 // wall clock. Timers stand still while a machine is suspended; that clock does not.
 func (s *Session) expiredLocked(now int64) bool {
-	return !s.paused && now-s.heardWall.Load() > int64(s.patience())
+	return !s.paused && now-s.lastReadWall.Load() > int64(s.readTimeout())
 }
 
 // Pause says that the receiver blocks the reading. Turn may be nil.
@@ -62,18 +62,18 @@ func (s *Session) Pause(turn *Turn) {
 	defer s.mu.Unlock()
 	s.paused = true
 	if s.state != closed {
-		s.heart.Reset(s.open.pingInterval)
+		s.heartbeatTimer.Reset(s.open.pingInterval)
 	}
 }
 
 // Resume ends a Pause.
 func (s *Session) Resume() {
-	s.hear()
+	s.noteRead()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.paused = false
 	if s.state != closed {
-		s.heart.Reset(s.patience())
+		s.heartbeatTimer.Reset(s.readTimeout())
 	}
 }
 

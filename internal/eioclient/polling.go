@@ -135,12 +135,12 @@ func (s *Session) pollUntil(rest []byte) {
 			return
 		}
 		var err error
-		if body, err = s.cfg.get(s.ctx, s.open.sid, s.hear); err != nil {
+		if body, err = s.cfg.get(s.ctx, s.open.sid, s.noteRead); err != nil {
 			s.Discard(TransportError, err)
 			s.pollEnded()
 			return
 		}
-		s.hear()
+		s.noteRead()
 	}
 }
 

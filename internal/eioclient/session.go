@@ -18,37 +18,37 @@ type Session struct {
 	open handshake
 	recv Receiver
 
-	ctx       context.Context    // of polling requests; ends with the session
-	cancel    context.CancelFunc // nil unless the session began with polling
-	done      chan struct{}      // closed when Closed has been called
-	heard     atomic.Int64       // when something was read last; nanoseconds since began
-	heardWall atomic.Int64       // the same on the wall clock
-	began     time.Time          // by cfg.Now
+	ctx          context.Context    // of polling requests; ends with the session
+	cancel       context.CancelFunc // nil unless the session began with polling
+	done         chan struct{}      // closed when Closed has been called
+	lastRead     atomic.Int64       // when something was read last; nanoseconds since began
+	lastReadWall atomic.Int64       // the same on the wall clock
+	began        time.Time          // by cfg.Now
 
-	mu        sync.Mutex // guards the following
-	state     state
-	ws        *wsConn       // nil while the transport is polling
-	candidate *wsConn       // the WebSocket that an upgrade is being tried with
-	upgrading bool          // the candidate works: polling stops
-	polling   bool          // a poll is under way
-	drained   chan struct{} // closed when a poll or a flush has ended; nil unless an upgrade waits
-	flushing  bool          // a goroutine writes, or is about to
-	corked    bool          // the reader flushes at the end of its turn
-	turn      *Turn
-	watched   uint32
-	watchdog  *time.Timer
-	timely    int // turns in a row that have ended in time, proven at most
-	heart     *time.Timer
-	pinger    *time.Timer // of Engine.IO 3; else nil
-	bound     *time.Timer // of closing
-	saidClose bool        // a close frame was written, or is about to
-	paused    bool        // the receiver blocks the reading
-	queue     []*Message
-	queued    int64 // bytes of queue
-	ponged    bool  // a pong waits in queue
-	wsPonged  bool  // a pong of WebSocket waits in queue
-	counts    Counts
-	reason    Reason
+	mu             sync.Mutex // guards the following
+	state          state
+	ws             *wsConn       // nil while the transport is polling
+	candidate      *wsConn       // the WebSocket that an upgrade is being tried with
+	upgrading      bool          // the candidate works: polling stops
+	polling        bool          // a poll is under way
+	drained        chan struct{} // closed when a poll or a flush has ended; nil unless an upgrade waits
+	flushing       bool          // a goroutine writes, or is about to
+	corked         bool          // the reader flushes at the end of its turn
+	turn           *Turn
+	watchedCount   uint32
+	handoffTimer   *time.Timer
+	timely         int // turns in a row that have ended in time, proven at most
+	heartbeatTimer *time.Timer
+	pinger         *time.Timer // of Engine.IO 3; else nil
+	closeTimer     *time.Timer // of closing
+	wroteClose     bool        // a close frame was written, or is about to
+	paused         bool        // the receiver blocks the reading
+	queue          []*Message
+	queued         int64 // bytes of queue
+	ponged         bool  // a pong waits in queue
+	wsPonged       bool  // a pong of WebSocket waits in queue
+	counts         Counts
+	reason         Reason
 }
 
 type state uint8
@@ -130,9 +130,9 @@ func (c *Config) dial(ctx context.Context, t Transport, recv Receiver, opened fu
 		}
 		return nil, err
 	}
-	s.hear()
+	s.noteRead()
 	s.mu.Lock()
-	s.heart = time.AfterFunc(s.patience(), s.beat)
+	s.heartbeatTimer = time.AfterFunc(s.readTimeout(), s.onHeartbeat)
 	if c.V3 {
 		s.pinger = time.AfterFunc(s.open.pingInterval, s.ping)
 	}
@@ -163,7 +163,7 @@ func (s *Session) spawn(fn func()) {
 	}()
 }
 
-// Done is closed when the session has ended and its receiver has been told.
+// Done is closed when the session has ended and Closed has returned.
 func (s *Session) Done() <-chan struct{} { return s.done }
 
 // ID returns the id of the session, which is a secret.
@@ -238,7 +238,7 @@ func (s *Session) enqueueLocked(m *Message) (flush bool) {
 // it. The caller is counted as a task until Flush returns.
 func (s *Session) startFlushLocked() bool {
 	switch {
-	case s.state == closed, s.flushing, s.corked, s.upgrading, s.saidClose:
+	case s.state == closed, s.flushing, s.corked, s.upgrading, s.wroteClose:
 		return false
 	case len(s.queue) == 0 && s.state == open:
 		return false
@@ -333,7 +333,7 @@ func (s *Session) Close() {
 		return
 	}
 	s.state, s.reason = closing, ForcedClose
-	s.bound = time.AfterFunc(s.cfg.WriteTimeout, func() { s.Discard(ForcedClose, nil) })
+	s.closeTimer = time.AfterFunc(s.cfg.WriteTimeout, func() { s.Discard(ForcedClose, nil) })
 	if s.candidate != nil && !s.upgrading {
 		s.candidate.close()
 	}
@@ -354,10 +354,10 @@ func (s *Session) finishClosingLocked() {
 		s.finishLocked(ForcedClose, nil)
 		return
 	}
-	s.saidClose = true
-	s.bound.Reset(min(closeWait, s.cfg.WriteTimeout))
+	s.wroteClose = true
+	s.closeTimer.Reset(min(closeWait, s.cfg.WriteTimeout))
 	ws := s.ws
-	s.spawn(ws.sayClose)
+	s.spawn(ws.writeClose)
 }
 
 // Discard ends the session at once. What is queued is handed back to the
@@ -376,7 +376,7 @@ func (s *Session) finishLocked(reason Reason, err error) {
 		reason, err = s.reason, nil
 	}
 	s.state, s.reason = closed, reason
-	for _, t := range []*time.Timer{s.heart, s.pinger, s.bound, s.watchdog} {
+	for _, t := range []*time.Timer{s.heartbeatTimer, s.pinger, s.closeTimer, s.handoffTimer} {
 		if t != nil {
 			t.Stop()
 		}
@@ -388,7 +388,7 @@ func (s *Session) finishLocked(reason Reason, err error) {
 		}
 	}
 	s.counts.Lost += s.counts.Pending - uint64(len(unsent)) // what is being written
-	s.counts.Pending = uint64(len(unsent))                  // until the receiver has been told
+	s.counts.Pending = uint64(len(unsent))                  // until Closed is called
 	s.queue, s.queued = nil, 0
 	if s.cancel != nil {
 		s.cancel()

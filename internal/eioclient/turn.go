@@ -7,17 +7,17 @@ import (
 
 // A Turn is the right to read a WebSocket. It belongs to one goroutine, which
 // may run application code during its turn. When that code does not return
-// within [patience], another goroutine reads on, and the first one may only
+// within [handoffDelay], another goroutine reads on, and the first one may only
 // finish what it has begun.
 //
 // While application code runs, the session is corked: what it sends is written
 // when there is nothing more to read, or when the turn is over.
 type Turn struct {
-	session *Session
-	state   atomic.Uint32
-	count   atomic.Uint32 // calls of Begin, so that the watchdog sees progress
-	corked  bool          // used by the reader only, like what follows
-	handled int           // messages since the last flush
+	session   *Session
+	state     atomic.Uint32
+	count     atomic.Uint32 // calls of Begin, so that checkHandoff sees progress
+	corked    bool          // used by the reader only, like what follows
+	unflushed int           // messages since the last flush
 }
 
 // The states of a turn.
@@ -28,9 +28,9 @@ const (
 )
 
 const (
-	// patience is how long application code may run before another goroutine
+	// handoffDelay is how long application code may run before another goroutine
 	// reads on; twice as long at most.
-	patience = time.Millisecond
+	handoffDelay = time.Millisecond
 	// longPatience is the same where the last [proven] turns have ended in time: a
 	// stopped timer still wakes an idle processor when it would have fired. The first
 	// handler that blocks then delays the reading for longer.
@@ -57,7 +57,7 @@ func (t *Turn) End() bool { return t.state.CompareAndSwap(running, reading) }
 
 // flush writes what has been sent during the turn.
 func (t *Turn) flush() {
-	t.handled = 0
+	t.unflushed = 0
 	if t.corked {
 		t.corked = false
 		t.session.uncork()
@@ -71,11 +71,11 @@ func (s *Session) cork(t *Turn) {
 	if s.state == closed {
 		return
 	}
-	s.watched = t.count.Load()
-	if s.watchdog == nil {
-		s.watchdog = time.AfterFunc(patience, s.watch)
+	s.watchedCount = t.count.Load()
+	if s.handoffTimer == nil {
+		s.handoffTimer = time.AfterFunc(handoffDelay, s.checkHandoff)
 	} else {
-		s.watchdog.Reset(s.patienceLocked())
+		s.handoffTimer.Reset(s.patienceLocked())
 	}
 }
 
@@ -83,14 +83,14 @@ func (s *Session) patienceLocked() time.Duration {
 	if s.timely == proven {
 		return longPatience
 	}
-	return patience
+	return handoffDelay
 }
 
 func (s *Session) uncork() {
 	s.mu.Lock()
 	s.corked, s.turn = false, nil
-	if s.watchdog != nil {
-		s.watchdog.Stop()
+	if s.handoffTimer != nil {
+		s.handoffTimer.Stop()
 	}
 	s.timely = min(s.timely+1, proven)
 	start := s.startFlushLocked()
@@ -100,25 +100,25 @@ func (s *Session) uncork() {
 	}
 }
 
-// watch ends the turn of a reader whose application code has not returned since
+// checkHandoff ends the turn of a reader whose application code has not returned since
 // the last look.
-func (s *Session) watch() {
+func (s *Session) checkHandoff() {
 	s.mu.Lock()
 	t := s.turn
 	if t == nil || s.state == closed {
 		s.mu.Unlock()
 		return
 	}
-	if n := t.count.Load(); n != s.watched || t.state.Load() != running {
-		s.watched = n
-		s.watchdog.Reset(s.patienceLocked())
+	if n := t.count.Load(); n != s.watchedCount || t.state.Load() != running {
+		s.watchedCount = n
+		s.handoffTimer.Reset(s.patienceLocked())
 		s.mu.Unlock()
 		return
 	}
 	s.timely = 0
 	s.cfg.Tasks.Add(1)
 	s.mu.Unlock()
-	s.takeOver(t)
+	s.handOff(t)
 }
 
 // Yield lets another goroutine read on if application code is running in the
@@ -132,12 +132,12 @@ func (s *Session) Yield() {
 	}
 	s.cfg.Tasks.Add(1)
 	s.mu.Unlock()
-	s.takeOver(t)
+	s.handOff(t)
 }
 
-// takeOver ends a turn and has another goroutine read on. The caller is counted as
+// handOff ends a turn and has another goroutine read on. The caller is counted as
 // a task, which ends here.
-func (s *Session) takeOver(t *Turn) {
+func (s *Session) handOff(t *Turn) {
 	defer s.cfg.Tasks.Done()
 	if !t.state.CompareAndSwap(running, over) {
 		return

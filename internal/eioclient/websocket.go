@@ -50,7 +50,7 @@ func (l *link) Read(p []byte) (int, error) {
 	n, err := l.read(p)
 	if n > 0 {
 		if s := l.ws.session; s != nil {
-			s.hear()
+			s.noteRead()
 		} else if l.early += n; l.early > maxEarly {
 			return 0, errEarly
 		}
@@ -239,7 +239,7 @@ func (w *wsConn) read() {
 			returned = true
 			return
 		}
-		if turn.handled++; turn.handled >= maxCorked {
+		if turn.unflushed++; turn.unflushed >= maxCorked {
 			turn.flush()
 		}
 	}
@@ -351,8 +351,8 @@ func (w *wsConn) write(p []byte) (int, error) {
 	return n, err
 }
 
-// sayClose writes a close frame, after which nothing is written.
-func (w *wsConn) sayClose() {
+// writeClose writes a close frame, after which nothing is written.
+func (w *wsConn) writeClose() {
 	if _, err := w.write(appendFrame(nil, opClose, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))); err != nil {
 		w.session.Discard(ForcedClose, nil)
 	}

@@ -39,7 +39,7 @@ type state uint8
 
 const (
 	open    state = iota
-	closing       // the receiver has been told; what is queued still goes out
+	closing       // Closed has been called; the queue is still written
 	closed
 )
 
@@ -62,14 +62,14 @@ func (e *ViolationError) Error() string { return e.Err.Error() }
 // Unwrap returns Err.
 func (e *ViolationError) Unwrap() error { return e.Err }
 
-// violated ends a session whose client has sent what can't be decoded.
+// violated ends a session whose client sent a malformed packet.
 func (s *Session) violated(err error) {
 	s.srv.report(s, &ViolationError{err})
 	s.abort(ParseError)
 }
 
-// abort ends a session whose client breaks the protocol or is silent. Over
-// polling there is nothing to wait for: the client isn't owed what is queued.
+// abort ends a session whose client breaks the protocol or does not answer. Over
+// polling the queue is dropped.
 func (s *Session) abort(reason Reason) bool {
 	if s.Transport() == Polling {
 		return s.Discard(reason)
@@ -78,7 +78,7 @@ func (s *Session) abort(reason Reason) bool {
 }
 
 func (s *Session) end(reason Reason, how func()) (first bool) {
-	s.srv.tasks.add() // the telling belongs to the session
+	s.srv.tasks.add() // Closed belongs to the session
 	defer s.srv.tasks.done()
 	s.mu.Lock()
 	first = s.state == open
@@ -94,20 +94,20 @@ func (s *Session) end(reason Reason, how func()) (first bool) {
 	return first
 }
 
-// closeLocked leaves the open state, and the rest to whoever flushes.
+// closeLocked begins closing. The flush writes the rest.
 func (s *Session) closeLocked() {
 	if s.closedByClient {
-		s.finishLocked() // the second call: nobody is owed anything
+		s.finishLocked() // the client has closed already: there is nothing to write
 	}
 	if s.state != open {
 		return
 	}
 	s.state = closing
-	if !s.probed { // else the client may have stopped polling, and hears the rest there
+	if !s.probed { // else the client may have stopped polling, and the candidate gets the rest
 		s.dropCandidateLocked()
 	}
 	s.abortPostLocked()
-	s.control = control{}
+	s.control = controlFrames{}
 	s.queueCloseFrameLocked()
 	s.wakeLocked()
 	s.limitClosingLocked(s.srv.cfg.WriteTimeout)
@@ -118,12 +118,12 @@ func (s *Session) queueCloseFrameLocked() {
 	if s.ws == nil {
 		return
 	}
-	goodbye := s.ws.closeFrame
-	if goodbye == nil {
-		goodbye = closeMessage
+	last := s.ws.closeFrame
+	if last == nil {
+		last = closeMessage
 	}
-	s.queue = append(s.queue, goodbye)
-	s.queued += goodbye.Size()
+	s.queue = append(s.queue, last)
+	s.queued += last.Size()
 }
 
 // limitClosingLocked sets how long closing may still go on, WriteTimeout at most.
@@ -139,8 +139,8 @@ func (s *Session) finishLocked() {
 		return
 	}
 	s.state = closed
-	if s.backlog != nil {
-		s.backlog.changedLocked()
+	if s.postQueue != nil {
+		s.postQueue.changedLocked()
 	}
 	s.dropQueueLocked()
 	s.dropCandidateLocked()
@@ -168,9 +168,8 @@ func (s *Session) abortPostLocked() {
 	}
 }
 
-// slowLocked ends an open session whose client doesn't read what it is sent. The
-// receiver is told on a goroutine of its own, as Send may be called under its
-// locks.
+// slowLocked ends an open session whose client does not read. It calls Closed on a
+// goroutine of its own, because Send may be called under locks of the receiver.
 func (s *Session) slowLocked() {
 	s.srv.slow.Add(1)
 	s.reason = SlowClient
@@ -182,11 +181,11 @@ func (s *Session) slowLocked() {
 	} else {
 		s.dropQueueLocked()
 		s.dropCandidateLocked()
-		s.closeLocked() // the next poll is told
+		s.closeLocked() // the next poll gets CLOSE
 	}
 }
 
-// failed ends a session whose transport can't be written to.
+// failed ends a session after a failed write.
 func (s *Session) failed(err error) {
 	s.mu.Lock()
 	if s.state == open && isTimeout(err) {
@@ -211,8 +210,8 @@ func (s *Session) progressedLocked() {
 	}
 }
 
-// closeByClient ends a session at its client's wish. The poll that belongs to it gets
-// a noop; it may still be on its way, as it travels beside the POST.
+// closeByClient ends a session whose client sent CLOSE in a POST. The poll, which may
+// arrive later, is answered with NOOP.
 func (s *Session) closeByClient() {
 	s.mu.Lock()
 	first := s.state == open

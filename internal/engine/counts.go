@@ -1,6 +1,6 @@
 package engine
 
-// Counts says what became of the messages that were handed to sessions. Frames
+// Counts says what became of the messages that sessions accepted. Frames
 // that the engine sends of its own, such as heartbeats, are not counted.
 //
 // Emitted is Written + Pending + Volatile + Slow + Closed, at any time.
@@ -8,16 +8,16 @@ type Counts struct {
 	Sessions int
 	Queued   int64 // bytes held by what waits to be written
 
-	Emitted  uint64 // handed to sessions that were open
-	Written  uint64 // taken whole by the network, or by a poll
+	Emitted  uint64 // accepted by open sessions
+	Written  uint64 // written whole to the network or to a poll
 	Pending  uint64 // queued, or being written
-	Volatile uint64 // dropped, as they could not leave at once
+	Volatile uint64 // dropped because they could not be written at once
 	Slow     uint64 // dropped with a session that ended as [SlowClient]
 	Closed   uint64 // dropped with one that ended otherwise
 }
 
-// A tally is what a session counts, under its lock.
-type tally struct {
+// sessionCounts is what a session counts, under its lock. It is smaller than Counts.
+type sessionCounts struct {
 	emitted  uint64
 	written  uint64
 	volatile uint64
@@ -25,15 +25,15 @@ type tally struct {
 	lost     uint32 // with the session; 0 while it is open
 }
 
-func (c *Counts) add(t *tally, reason Reason) {
+func (c *Counts) add(t *sessionCounts, reason Reason) {
 	c.Emitted += t.emitted
 	c.Written += t.written
 	c.Pending += uint64(t.pending)
 	c.Volatile += t.volatile
-	c.lose(t.lost, reason)
+	c.addLost(t.lost, reason)
 }
 
-func (c *Counts) lose(n uint32, reason Reason) {
+func (c *Counts) addLost(n uint32, reason Reason) {
 	if reason == SlowClient {
 		c.Slow += uint64(n)
 	} else {
@@ -41,8 +41,8 @@ func (c *Counts) lose(n uint32, reason Reason) {
 	}
 }
 
-// Counts sums up all sessions there have been. Those that live are looked at
-// one after another, each in balance.
+// Counts adds up all sessions, also those that have ended. Each session is locked in
+// turn, so its own counts are consistent.
 func (srv *Server) Counts() Counts {
 	// A session that ends from now on is counted here only, so no message is
 	// counted twice or not at all.
@@ -53,14 +53,14 @@ func (srv *Server) Counts() Counts {
 	c.Sessions = len(list)
 	for _, s := range list {
 		s.mu.Lock()
-		c.add(&s.tally, s.reason)
+		c.add(&s.sessionCounts, s.reason)
 		c.Queued += s.queued
 		s.mu.Unlock()
 	}
 	return c
 }
 
-// countTakenLocked says what became of messages that were taken from the queue.
+// countTakenLocked counts messages that were taken from the queue.
 func (s *Session) countTakenLocked(written, lost uint32) {
 	if written+lost == 0 {
 		return
@@ -69,22 +69,21 @@ func (s *Session) countTakenLocked(written, lost uint32) {
 	s.written += uint64(written)
 	s.lost += lost
 	if s.state == closed {
-		s.srv.settled(written, lost, s.reason)
+		s.srv.addTaken(written, lost, s.reason)
 		s.reportLostLocked()
 	}
 }
 
-// settled is settledLocked for a session that has been added to those ended.
-func (srv *Server) settled(written, lost uint32, reason Reason) {
+// addTaken counts messages of a session that has been added to srv.ended.
+func (srv *Server) addTaken(written, lost uint32, reason Reason) {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	srv.ended.Pending -= uint64(written + lost)
 	srv.ended.Written += uint64(written)
-	srv.ended.lose(lost, reason)
+	srv.ended.addLost(lost, reason)
 }
 
-// dropQueueLocked gives up what is queued, of a session that is not open any
-// more.
+// dropQueueLocked drops the queue of a session that has ended.
 func (s *Session) dropQueueLocked() {
 	n := uint32(len(s.queue))
 	if n > 0 && s.queue[n-1].control { // the close frame
@@ -92,15 +91,16 @@ func (s *Session) dropQueueLocked() {
 	}
 	s.pending -= n
 	s.lost += n
-	s.queue, s.queued, s.control, s.pongFrame = nil, 0, control{}, nil
+	s.queue, s.queued, s.control, s.pongFrame = nil, 0, controlFrames{}, nil
 }
 
-// reportLostLocked reports what was lost with a session, once that is known.
+// reportLostLocked reports the messages that a session dropped at its end, once the
+// number is final.
 func (s *Session) reportLostLocked() {
-	tell := s.srv.cfg.Lost
-	if tell == nil || s.lost == 0 || s.pending > 0 || s.recv == nil {
+	report := s.srv.cfg.Lost
+	if report == nil || s.lost == 0 || s.pending > 0 || s.recv == nil {
 		return
 	}
 	recv, n, reason := s.recv, int(s.lost), s.reason
-	s.srv.Go(func() { tell(recv, n, reason) }) // on a goroutine of its own, as Send may be called under locks
+	s.srv.Go(func() { report(recv, n, reason) }) // not here: Send may be called under locks of the receiver
 }

@@ -472,7 +472,7 @@ func (s *schedule) check() {
 	total := s.wantBalance()
 	var sum engine.Counts
 	for _, c := range s.clients {
-		got := c.app.Tally()
+		got := c.app.SessionCounts()
 		queued, dropped, slow := c.queued.Load(), c.dropped.Load(), c.slow.Load()
 		switch {
 		case !balanced(got):

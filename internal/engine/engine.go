@@ -46,12 +46,12 @@ var (
 	// ErrSlow is returned when a message does not fit into a session's queue;
 	// the session is being closed.
 	ErrSlow = errors.New("engine.io: queue full")
-	// ErrDropped is returned for a volatile message that could not leave at once.
+	// ErrDropped is returned for a volatile message that could not be written at once.
 	ErrDropped = errors.New("engine.io: volatile message dropped")
 )
 
 // Config says how a [Server] behaves. Cookie and the functions Report,
-// AllowRequest, Lost and Upgraded may be left out.
+// AllowRequest, Lost and Upgraded may be nil.
 type Config struct {
 	Transports     Transport
 	DisableUpgrade bool
@@ -60,7 +60,7 @@ type Config struct {
 	// Origin decides on the Origin of every request and sets the CORS headers
 	// of its response.
 	Origin func(r *http.Request, response http.Header) error
-	// AllowRequest is asked before a handshake. A [Forbidden] is shown to the
+	// AllowRequest is called before a handshake. A [Forbidden] is shown to the
 	// client, the text of another error is not.
 	AllowRequest func(*http.Request) error
 	// Cookie is sent with a polling handshake, its Value being the session id.
@@ -75,17 +75,17 @@ type Config struct {
 
 	// Open is called for every new session before anything is read from it.
 	Open func(*Session) Receiver
-	// Report is told of what an operator may want to know: a [ViolationError],
+	// Report is called with what an operator may want to know: a [ViolationError],
 	// a [StuckError], or a [RefusedError]. s may be nil.
 	Report func(s *Session, err error)
-	// Panicked, if set, is called with what a connection of the application's has
-	// panicked with, or nil if it has ended its goroutine.
+	// Panicked, if set, is called with the panic value of a connection or response of
+	// the application, or nil if it called runtime.Goexit.
 	Panicked func(value any)
-	// Lost, if set, is told how many messages a session has taken with it, on a
-	// goroutine of its own.
+	// Lost, if set, is called with the number of messages that a session dropped at
+	// its end, on a goroutine of its own.
 	Lost func(recv Receiver, messages int, reason Reason)
-	// Upgraded, if set, is told that a session has moved to a WebSocket, and how
-	// long after that was opened.
+	// Upgraded, if set, is called when a session has moved to a WebSocket. took counts
+	// from the end of its handshake.
 	Upgraded func(recv Receiver, took time.Duration)
 }
 
@@ -96,8 +96,8 @@ type Receiver interface {
 	// turn.Begin and turn.End, if turn is not nil; it may block, which stops
 	// the reading.
 	Receive(turn *Turn, data []byte, binary bool)
-	// Full reports whether Receive might block now. It is asked before each
-	// message of a POST, which is answered before what is left of it is received.
+	// Full reports whether Receive might block now. It is called before each
+	// message of a POST. What is left then waits, and the POST is answered.
 	Full() bool
 	// Heartbeat is called at every heartbeat, unless the client has sent much
 	// since the last.
@@ -116,7 +116,7 @@ type Server struct {
 
 	mu       sync.Mutex // guards the following
 	sessions map[string]*Session
-	ended    Counts // of those that are gone
+	ended    Counts // of sessions that have ended
 	stopped  bool
 }
 
@@ -146,8 +146,8 @@ func (srv *Server) Stop() {
 	srv.mu.Unlock()
 }
 
-// Wait returns when every session has ended and every goroutine is gone, or
-// when ctx ends, with the number of those left.
+// Wait returns when every session and goroutine has ended, or when ctx ends, with
+// the number of those left.
 func (srv *Server) Wait(ctx context.Context) int { return srv.tasks.wait(ctx) }
 
 // Sessions returns the sessions that have not ended.
@@ -200,12 +200,12 @@ func (srv *Server) add(s *Session) bool {
 	return true
 }
 
-// remove forgets a session that has ended, but for what it has counted. The
-// caller holds s.mu.
+// remove removes a session that has ended, and keeps its counts. The caller holds
+// s.mu.
 func (srv *Server) remove(s *Session) {
 	srv.mu.Lock()
 	delete(srv.sessions, s.id)
-	srv.ended.add(&s.tally, s.reason)
+	srv.ended.add(&s.sessionCounts, s.reason)
 	srv.mu.Unlock()
 	srv.tasks.done()
 }
@@ -216,7 +216,7 @@ func (srv *Server) report(s *Session, err error) {
 	}
 }
 
-// newID returns 144 random bits: who knows a session id is the session.
+// newID returns 144 random bits, because a session id authenticates its client.
 func newID() string {
 	var b [18]byte
 	_, _ = rand.Read(b[:]) // never fails

@@ -7,21 +7,24 @@ func LookupQuery(query, key string) (string, bool) { return lookupQuery(query, k
 // permessage-deflate.
 func (m *Message) Compressed(threshold int) []byte { return m.compressed(threshold) }
 
-// Tally returns what s has counted.
-func (s *Session) Tally() (c Counts) {
+// SessionCounts returns what s has counted.
+func (s *Session) SessionCounts() (c Counts) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.add(&s.tally, s.reason)
+	c.add(&s.sessionCounts, s.reason)
 	return c
 }
 
 // NewID returns a new session id.
 func NewID() string { return newID() }
 
-// Swollen returns how often a queue has been too long while nobody flushed it.
-func (srv *Server) Swollen() uint64 { return srv.flushPool.overruns.Load() }
+// Overruns returns how often a queue has been too long while nobody flushed it.
+func (srv *Server) Overruns() uint64 { return srv.flushPool.overruns.Load() }
 
-// Waiting returns how many sessions no flusher has taken.
+// Enqueued returns how often a session was queued for the flush pool.
+func (srv *Server) Enqueued() uint64 { return srv.flushPool.enqueued.Load() }
+
+// Waiting returns how many sessions wait in the flush pool.
 func (srv *Server) Waiting() int {
 	w := &srv.flushPool
 	w.mu.Lock()
@@ -29,8 +32,7 @@ func (srv *Server) Waiting() int {
 	return len(w.queue) - w.next
 }
 
-// SetWorkers sets how many flushers there are at most, beside readers, and returns
-// how many there were.
+// SetWorkers sets the number of flush workers and returns what it was.
 func (srv *Server) SetWorkers(n int) (before int) {
 	w := &srv.flushPool
 	w.mu.Lock()
@@ -39,10 +41,10 @@ func (srv *Server) SetWorkers(n int) (before int) {
 	return before
 }
 
-// Line is the flushers' line, with a worker only where the test is one.
+// Line is a flush pool without workers, but for the test.
 type Line struct{ flushPool }
 
-// Add puts n sessions into the line that have nothing to send.
+// Add queues n sessions that have nothing to send.
 func (l *Line) Add(n int) {
 	for range n {
 		l.enqueued.Add(1)
@@ -50,8 +52,8 @@ func (l *Line) Add(n int) {
 	}
 }
 
-// Help is what a reader does that has to wait for the first due sessions.
+// Help flushes as a reader does that helps until a ticket.
 func (l *Line) Help(due uint64) bool { return l.flushUpTo(due) }
 
-// Waiting returns how many sessions nobody has taken.
+// Waiting returns how many sessions have not been taken.
 func (l *Line) Waiting() int { return len(l.queue) - l.next }

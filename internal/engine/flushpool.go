@@ -7,23 +7,22 @@ import (
 	"sync/atomic"
 )
 
-// flushPool are the workers that flush sessions on behalf of those who must not
-// wait. They exist only while there is something to do. A reader whose turn has
-// made sessions dirty works with them, so that who sends to many can't send
-// faster than it is written; it compares the counters with what they were.
+// A flushPool has the workers that flush sessions for goroutines that must not
+// block. They exist only while sessions are queued. A reader whose turn has queued
+// sessions helps them: it flushes until those queued before a ticket are taken, so
+// it can't send faster than is written.
 type flushPool struct {
 	max      int
-	enqueued atomic.Uint64 // how many sessions have been dirty, ever; added to under mu
-	overruns atomic.Uint64 // how often one had more than maxCorkedBytes to send while nobody flushed it
+	enqueued atomic.Uint64 // tickets: how many sessions have been queued, ever; added to under mu
+	overruns atomic.Uint64 // how often a queue exceeded maxCorkedBytes while it was not being flushed
 
 	mu      sync.Mutex // guards the following
 	queue   []*Session
-	next    int // the first of dirty that nobody has taken
+	next    int // the first of queue that has not been taken
 	running int
 }
 
-// flushChunk is how many sessions a worker takes at a time, few enough for the
-// others to find something too.
+// flushChunk is how many sessions a worker takes at a time.
 const flushChunk = 16
 
 // enqueueFlush has a worker flush s.
@@ -42,7 +41,7 @@ func (srv *Server) enqueueFlush(s *Session) {
 	}
 }
 
-// flushWorker is a worker.
+// flushWorker flushes until no session is queued.
 func (srv *Server) flushWorker() {
 	w := &srv.flushPool
 	f := writeBatches.Get().(*writeBatch)
@@ -61,8 +60,9 @@ func (srv *Server) flushWorker() {
 	}
 }
 
-// flushUpTo flushes up to maxHelp sessions of those that were the first due to become
-// dirty. It reports whether all of these have been taken, by whomever.
+// flushUpTo flushes sessions that were queued before a ticket, up to
+// maxFlushesBeforeRead. It reports whether all of these have been taken, also by
+// others.
 func (w *flushPool) flushUpTo(due uint64) bool {
 	f := writeBatches.Get().(*writeBatch)
 	defer f.release()
@@ -74,8 +74,8 @@ func (w *flushPool) flushUpTo(due uint64) bool {
 	return false
 }
 
-// flushSome flushes some of the sessions that were the first due to become dirty,
-// and returns how many.
+// flushSome flushes up to flushChunk sessions that were queued before a ticket, and
+// returns how many.
 func (w *flushPool) flushSome(f *writeBatch, due uint64) int {
 	var mine [flushChunk]*Session
 	w.mu.Lock()

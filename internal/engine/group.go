@@ -5,12 +5,12 @@ import (
 	"sync"
 )
 
-// A group counts goroutines and requests that must end before a server is
-// gone. Unlike a sync.WaitGroup it can be waited for with a context.
+// A group counts goroutines and requests that must end before a server has
+// shut down. Unlike a sync.WaitGroup it can be waited for with a context.
 type group struct {
 	mu   sync.Mutex // guards the following
 	n    int
-	zero chan struct{} // closed when n falls to zero; nil while nobody waits
+	zero chan struct{} // closed when n falls to zero; nil while there is no waiter
 }
 
 func (g *group) add() {

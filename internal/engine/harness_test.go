@@ -97,7 +97,7 @@ func start(tb testing.TB, s setup) *harness {
 			h.reports = append(h.reports, err)
 		},
 		Lost: func(recv engine.Receiver, messages int, reason engine.Reason) {
-			if got := recv.(*app).Tally(); got.Pending > 0 || got.Slow+got.Closed != uint64(messages) {
+			if got := recv.(*app).SessionCounts(); got.Pending > 0 || got.Slow+got.Closed != uint64(messages) {
 				tb.Errorf("told of %d messages lost, counted %+v", messages, got)
 			}
 			h.mu.Lock()

@@ -6,16 +6,15 @@ import (
 	"time"
 )
 
-// slowest is the speed, in bytes a second, from which a client is given time to
-// get what has been written before it can get the ping behind it.
-const slowest = 10_000
+// slowestLink is the lowest speed, in bytes a second, for which the time to answer a
+// ping allows: the client first receives what was written before the ping.
+const slowestLink = 10_000
 
 // stuckFactor is how many times PingInterval + PingTimeout a receiver may keep a
 // session from reading.
 const stuckFactor = 4
 
-// startHeartbeatLocked starts the heartbeat, which a client of Engine.IO 3 begins
-// itself and must not leave out.
+// startHeartbeatLocked starts the heartbeat, which the client begins in Engine.IO 3.
 func (s *Session) startHeartbeatLocked() {
 	first := s.srv.cfg.PingInterval
 	if s.v3 {
@@ -26,8 +25,8 @@ func (s *Session) startHeartbeatLocked() {
 	s.heartbeatTimer = time.AfterFunc(first, s.onHeartbeat)
 }
 
-// onHeartbeat runs when the heartbeat is due: it sends a ping, or finds that the last
-// one was not answered in time, or that the session did not manage to close.
+// onHeartbeat runs when the deadline has passed. It sends a ping, or ends a session
+// whose client did not answer in time or whose closing takes too long.
 func (s *Session) onHeartbeat() {
 	s.srv.tasks.add()
 	defer s.srv.tasks.done()
@@ -45,9 +44,9 @@ func (s *Session) onHeartbeat() {
 		return
 	case open:
 	}
-	end := s.silentLocked
+	end := s.pongOverdueLocked
 	if s.isPausedLocked() {
-		end = s.lostInPauseLocked
+		end = s.pauseOverdueLocked
 	}
 	if how := end(now); how != nil {
 		s.mu.Unlock()
@@ -65,30 +64,29 @@ func (s *Session) onHeartbeat() {
 			s.wakeLocked()
 		}
 	}
-	told := s.pingIfDueLocked(now)
+	notify := s.pingIfDueLocked(now)
 	recv := s.recv
 	s.armLocked(now)
 	s.mu.Unlock()
-	if told && recv != nil {
+	if notify && recv != nil {
 		recv.Heartbeat()
 	}
 }
 
-// pingIfDueLocked sends a ping if one is due. It reports whether the receiver is
-// to be told of it.
+// pingIfDueLocked sends a ping if one is due. It reports whether to call Heartbeat.
 func (s *Session) pingIfDueLocked(now time.Time) bool {
 	cfg := &s.srv.cfg
 	again := s.pause != nil && s.awaitPong && !now.Before(s.pause.nextPing)
 	switch {
 	case s.v3 && again:
-		s.control.pong = true // no client minds one that it has not asked for
+		s.control.pong = true // clients accept an unrequested one
 		s.pause.nextPing = now.Add(cfg.PingTimeout / 2)
 	case again:
 		s.control.ping = true
 		s.pause.nextPing = now.Add(cfg.PingInterval)
 	case !s.awaitPong && !now.Before(s.deadline):
 		s.control.ping, s.awaitPong = true, true
-		s.deadline = s.deadline.Add(s.graceLocked()) // counted from when the ping was due
+		s.deadline = s.deadline.Add(s.pongGraceLocked()) // counted from when the ping was due
 		if s.pause != nil {
 			s.pause.nextPing = now.Add(cfg.PingInterval)
 		}
@@ -100,45 +98,44 @@ func (s *Session) pingIfDueLocked(now time.Time) bool {
 	}
 	s.pingWaits = true
 	s.wakeLocked()
-	return !again && s.quietLocked()
+	return !again && s.receivedLittleLocked()
 }
 
-// quietLocked reports whether so little has been received since it was last asked
-// that no transfer is under way.
-func (s *Session) quietLocked() bool { return s.received.Swap(0) < minProgress }
+// receivedLittleLocked reports whether so little was received since the last call that no
+// transfer is under way.
+func (s *Session) receivedLittleLocked() bool { return s.received.Swap(0) < minProgress }
 
-// graceLocked returns how long the answer to a ping may take: longer behind what
-// the client has not been shown to have got, but not so long that the client
-// itself would have given up.
-func (s *Session) graceLocked() time.Duration {
+// pongGraceLocked returns how long the answer to a ping may take: longer if unconfirmed
+// bytes were written before it, but not longer than the client itself waits.
+func (s *Session) pongGraceLocked() time.Duration {
 	cfg := &s.srv.cfg
-	if s.behind < minProgress {
+	if s.unconfirmed < minProgress {
 		return cfg.PingTimeout
 	}
-	return cfg.PingTimeout + min(time.Duration(s.behind/slowest+1)*time.Second, cfg.PingInterval+cfg.PingTimeout)
+	return cfg.PingTimeout + min(time.Duration(s.unconfirmed/slowestLink+1)*time.Second, cfg.PingInterval+cfg.PingTimeout)
 }
 
-// sentLocked counts bytes that have been written, and starts the time to answer
-// if there was a ping among them.
-func (s *Session) sentLocked(bytes int64, ping bool) {
+// countWrittenLocked counts bytes that were written, and sets the deadline of the pong if
+// there was a ping among them.
+func (s *Session) countWrittenLocked(bytes int64, ping bool) {
 	s.stalled = 0
-	s.behind = uint32(min(int64(s.behind)+bytes, math.MaxUint32))
+	s.unconfirmed = uint32(min(int64(s.unconfirmed)+bytes, math.MaxUint32))
 	if !ping {
 		return
 	}
 	s.pingWaits = s.control.ping || s.control.pong
-	s.ahead = s.behind
+	s.beforePing = s.unconfirmed
 	if s.v3 || s.state != open || !s.awaitPong {
 		return
 	}
 	now := time.Now()
-	if bound := now.Add(s.graceLocked()); bound.After(s.deadline) {
+	if bound := now.Add(s.pongGraceLocked()); bound.After(s.deadline) {
 		s.deadline = bound
 		s.armLocked(now)
 	}
 }
 
-// scheduleHeartbeatLocked has the next beat come after d.
+// scheduleHeartbeatLocked sets the next heartbeat to be after d.
 func (s *Session) scheduleHeartbeatLocked(d time.Duration) {
 	now := time.Now()
 	s.deadline = now.Add(d)
@@ -160,10 +157,10 @@ func (s *Session) armLocked(now time.Time) {
 	s.heartbeatTimer.Reset(next.Sub(now))
 }
 
-// silentLocked returns how to end an open session that is read, if the time to
-// answer a ping is over. A client can't answer what has not been written, or while
-// it sends something large.
-func (s *Session) silentLocked(now time.Time) func() {
+// pongOverdueLocked returns how to end an open session that is read, if the pong is
+// overdue; else nil. A client can't answer a ping that has not been written, or
+// while it sends something large.
+func (s *Session) pongOverdueLocked(now time.Time) func() {
 	switch {
 	case s.state != open || !s.awaitPong || s.isPausedLocked() || now.Before(s.deadline):
 		return nil
@@ -181,10 +178,10 @@ func (s *Session) isStalledLocked() bool {
 	return time.Duration(s.stalled)*s.srv.cfg.PingTimeout > 2*s.srv.cfg.WriteTimeout
 }
 
-// lostInPauseLocked returns how to end an open session that is not read, if its
-// client has gone, or its receiver does not come back. Silence is not the client's
-// fault there.
-func (s *Session) lostInPauseLocked(now time.Time) func() {
+// pauseOverdueLocked returns how to end an open session that is paused, if its client
+// has disconnected or its receiver is stuck; else nil. A missing pong does not count,
+// because it may be unread.
+func (s *Session) pauseOverdueLocked(now time.Time) func() {
 	stuck := now.Sub(s.pause.since)
 	switch {
 	case stuck >= s.stuckAfter():
@@ -194,9 +191,9 @@ func (s *Session) lostInPauseLocked(now time.Time) func() {
 		}
 	case s.ws != nil && s.ws.peerGone():
 		return func() { s.Discard(TransportClose) }
-	case s.backlog != nil && s.backlog.closes:
-		return s.closeByClient // the packet that says so waits behind others
-	case s.ws == nil && s.pollWriting == nil && s.pingWaits && now.Sub(s.pause.pingSince) >= s.graceLocked():
+	case s.postQueue != nil && s.postQueue.closes:
+		return s.closeByClient // its CLOSE waits behind other packets
+	case s.ws == nil && s.pollWriting == nil && s.pingWaits && now.Sub(s.pause.pingSince) >= s.pongGraceLocked():
 		return func() { s.abort(PingTimeout) } // it does not poll
 	}
 	return nil
@@ -211,21 +208,21 @@ func (s *Session) pong() {
 	defer s.mu.Unlock()
 	if s.state == open && s.awaitPong {
 		s.awaitPong = false
-		s.behind -= s.ahead
-		s.ahead = 0
+		s.unconfirmed -= s.beforePing
+		s.beforePing = 0
 		now := time.Now()
 		s.deadline = now.Add(s.srv.cfg.PingInterval)
 		if s.pause != nil && s.pause.nextPing.Before(s.deadline) {
-			s.deadline = s.pause.nextPing // the pong is an old one, and the client counts from the last ping
+			s.deadline = s.pause.nextPing // an old pong: the client counts from the last ping
 		}
-		s.forgetPauseLocked()
+		s.clearPauseLocked()
 		s.armLocked(now)
 	}
 }
 
-// Pause tells the session that its receiver is about to block in the given
-// turn, if any. Until Resume, silence does not count as a missed heartbeat, but
-// pings still go out. To call it again says that there has been progress.
+// Pause says that the receiver is about to block, in the given turn if it is not nil.
+// Until Resume a missing pong does not end the session, but pings are sent. Another
+// call reports progress.
 func (s *Session) Pause(turn *Turn) {
 	if turn != nil {
 		turn.flushAll()
@@ -239,9 +236,9 @@ func (s *Session) Pause(turn *Turn) {
 	}
 	s.pause = &pause{since: now, nextPing: s.deadline, pingSince: now}
 	switch {
-	case s.v3: // the client's ping may be unread, and it waits for an answer
+	case s.v3: // the client's ping may be unread, and the client waits for a pong
 		s.pause.nextPing = now.Add(s.srv.cfg.PingTimeout / 2)
-	case s.awaitPong: // since PingTimeout or more before bound
+	case s.awaitPong: // the last ping was sent PingTimeout or more before the deadline
 		s.pause.nextPing = s.deadline.Add(s.srv.cfg.PingInterval - s.srv.cfg.PingTimeout)
 	}
 	if s.state == open {
@@ -249,30 +246,30 @@ func (s *Session) Pause(turn *Turn) {
 	}
 }
 
-// A pause is a time in which a session is not read, and what comes after it until
-// its client has been heard.
+// A pause is a time in which a session is not read, and the time after it until the
+// next pong.
 type pause struct {
 	since     time.Time // zero if it is over
-	nextPing  time.Time // pings go out though the last is not answered
-	pingSince time.Time // when one was queued that has not been sent yet
+	nextPing  time.Time // of the next ping, although the last is not answered
+	pingSince time.Time // when the ping was queued that has not been written
 }
 
 func (s *Session) isPausedLocked() bool { return s.pause != nil && !s.pause.since.IsZero() }
 
-// forgetPauseLocked says that the client has been heard.
-func (s *Session) forgetPauseLocked() {
+// clearPauseLocked ends what is left of a pause when the client has answered.
+func (s *Session) clearPauseLocked() {
 	if !s.isPausedLocked() {
 		s.pause = nil
 	}
 }
 
-// Resume ends a Pause. What the client sent meanwhile is still to be read, so
-// it gets the time of a heartbeat to be heard.
+// Resume ends a Pause. What the client sent meanwhile is unread, so the pong gets the
+// time of a heartbeat.
 func (s *Session) Resume() {
 	s.mu.Lock()
 	s.pause.since = time.Time{}
 	if s.state == open && s.awaitPong {
-		wait := s.graceLocked()
+		wait := s.pongGraceLocked()
 		if s.v3 {
 			wait += s.srv.cfg.PingInterval // the next heartbeat may not be due yet
 		}

@@ -18,8 +18,8 @@ import (
 type Message struct {
 	wire        []byte
 	compression Compression
-	control     bool                     // a frame of the engine's own
-	deflated    atomic.Pointer[deflated] // nil until somebody needs it
+	control     bool                     // a frame of the engine, not a message
+	deflated    atomic.Pointer[deflated] // nil until it is needed
 	v3          atomic.Pointer[Message]  // for clients of Engine.IO 3; likewise
 }
 
@@ -85,7 +85,7 @@ func (m *Message) Parts() iter.Seq2[[]byte, bool] {
 	}
 }
 
-// frame returns a control frame, or what polling takes for one.
+// frame returns a frame of the engine, which is not counted as a message.
 func frame(op byte, payload string) *Message {
 	return &Message{wire: append(appendFrameHeader(nil, op, len(payload)), payload...), control: true}
 }

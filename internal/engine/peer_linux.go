@@ -13,9 +13,8 @@ const (
 	tcpLastAck   = 9
 )
 
-// peerGone reports whether the peer has closed the connection, or has reset it,
-// though what it sent before has not been read. It can't be told of connections
-// other than TCP, or TLS over it.
+// peerGone reports whether the peer has closed or reset the connection, even if data
+// before that is unread. It is false for connections other than TCP and TLS.
 func (t *wsConn) peerGone() bool {
 	if t.tcp == nil {
 		return false

@@ -2,6 +2,6 @@
 
 package engine
 
-// peerGone can't tell on this system. A peer that is gone is noticed when a ping
-// can't be written.
+// peerGone is false on this system: a closed connection is found when a ping can't
+// be written.
 func (t *wsConn) peerGone() bool { return false }

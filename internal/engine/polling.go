@@ -17,16 +17,16 @@ import (
 type poll struct {
 	ready    chan struct{}
 	deadline requestDeadline // of its response
-	noop     bool            // it is to go home; guarded by the session's mu
+	noop     bool            // to be answered with NOOP; guarded by session.mu
 
-	batch    []*Message // what it has taken
-	messages uint32     // how many of these end with it
-	ping     bool       // there is a ping among them
+	batch    []*Message // what it writes
+	messages uint32     // how many of these are written to their end
+	ping     bool       // there is a ping in batch
 }
 
 // A response carries at most pollPackets packets, as python-engineio reads no
 // more by default, and pollBytes, so that a ping need not wait for long behind
-// it. A single packet may have any size.
+// it. One packet may have any size.
 const (
 	pollPackets = 16
 	pollBytes   = 256 << 10
@@ -40,8 +40,8 @@ func (p *poll) wake() {
 	}
 }
 
-// noopDelay is how long a poll waits for an upgrade to be finished before it
-// is sent home, so that a client can't spin.
+// noopDelay is how long a poll waits during an upgrade before it is answered with
+// NOOP, so that a client can't spin.
 const noopDelay = 100 * time.Millisecond
 
 // servePoll answers a GET with what is queued, or the first of it, as soon as
@@ -53,11 +53,11 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 		deadline: requestDeadline{session: s, rc: rc, write: true},
 	}
 	s.mu.Lock()
-	silent := s.silentLocked(time.Now()) // which the timer may not have noticed yet
+	end := s.pongOverdueLocked(time.Now()) // which the timer may not have noticed yet
 	switch {
-	case silent != nil:
+	case end != nil:
 		s.mu.Unlock()
-		silent()
+		end()
 		s.srv.refuse(w, r, http.StatusBadRequest, unknownSession, "")
 		return
 	case s.state == closed:
@@ -70,13 +70,13 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, script strin
 		return
 	case s.poll != nil:
 		s.mu.Unlock()
-		s.Close(TransportError) // the poll that waits is told
+		s.Close(TransportError) // the waiting poll gets CLOSE
 		s.srv.refuseBare(w, r, http.StatusBadRequest, "Second poll at a time")
 		return
 	}
 	s.poll = p
 	if s.pollWriting == nil {
-		s.behind, s.ahead = 0, 0 // a client asks when it has read what it got
+		s.unconfirmed, s.beforePing = 0, 0 // a client polls when it has read the last response
 	}
 	if s.sendableLocked() || s.state == closing {
 		s.wakeLocked()
@@ -147,11 +147,11 @@ type pollResult uint8
 const (
 	pollEmpty   pollResult = iota
 	pollRefused            // an upgrade has been completed while the poll waited
-	pollQueued             // it is the session's flusher until pollDone
+	pollQueued             // the write state is flushing until pollDone
 )
 
-// takeBatch takes what a poll is answered with: messages, or a packet of the
-// engine's own if there are none.
+// takeBatch takes the messages that a poll is answered with, or returns a packet of
+// the engine if there are none.
 func (s *Session) takeBatch(p *poll) (packet []byte, took pollResult) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,7 +172,7 @@ func (s *Session) takeBatch(p *poll) (packet []byte, took pollResult) {
 		if s.closedByClient {
 			last = noopPacket
 		}
-		s.finishLocked() // now, as the client may ask again as soon as it has read this
+		s.finishLocked() // now, because the client may poll again as soon as it has read this
 		return last, pollEmpty
 	}
 	s.pollWriting = p
@@ -186,7 +186,7 @@ func (s *Session) takeBatch(p *poll) (packet []byte, took pollResult) {
 func (s *Session) loadPollLocked(p *poll) {
 	p.ping = s.control.ping || s.control.pong
 	p.batch = s.control.appendTo(p.batch)
-	s.control = control{}
+	s.control = controlFrames{}
 	packets, size := len(p.batch), 0
 	n := 0
 	for n < len(s.queue) && packets < pollPackets && size < pollBytes {
@@ -210,8 +210,7 @@ func (s *Session) loadPollLocked(p *poll) {
 	s.shiftLocked(n)
 }
 
-// pollDone says that what a poll has taken is on its way, or lost with the
-// session.
+// pollDone counts what a poll has written, or has lost with the session.
 func (s *Session) pollDone(p *poll, size int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -223,7 +222,7 @@ func (s *Session) pollDone(p *poll, size int, err error) {
 	if s.pollWriting == p { // else the session is closing and another poll has taken messages
 		s.write, s.pollWriting = idle, nil
 	}
-	s.sentLocked(int64(size), p.ping)
+	s.countWrittenLocked(int64(size), p.ping)
 	if s.sendableLocked() || s.state == closing {
 		s.wakeLocked() // the next poll, or the WebSocket that has taken over
 	}

@@ -87,7 +87,7 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 		if isTimeout(err) {
 			status = http.StatusRequestTimeout
 		}
-		w.Header().Set("Connection", "close") // what is left of the body is not awaited
+		w.Header().Set("Connection", "close") // the rest of the body is not read
 		w.WriteHeader(status)
 		s.Close(TransportError)
 		return
@@ -102,14 +102,14 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request, script strin
 	if err == nil {
 		s.receiveBody(f, body)
 	}
-	finish() // first, as the next POST may come as soon as the client has read "ok"
+	finish() // first, because the next POST may come as soon as the client has read "ok"
 	d := requestDeadline{session: s, rc: rc, write: true}
 	d.extend(s.srv.cfg.WriteTimeout)
 	_ = s.respond(w, &d, textHTML, okPayload)
 }
 
-// refuseTooBig refuses a body. The session goes on, but what was in it is lost:
-// an operator wonders where it is.
+// refuseTooBig refuses a body. The session goes on, but the packets in it are lost, so
+// it is reported.
 func (s *Session) refuseTooBig(w http.ResponseWriter, r *http.Request) {
 	s.srv.refuseBare(w, r, http.StatusRequestEntityTooLarge, "Body exceeds MaxPayload")
 }
@@ -117,10 +117,10 @@ func (s *Session) refuseTooBig(w http.ResponseWriter, r *http.Request) {
 // identities are the values of Content-Encoding that mean none.
 var identities = []string{"", "identity"}
 
-// bodyTimeout is how long minProgress bytes of a body may take, or its end.
+// bodyTimeout is how long each minProgress bytes of a body may take.
 func (srv *Server) bodyTimeout() time.Duration { return srv.cfg.PingInterval + srv.cfg.PingTimeout }
 
-// A bodyReader reads the body of a POST. It renews the deadline as the body comes.
+// A bodyReader reads the body of a POST, and extends its deadline as bytes arrive.
 type bodyReader struct {
 	io.Reader
 	session  *Session
@@ -139,29 +139,29 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A backlog is what POSTs have brought while the receiver was full: MaxPayload
-// bytes at most, beyond which the next POST waits. A goroutine works through it.
-type backlog struct {
-	bodies  []body
+// A postQueue holds the bodies of POSTs that wait because the receiver is full, at
+// most MaxPayload bytes. Beyond that the next POST waits. One goroutine handles it.
+type postQueue struct {
+	bodies  []postBody
 	size    int64         // what the bodies hold
-	closes  bool          // the last packet closes the session
-	changed chan struct{} // closed at the next change; nil while nobody waits
+	closes  bool          // the last packet is CLOSE
+	changed chan struct{} // closed at the next change; nil while there is no waiter
 }
 
-type body struct {
+type postBody struct {
 	framing eio.Framing
 	data    []byte
-	size    int64 // of what data is a part of
+	size    int64 // of the whole body
 }
 
-func (b *backlog) addLocked(f eio.Framing, data []byte) {
-	b.bodies = append(b.bodies, body{f, data, int64(len(data))})
+func (b *postQueue) addLocked(f eio.Framing, data []byte) {
+	b.bodies = append(b.bodies, postBody{f, data, int64(len(data))})
 	b.size += int64(len(data))
 	b.closes = closesLast(f, data)
 }
 
 // closesLast reports whether the last packet of a payload closes the session, as
-// far as that can be told without decoding it.
+// far as is known without decoding it.
 func closesLast(f eio.Framing, payload []byte) bool {
 	if f == eio.Separated {
 		return bytes.HasSuffix(payload, separatedClose) || bytes.Equal(payload, closePacket)
@@ -172,7 +172,7 @@ func closesLast(f eio.Framing, payload []byte) bool {
 var separatedClose = append([]byte{eio.Separator}, closePacket...)
 
 // awaitLocked waits for a change, with the lock released.
-func (b *backlog) awaitLocked(mu *sync.Mutex) {
+func (b *postQueue) awaitLocked(mu *sync.Mutex) {
 	if b.changed == nil {
 		b.changed = make(chan struct{})
 	}
@@ -182,7 +182,7 @@ func (b *backlog) awaitLocked(mu *sync.Mutex) {
 	mu.Lock()
 }
 
-func (b *backlog) changedLocked() {
+func (b *postQueue) changedLocked() {
 	if b.changed != nil {
 		close(b.changed)
 		b.changed = nil
@@ -190,31 +190,31 @@ func (b *backlog) changedLocked() {
 }
 
 // awaitRoomLocked waits until the body of a POST, of so many bytes or -1, fits into
-// the backlog. It reports whether the session is still open.
+// the queue. It reports whether the session is still open.
 func (s *Session) awaitRoomLocked(size int64) bool {
 	limit := s.srv.cfg.MaxPayload
 	if size < 0 || size > limit {
 		size = limit
 	}
-	for s.backlog != nil && s.backlog.size+size > limit && s.state == open {
-		s.backlog.awaitLocked(&s.mu)
+	for s.postQueue != nil && s.postQueue.size+size > limit && s.state == open {
+		s.postQueue.awaitLocked(&s.mu)
 	}
 	return s.state == open
 }
 
-// awaitBacklog waits until all that POSTs have brought has been received.
-func (s *Session) awaitBacklog() {
+// awaitPostQueue waits until the queue of POSTs is empty.
+func (s *Session) awaitPostQueue() {
 	s.mu.Lock()
-	for s.backlog != nil && s.state != closed {
-		s.backlog.awaitLocked(&s.mu)
+	for s.postQueue != nil && s.state != closed {
+		s.postQueue.awaitLocked(&s.mu)
 	}
 	s.mu.Unlock()
 }
 
-// receiveBody receives the packets of a body, or puts into the backlog what the
-// receiver might not take at once.
+// receiveBody passes up the packets of a body, and queues what is left when the
+// receiver is full.
 func (s *Session) receiveBody(f eio.Framing, data []byte) {
-	if s.isBacklogged() && s.addToBacklog(f, bytes.Clone(data), false) {
+	if s.hasQueuedPosts() && s.enqueueBody(f, bytes.Clone(data), false) {
 		return
 	}
 	for !s.recv.Full() {
@@ -223,35 +223,34 @@ func (s *Session) receiveBody(f eio.Framing, data []byte) {
 			return
 		}
 	}
-	s.addToBacklog(f, bytes.Clone(data), true)
-	s.srv.Go(s.receiveBacklog)
+	s.enqueueBody(f, bytes.Clone(data), true)
+	s.srv.Go(s.receiveQueued)
 }
 
-func (s *Session) isBacklogged() bool {
+func (s *Session) hasQueuedPosts() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.backlog != nil
+	return s.postQueue != nil
 }
 
-// addToBacklog puts a body into a backlog that is being worked through, or into one
-// that is about to be.
-func (s *Session) addToBacklog(f eio.Framing, data []byte, start bool) bool {
+// enqueueBody queues a body. It fails if there is no queue, unless start makes one.
+func (s *Session) enqueueBody(f eio.Framing, data []byte, start bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if start {
-		s.backlog = new(backlog)
+		s.postQueue = new(postQueue)
 	}
-	if s.backlog == nil {
+	if s.postQueue == nil {
 		return false
 	}
-	s.backlog.addLocked(f, data)
+	s.postQueue.addLocked(f, data)
 	return true
 }
 
-// receiveBacklog works through the backlog.
-func (s *Session) receiveBacklog() {
+// receiveQueued passes up the queued bodies.
+func (s *Session) receiveQueued() {
 	s.mu.Lock()
-	b := s.backlog
+	b := s.postQueue
 	for ok := true; ok && len(b.bodies) > 0; {
 		next := b.bodies[0]
 		s.mu.Unlock()
@@ -265,7 +264,7 @@ func (s *Session) receiveBacklog() {
 		b.size -= next.size
 		b.changedLocked()
 	}
-	s.backlog = nil
+	s.postQueue = nil
 	b.changedLocked()
 	s.mu.Unlock()
 }

@@ -53,7 +53,7 @@ func (s *Session) Send(m *Message, volatile bool) error {
 	return nil
 }
 
-// writableLocked reports whether a message would leave at once.
+// writableLocked reports whether a message would be written at once.
 func (s *Session) writableLocked() bool {
 	return len(s.queue) == 0 && s.write == idle && (s.ws != nil || s.poll != nil)
 }
@@ -67,8 +67,8 @@ func (s *Session) enqueueLocked(m *Message) {
 	s.wakeLocked()
 }
 
-// wakeLocked sees to it that what is queued gets flushed, now or at the end of
-// the reader's turn.
+// wakeLocked starts a flush, unless a goroutine flushes already or will at the end
+// of the reader's turn.
 func (s *Session) wakeLocked() {
 	switch {
 	case s.write != idle || s.corked:
@@ -84,7 +84,7 @@ func (s *Session) wakeLocked() {
 
 // flush writes to the WebSocket until nothing is queued. The caller has taken the
 // session from the flush pool or has set the state to flushing. It never blocks:
-// when the network takes no more, a goroutine of the session goes on.
+// when the network takes no more, a goroutine of the session continues.
 func (s *Session) flush(f *writeBatch) {
 	for s.take(f) {
 		for f.fill(s.ws) {
@@ -103,12 +103,12 @@ func (s *Session) flush(f *writeBatch) {
 	}
 }
 
-// flushBlocking is flush with patience: each write may take WriteTimeout, and
-// has at most minProgress bytes.
+// flushBlocking continues a flush with blocking writes of at most minProgress bytes,
+// each within WriteTimeout.
 func (s *Session) flushBlocking(f *writeBatch) {
 	returned := false
 	defer func() {
-		if !returned { // the connection has ended the goroutine
+		if !returned { // runtime.Goexit in a connection of the application
 			s.Discard(TransportClose)
 			f.discardRest(s.ws)
 			s.take(f)
@@ -133,13 +133,13 @@ func (s *Session) flushBlocking(f *writeBatch) {
 	}
 }
 
-// take moves the first of the queue into f, which has written what it held, or
-// gives up flushing when there is nothing to send.
+// take counts what f has written and loads the next part of the queue into it. If
+// there is nothing to write, it makes the write state idle and reports false.
 func (s *Session) take(f *writeBatch) bool {
 	s.mu.Lock()
 	s.countTakenLocked(f.count-f.lost, f.lost)
 	s.queued -= min(f.size, s.queued) // less if the queue has been dropped
-	s.sentLocked(f.bytes, f.ping)
+	s.countWrittenLocked(f.bytes, f.ping)
 	f.size, f.bytes, f.count, f.lost, f.ping = 0, 0, 0, 0, false
 	if s.state != closed && s.sendableLocked() {
 		s.write = flushing
@@ -159,17 +159,15 @@ func (s *Session) take(f *writeBatch) bool {
 	return false
 }
 
-// control is what the engine sends of its own. Each kind is sent once however
-// often it was asked for, so a flood of pings costs nothing but its own answer,
-// and ahead of what is queued, so a client that has much to read is not taken for
-// silent.
-// The answer to a WebSocket ping is sent likewise.
-type control struct {
+// controlFrames are the heartbeats to write. They are written before the queue, so
+// that a long queue does not delay them. Each kind waits at most once, so a flood of
+// pings does not fill memory. The answer to a WebSocket ping is kept likewise.
+type controlFrames struct {
 	ping bool // our heartbeat
 	pong bool // the answer to a client's heartbeat, of Engine.IO 3
 }
 
-func (c control) appendTo(batch []*Message) []*Message {
+func (c controlFrames) appendTo(batch []*Message) []*Message {
 	if c.ping {
 		batch = append(batch, pingMessage)
 	}
@@ -181,12 +179,11 @@ func (c control) appendTo(batch []*Message) []*Message {
 
 // sendableLocked reports whether there is something to send.
 func (s *Session) sendableLocked() bool {
-	return len(s.queue) > 0 || s.pongFrame != nil || s.control != control{}
+	return len(s.queue) > 0 || s.pongFrame != nil || s.control != controlFrames{}
 }
 
-// loadLocked moves control frames and the first of the queue into f. It takes no
-// more than is written in a few writes, as it is done under the lock, and as the
-// next ping waits for it.
+// loadLocked moves control frames and the first messages of the queue into f. They
+// are few, because the lock is held and because the next ping waits for them.
 func (s *Session) loadLocked(f *writeBatch) {
 	f.batch, f.next, f.ping = f.batch[:0], 0, s.control.ping || s.control.pong
 	if s.pongFrame != nil {
@@ -194,7 +191,7 @@ func (s *Session) loadLocked(f *writeBatch) {
 		s.pongFrame = nil
 	}
 	f.batch = s.control.appendTo(f.batch)
-	s.control = control{}
+	s.control = controlFrames{}
 	n := 0
 	for _, m := range s.queue[:min(len(s.queue), maxBatch)] {
 		if f.bytes += int64(m.Len()); n > 0 && f.bytes > chunkSize {
@@ -226,18 +223,18 @@ func (s *Session) shiftLocked(n int) {
 }
 
 const (
-	maxBatch    = 512      // messages that a flusher takes at a time, unless there is one of chunkSize bytes before
+	maxBatch    = 512      // messages in a write batch, unless chunkSize bytes are reached before
 	chunkSize   = 64 << 10 // small messages are copied together up to this size
 	largeFrame  = 8 << 10  // larger ones are written as they are
-	minProgress = 16 << 10 // bytes that must move in each WriteTimeout, PingTimeout, or what else bounds a transfer
+	minProgress = 16 << 10 // bytes that must move within WriteTimeout, PingTimeout or bodyTimeout
 )
 
 // A writeBatch holds what one session is writing.
 type writeBatch struct {
 	batch []*Message
 	next  int    // the first of batch that is not in chunk
-	size  int64  // what batch holds
-	bytes int64  // what it is on the wire
+	size  int64  // bytes of memory that batch holds
+	bytes int64  // bytes of batch on the wire
 	count uint32 // messages in batch, without control frames
 	lost  uint32 // those of them that could not be written
 	ping  bool   // there is a ping in batch
@@ -276,15 +273,15 @@ func (f *writeBatch) fill(t *wsConn) bool {
 	return true
 }
 
-// detach moves what is left into a flusher of its own.
+// detach moves what is left into another batch.
 func (f *writeBatch) detach() *writeBatch {
 	rest := writeBatches.Get().(*writeBatch)
 	*f, *rest = *rest, *f
 	return rest
 }
 
-// discardRest drops what is left after a failed write to t: what has not been written
-// to its end.
+// discardRest drops the messages that were not written to their end, after a failed
+// write to t.
 func (f *writeBatch) discardRest(t *wsConn) {
 	first := f.next
 	for rest := len(f.chunk); rest > 0; {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// A Request is what remains of the request that opened a session.
+// A Request is what a session keeps of the request that opened it.
 type Request struct {
 	Header     http.Header // without what only the WebSocket handshake needs
 	Host       string

@@ -20,38 +20,38 @@ type Session struct {
 	request  packedRequest
 	v3       bool          // the client speaks Engine.IO 3
 	base64   bool          // and takes no binary by polling
-	received atomic.Uint32 // bytes read since the last beat, whatever they are
+	received atomic.Uint32 // bytes read since the last heartbeat
 
 	mu             sync.Mutex // guards the following
 	state          state
-	probed         bool // the candidate works: polls are not to wait any more
+	probed         bool // the probe succeeded: polls no longer wait
 	write          writeState
-	corked         bool     // the reader flushes at the end of its turn
-	closedByClient bool     // the client has closed a polling session
-	awaitPong      bool     // the client must be heard before the next beat
-	pingWaits      bool     // a ping has not been written yet
-	control        control  // what goes ahead of the queue
-	stalled        uint16   // PingTimeouts in which a ping could not be written behind a write that did not move
-	timelyTurns    uint8    // turns that ended in time, one after another; at most proven
-	watchedCount   uint32   // what turn had counted when the watchdog looked
-	behind         uint32   // bytes written that the client has not been shown to have got; at most MaxUint32
-	ahead          uint32   // those of them that went ahead of the last ping
-	reason         Reason   // why it is not open any more
-	ws             *wsConn  // nil while the transport is polling
-	candidate      *wsConn  // the WebSocket an upgrade is being tried with
-	poll           *poll    // the GET that waits
-	pollWriting    *poll    // the GET that is being answered
-	post           *post    // the POST that is being read
-	backlog        *backlog // what POSTs have brought and nobody has received yet; nil if there is nothing
+	corked         bool          // the reader flushes at the end of its turn
+	closedByClient bool          // the client has closed a polling session
+	awaitPong      bool          // the client must answer before the next heartbeat
+	pingWaits      bool          // a ping has not been written yet
+	control        controlFrames // control packets, written before the queue
+	stalled        uint16        // PingTimeouts in which a ping could not be written behind a write that did not move
+	timelyTurns    uint8         // consecutive turns that ended in time, at most provenTurns
+	watchedCount   uint32        // turn.count when checkHandoff last ran
+	unconfirmed    uint32        // bytes written that no pong has confirmed; at most MaxUint32
+	beforePing     uint32        // those of them that were written before the last ping
+	reason         Reason        // why it ended
+	ws             *wsConn       // nil while the transport is polling
+	candidate      *wsConn       // the WebSocket an upgrade is being tried with
+	poll           *poll         // the GET that waits
+	pollWriting    *poll         // the GET whose response is being written
+	post           *post         // the POST that is being read
+	postQueue      *postQueue    // packets of POSTs that wait for the receiver; nil if there are none
 	queue          []*Message
-	queued         int64    // what queue and the flusher's batch hold, in bytes
-	pongFrame      *Message // the answer to the last WebSocket ping, which goes ahead of the queue
-	tally
+	queued         int64    // bytes of memory that queue and the write batch hold
+	pongFrame      *Message // answers the last WebSocket ping; written before the queue
+	sessionCounts
 	turn           *Turn       // the reader's, while corked
-	handoffTimer   *time.Timer // looks after turn; nil until the first
-	heartbeatTimer *time.Timer // the next beat
-	deadline       time.Time   // when it is due: a ping, the end of waiting for its answer, or of closing
-	pause          *pause      // not nil while the receiver does not let us read, and until the next pong
+	handoffTimer   *time.Timer // checks turn; nil until the first turn
+	heartbeatTimer *time.Timer // the next heartbeat
+	deadline       time.Time   // of the timer: the next ping, the wait for its pong, or closing
+	pause          *pause      // not nil while the receiver blocks the reading, and until the next pong
 }
 
 func newSession(srv *Server, r *http.Request) *Session {
@@ -83,7 +83,7 @@ func (s *Session) start(ws *wsConn) bool {
 		s.reportLostLocked()
 	}
 	s.mu.Unlock()
-	if ended { // nobody has told it
+	if ended { // before recv was set, so end did not call Closed
 		recv.Closed(s.reason)
 	}
 	return true
@@ -103,7 +103,7 @@ func (s *Session) openPacket(transport Transport) []byte {
 	return eio.AppendOpen(nil, h)
 }
 
-// ID returns the session id, a secret: whoever knows it is taken for the client.
+// ID returns the session id, a secret: it authenticates the client.
 func (s *Session) ID() string { return s.id }
 
 // Protocol returns the version of Engine.IO that the client speaks, 3 or 4.
@@ -124,7 +124,7 @@ func (s *Session) Context() context.Context { return context.WithoutCancel(s.req
 // RemoteAddr returns the address that the session was opened from.
 func (s *Session) RemoteAddr() string { return s.request.remoteAddr() }
 
-// Receiver returns what Open has returned, nil before.
+// Receiver returns what Open returned, nil before.
 func (s *Session) Receiver() Receiver {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,24 +6,23 @@ import (
 )
 
 // A Turn is the right to read a WebSocket. It belongs to one goroutine, which
-// may run application code during its turn. When that code doesn't return
-// within [patience], or [longPatience], the turn is over: another goroutine reads
-// on, and the first one may only finish what it has begun.
+// may run application code during its turn. When that code does not
+// return within [handoffDelay], or [longHandoffDelay], the turn is over: another
+// goroutine reads on, and the first one may only finish what it has begun.
 //
-// While application code runs, the session is corked: what it sends is flushed
-// at once when there is nothing more to read, or when the turn is over. The
-// others are flushed after that, by the reader too. Where the connection can be
-// read without waiting, whatever comes meanwhile is handled in between: what that
-// sends joins what still waits.
+// While application code runs, the session is corked: what it sends is flushed when
+// there is nothing more to read, or when the turn is over. Then the reader helps to
+// flush the other sessions that the code has sent to. If the connection can be read
+// without blocking, the reader handles what has arrived in between.
 type Turn struct {
 	ws              *wsConn
 	state           atomic.Uint32
-	count           atomic.Uint32 // of calls to Begin, so that the watchdog sees progress
-	corked          bool          // only used by the goroutine whose turn it is, like what follows
-	unflushed       int           // messages since everybody had what they sent
-	ticketAtBegin   uint64        // what the flushers had counted when the cork went in
-	overrunsAtBegin uint64        // the same
-	flushTicket     uint64        // the reader helps the flushers until they are there; 0 if it need not
+	count           atomic.Uint32 // of calls to Begin, by which checkHandoff sees progress
+	corked          bool          // used by the reader only, like what follows
+	unflushed       int           // messages handled since the last flush
+	ticketAtBegin   uint64        // the value of flushPool.enqueued when the turn was corked
+	overrunsAtBegin uint64        // likewise
+	flushTicket     uint64        // the reader flushes the sessions queued before it; 0 for none
 }
 
 // The states of a turn.
@@ -37,21 +36,20 @@ const (
 	// handoffDelay is how long application code may run before another goroutine
 	// takes over the reading; at most twice as long in fact.
 	handoffDelay = time.Millisecond
-	// longHandoffDelay is the same where the last [proven] turns of a session have ended
-	// in time: an idle processor still wakes up when a timer would have fired that
-	// was stopped, which is a good part of what a message costs that comes alone.
-	// The price is that the first handler that blocks then holds up its client, and
-	// what it has sent to it, for longer.
+	// longHandoffDelay is the same if the last provenTurns turns of a session have ended
+	// in time. An idle processor wakes up at the time of a timer even if that was
+	// stopped, which is a large part of the cost of a single message. In return the
+	// first handler that blocks delays its client for longer.
 	longHandoffDelay = 8 * time.Millisecond
 	provenTurns      = 64
 	// maxCorked is how many messages are handled before what they sent is
 	// flushed, even if there is more to read.
 	maxCorked = 64
-	// maxCorkedBytes is how much of it may wait for one client before the next
-	// message is handled.
+	// maxCorkedBytes is how many bytes may wait for one client before the next message
+	// is handled.
 	maxCorkedBytes = 64 << 10
-	// maxFlushesBeforeRead is how many sessions of others are flushed before the reader looks
-	// again whether there is something to read.
+	// maxFlushesBeforeRead is how many other sessions the reader flushes before it
+	// checks whether there is something to read.
 	maxFlushesBeforeRead = 64
 )
 
@@ -70,8 +68,8 @@ func (t *Turn) Begin() {
 // caller may still read; if not, it must finish its work and return.
 func (t *Turn) End() bool { return t.state.CompareAndSwap(running, reading) }
 
-// flushOthers sends what has been queued during the turn: to the own client, then
-// to some of the others. It reports whether all of them have been seen to.
+// flushOthers flushes the own session, then some of the others that were queued
+// during the turn. It reports whether all of them have been taken.
 func (t *Turn) flushOthers() bool {
 	w := &t.ws.session.srv.flushPool
 	if t.corked {
@@ -88,20 +86,19 @@ func (t *Turn) flushOthers() bool {
 	return true
 }
 
-// flushAll is flushSome until there is nothing left to send.
+// flushAll flushes until nothing of the turn is left.
 func (t *Turn) flushAll() {
 	for !t.flushOthers() {
 	}
 }
 
-// mustFlush reports whether so much waits to be sent that it goes out before more is
-// read.
+// mustFlush reports whether the reader must flush before it reads on.
 func (t *Turn) mustFlush() bool {
 	return t.unflushed >= maxCorked || t.corked && t.overrun()
 }
 
-// overrun reports whether the queue of anybody has become too long since the cork
-// went in.
+// overrun reports whether the queue of any session has overrun since the turn was
+// corked.
 func (t *Turn) overrun() bool {
 	return t.overrunsAtBegin != t.ws.session.srv.flushPool.overruns.Load()
 }
@@ -117,11 +114,11 @@ func (s *Session) cork(t *Turn) {
 	if s.handoffTimer == nil {
 		s.handoffTimer = time.AfterFunc(handoffDelay, s.checkHandoff)
 	} else {
-		s.handoffTimer.Reset(s.patienceLocked())
+		s.handoffTimer.Reset(s.handoffDelayLocked())
 	}
 }
 
-func (s *Session) patienceLocked() time.Duration {
+func (s *Session) handoffDelayLocked() time.Duration {
 	if s.timelyTurns == provenTurns {
 		return longHandoffDelay
 	}
@@ -131,7 +128,7 @@ func (s *Session) patienceLocked() time.Duration {
 func (s *Session) uncork() {
 	s.mu.Lock()
 	s.corked, s.turn = false, nil
-	if s.handoffTimer != nil { // else it was closed before
+	if s.handoffTimer != nil { // nil if the session was closed before
 		s.handoffTimer.Stop()
 	}
 	s.timelyTurns = min(s.timelyTurns+1, provenTurns)
@@ -146,8 +143,8 @@ func (s *Session) uncork() {
 	f.release()
 }
 
-// checkHandoff ends the turn of a reader whose application code has not come back
-// since the last time it looked.
+// checkHandoff ends the turn of a reader whose application code has not returned
+// since the last check.
 func (s *Session) checkHandoff() {
 	s.mu.Lock()
 	t := s.turn
@@ -157,7 +154,7 @@ func (s *Session) checkHandoff() {
 	}
 	if n := t.count.Load(); n != s.watchedCount || t.state.Load() != running {
 		s.watchedCount = n
-		s.handoffTimer.Reset(s.patienceLocked())
+		s.handoffTimer.Reset(s.handoffDelayLocked())
 		s.mu.Unlock()
 		return
 	}
@@ -168,7 +165,7 @@ func (s *Session) checkHandoff() {
 
 // Yield lets another goroutine take over the reading if application code is
 // running in the reader's turn. Code that is about to wait for the client
-// calls it, so that nobody has to find out.
+// calls it, so that the reading does not pause for handoffDelay.
 func (s *Session) Yield() {
 	s.mu.Lock()
 	t := s.turn
@@ -179,7 +176,7 @@ func (s *Session) Yield() {
 }
 
 func (s *Session) handOff(t *Turn) {
-	s.srv.tasks.add() // until the new reader is
+	s.srv.tasks.add() // until the new reader is counted
 	defer s.srv.tasks.done()
 	if !t.state.CompareAndSwap(running, over) {
 		return

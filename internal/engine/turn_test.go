@@ -296,7 +296,7 @@ func TestCork(t *testing.T) {
 	})
 }
 
-// Who helps the flushers helps those before him, but nobody who came later.
+// A reader that helps flushes the sessions queued before its ticket, and no later ones.
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	var l engine.Line
@@ -319,7 +319,7 @@ func TestHelp(t *testing.T) {
 	help(230, true, 100)
 }
 
-// A queue that is too long ends turns where nobody writes it yet, and only there.
+// A queue that overruns ends turns if it is not being flushed, and only then.
 func TestSwollen(t *testing.T) {
 	t.Parallel()
 	const n = 100
@@ -337,7 +337,7 @@ func TestSwollen(t *testing.T) {
 		ws := h.ws()
 		ws.mem().In().SetCapacity(0)
 		ws.app.send(large)
-		synctest.Wait() // somebody writes it now, as far as that goes
+		synctest.Wait() // a blocking flush writes it
 		other = ws.app
 		sender := h.ws()
 		for range n {
@@ -345,11 +345,47 @@ func TestSwollen(t *testing.T) {
 			sender.send("4other")
 			synctest.Wait()
 		}
-		if got := h.Swollen(); got != 0 {
+		if got := h.Overruns(); got != 0 {
 			h.Errorf("%d turns were ended", got)
 		}
 		ws.mem().In().SetCapacity(1 << 20)
 		ws.want("4" + large)
+	})
+	// What others send does not wait for a client that pings with a full queue: its pings
+	// queue no flush, end no turn, and no time passes.
+	specify(t, "while its client pings", s, func(h *harness) {
+		ws := h.ws()
+		ws.mem().In().SetCapacity(0)
+		for range 12 {
+			ws.app.send(large)
+		}
+		synctest.Wait() // a blocking flush writes it
+		flushes, overruns := h.Enqueued(), h.Overruns()
+		for range n {
+			ws.write(rawFrame(final|pings, "a"))
+			synctest.Wait()
+		}
+		if h.Enqueued() != flushes || h.Overruns() != overruns {
+			h.Errorf("pings queued %d flushes and ended %d turns", h.Enqueued()-flushes, h.Overruns()-overruns)
+		}
+		var receivers []*socket
+		for range 20 {
+			receivers = append(receivers, h.ws())
+		}
+		start := time.Now()
+		for range n {
+			ws.write(rawFrame(final|pings, "a"))
+			for _, r := range receivers {
+				r.app.send("all")
+			}
+			for _, r := range receivers {
+				r.want("4all")
+			}
+		}
+		if d := time.Since(start); d != 0 || h.Overruns() != overruns {
+			h.Errorf("the others waited for %v, and %d turns ended", d, h.Overruns()-overruns)
+		}
+		ws.app.wantOpen()
 	})
 	specify(t, "in the turn that fills it", setup{config: s.config, receive: func(a *app, turn *engine.Turn, _ string, _ bool) {
 		turn.Begin()
@@ -359,7 +395,7 @@ func TestSwollen(t *testing.T) {
 		ws := h.ws()
 		ws.write(strings.Repeat(rawFrame(final|text, "4a"), 3))
 		ws.want("4"+large, "4"+large, "4"+large)
-		if h.Swollen() == 0 {
+		if h.Overruns() == 0 {
 			h.Error("no turn was ended")
 		}
 	})

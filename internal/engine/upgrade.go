@@ -18,13 +18,13 @@ func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
-	welcome := s.state == open && s.ws == nil && s.candidate == nil && !s.srv.cfg.DisableUpgrade
-	if welcome {
+	accepted := s.state == open && s.ws == nil && s.candidate == nil && !s.srv.cfg.DisableUpgrade
+	if accepted {
 		s.candidate = t
 	}
 	s.mu.Unlock()
-	if !welcome {
-		// The session goes on as it is; only the newcomer is closed.
+	if !accepted {
+		// The session does not change. Only the new WebSocket is closed.
 		_ = t.writeNow(closeMessage)
 		t.close()
 		return
@@ -43,9 +43,9 @@ func (t *wsConn) probe() {
 		s.probeSucceeded(t)
 		if t.expect(eio.Upgrade, anything) && s.moveTo(t) {
 			_ = t.conn.SetReadDeadline(time.Time{})
-			s.awaitBacklog() // what comes by the WebSocket is later
-			if tell := s.srv.cfg.Upgraded; tell != nil {
-				tell(s.recv, time.Since(began))
+			s.awaitPostQueue() // the messages of the WebSocket come after those of POSTs
+			if upgraded := s.srv.cfg.Upgraded; upgraded != nil {
+				upgraded(s.recv, time.Since(began))
 			}
 			t.read()
 			return
@@ -55,12 +55,12 @@ func (t *wsConn) probe() {
 	if s.candidate == t {
 		s.candidate, s.probed = nil, false
 	}
-	goodbye := t.closeFrame
+	last := t.closeFrame
 	s.mu.Unlock()
-	if goodbye == nil {
-		goodbye = closeMessage
+	if last == nil {
+		last = closeMessage
 	}
-	_ = t.writeNow(goodbye)
+	_ = t.writeNow(last)
 	t.close()
 }
 
@@ -89,8 +89,8 @@ func (t *wsConn) writeNow(m *Message) error {
 	return err
 }
 
-// probeSucceeded sends the waiting poll home, as its client waits for that before it
-// moves. Polls that come nevertheless get what there is, until it has moved.
+// probeSucceeded answers the waiting poll with NOOP, because its client waits for that
+// before it moves. Later polls still get messages until the session has moved.
 func (s *Session) probeSucceeded(t *wsConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,7 +100,7 @@ func (s *Session) probeSucceeded(t *wsConn) {
 	}
 }
 
-// releasePollLocked sends the waiting poll home.
+// releasePollLocked answers the waiting poll with NOOP.
 func (s *Session) releasePollLocked() {
 	if s.poll != nil {
 		s.poll.noop = true
@@ -108,7 +108,7 @@ func (s *Session) releasePollLocked() {
 	}
 }
 
-// moveTo makes t the session's transport. A POST that is being read comes first.
+// moveTo makes t the session's transport, after the POST that is being read.
 func (s *Session) moveTo(t *wsConn) bool {
 	s.mu.Lock()
 	for s.post != nil && s.candidate == t {

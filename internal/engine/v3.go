@@ -7,9 +7,9 @@ import (
 	"github.com/socketio-go/socketio/internal/eio"
 )
 
-// What clients of Engine.IO 3 do otherwise: they begin the heartbeats, they
-// mark binary messages with their type, and their polling payloads have lengths
-// in place of separators, may be binary, and may be scripts.
+// Clients of Engine.IO 3 differ: they begin the heartbeats, they mark binary messages
+// with their type, and their polling payloads have lengths instead of separators, may
+// be binary, and may be scripts.
 
 // takesNoBinary reports whether the client wants base64 where it could have
 // binary data.
@@ -29,13 +29,13 @@ func (s *Session) decode(b []byte, binary bool) (eio.Packet, error) {
 	}
 }
 
-// ping answers a client's heartbeat. One answer is enough for all heartbeats
-// that have come meanwhile, so a flood of them does not fill the queue.
+// ping answers a client's heartbeat. One pong answers all pings that have arrived
+// meanwhile, so a flood of them does not fill the queue.
 func (s *Session) ping() {
 	s.mu.Lock()
-	quiet := s.quietLocked()
+	quiet := s.receivedLittleLocked()
 	if s.state == open {
-		s.forgetPauseLocked()
+		s.clearPauseLocked()
 		s.scheduleHeartbeatLocked(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout)
 		s.control.pong = true
 		s.wakeLocked()

@@ -18,24 +18,24 @@ import (
 )
 
 // A wsConn is a WebSocket transport. gorilla does the handshake, the reading
-// and the control protocol; frames are written below it, by the session's
-// flusher. To gorilla it is the network connection: its reads say when there
+// and the control protocol; frames are written below it, by the goroutine that
+// flushes the session. To gorilla it is the network connection: its reads say when there
 // is nothing to read, and its writes go through the session's queue.
 type wsConn struct {
 	net.Conn // what gorilla may do to it directly: addresses and read deadlines
 
-	session    *Session
-	conn       net.Conn      // the same, for writing to it and closing it
-	tcp        *net.TCPConn  // below conn; nil if there is none
-	raw        *rawconn.Conn // nil where conn can't be used without waiting
-	ws         *websocket.Conn
-	turn       *Turn // the reader's; only used by the reader
-	upgraded   bool  // the handshake is done: writes are frames
-	deflates   bool  // permessage-deflate has been negotiated
-	limited    bool  // with a limit of the server's window
-	base64     bool  // a client of Engine.IO 3 that takes no binary here
-	closing    sync.Once
-	closeFrame *Message // the close frame to end with; nil means one without a status; guarded by session.mu
+	session      *Session
+	conn         net.Conn      // the same, for writing to it and closing it
+	tcp          *net.TCPConn  // below conn; nil if there is none
+	raw          *rawconn.Conn // nil if conn can't be used without blocking
+	ws           *websocket.Conn
+	turn         *Turn // the reader's; only used by the reader
+	upgraded     bool  // the handshake is done: writes are frames
+	deflates     bool  // permessage-deflate has been negotiated
+	limitsWindow bool  // the client limits the compression window of the server
+	base64       bool  // a client of Engine.IO 3 that takes no binary here
+	closing      sync.Once
+	closeFrame   *Message // the close frame to end with; nil means one without a status; guarded by session.mu
 }
 
 const (
@@ -51,7 +51,7 @@ var upgrader = websocket.Upgrader{
 	CheckOrigin:     func(*http.Request) bool { return true }, // done in admission
 }
 
-// upgrade performs the WebSocket handshake. If it fails it has answered.
+// upgrade performs the WebSocket handshake. If it fails, the request is answered.
 func (s *Session) upgrade(w http.ResponseWriter, r *http.Request) (*wsConn, error) {
 	t := &wsConn{session: s, base64: takesNoBinary(r)}
 	returned := false
@@ -65,10 +65,10 @@ func (s *Session) upgrade(w http.ResponseWriter, r *http.Request) (*wsConn, erro
 		s.srv.refuse(w, r, http.StatusBadRequest, badRequest, reason.Error())
 	}
 	if offered := websocket.Subprotocols(r); len(offered) > 0 {
-		u.Subprotocols = offered[:1] // a client that offers some wants one, as Node answers
+		u.Subprotocols = offered[:1] // as the Node server does
 	}
 	if s.srv.cfg.Compression > 0 {
-		u.EnableCompression, t.limited = acceptsDeflate(r)
+		u.EnableCompression, t.limitsWindow = acceptsDeflate(r)
 	}
 	ws, err := u.Upgrade(&hijacker{w, t, &u}, r, w.Header().Clone())
 	returned = true
@@ -103,7 +103,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn = guardConn(h.t.session, conn)
 	h.t.Conn, h.t.conn, h.t.tcp = conn, conn, tcpBelow(conn)
 	if brw.Reader.Buffered() > 0 {
-		// A client that didn't await the handshake: its first bytes are there.
+		// The client did not wait for the handshake and has sent data.
 		return h.t, brw, nil
 	}
 	if h.t.raw = rawconn.New(conn, h.t.beforeWait); h.t.raw != nil {
@@ -141,8 +141,8 @@ func (t *wsConn) readFrom(p []byte) (int, error) {
 	return t.conn.Read(p)
 }
 
-// beforeWait is called when there may be nothing to read. It reports whether
-// there is nothing to do either.
+// beforeWait is called before a read blocks. It reports whether the reader may wait,
+// as it has nothing more to flush.
 func (t *wsConn) beforeWait() bool { return t.turn == nil || t.turn.flushOthers() }
 
 // Write takes what gorilla writes: the handshake, then whole control frames.
@@ -150,7 +150,7 @@ func (t *wsConn) Write(p []byte) (int, error) {
 	if !t.upgraded {
 		t.deflates = bytes.Contains(p, []byte("\r\nSec-WebSocket-Extensions: permessage-deflate"))
 		head := p
-		if t.limited {
+		if t.limitsWindow {
 			head = bytes.Replace(head, []byte(deflateAnswer), []byte(deflateAnswer+windowAnswer), 1)
 		}
 		if _, err := t.writeBlocking(head); err != nil {
@@ -177,16 +177,16 @@ func (t *wsConn) close() {
 	})
 }
 
-// closeWrite says that nothing comes behind the close frame, so that the peer
-// need not wait for the connection to be closed.
+// closeWrite ends the sending direction after the close frame, so that the peer need
+// not wait until the connection is closed.
 func (t *wsConn) closeWrite() {
 	if c, ok := t.conn.(interface{ CloseWrite() error }); ok {
 		_ = c.CloseWrite()
 	}
 }
 
-// writeBlocking writes p within WriteTimeout. The deadline does not stay, as
-// tryWrite fails once it has passed.
+// writeBlocking writes p within WriteTimeout. It removes the deadline,
+// because tryWrite fails once it has passed.
 func (t *wsConn) writeBlocking(p []byte) (int, error) {
 	_ = t.conn.SetWriteDeadline(time.Now().Add(t.session.srv.cfg.WriteTimeout))
 	n, err := t.conn.Write(p)
@@ -212,7 +212,7 @@ func (t *wsConn) control(m *Message) {
 	switch {
 	case m.wire[0] == finalFrame|opClose:
 		t.closeFrame = m
-	case s.state == open && s.ws == t: // a candidate owes nobody a pong
+	case s.state == open && s.ws == t: // the candidate is not the transport: its pings are not answered
 		s.pongFrame = m
 		s.wakeLocked()
 	}
@@ -232,8 +232,7 @@ func (t *wsConn) peerCloses(code int, _ string) error {
 	return nil
 }
 
-// read is the goroutine of a reader: it reads until the connection ends or
-// somebody else reads on.
+// read is the goroutine of a reader: it reads until the connection ends or a handoff.
 func (t *wsConn) read() {
 	turn := &Turn{ws: t}
 	t.turn = turn
@@ -279,7 +278,7 @@ func (t *wsConn) readPacket() (buf *[]byte, p eio.Packet, err error) {
 // errTooBig says that there was more than the limit.
 var errTooBig = errors.New("engine.io: message exceeds MaxPayload")
 
-// ended ends the session when its WebSocket can't be read any more.
+// ended ends the session after a read error of its WebSocket.
 func (t *wsConn) ended(err error) {
 	s := t.session
 	var closeErr *websocket.CloseError
@@ -302,7 +301,7 @@ func (t *wsConn) ended(err error) {
 		s.Close(TransportError)
 	case errors.Is(err, eio.ErrEmpty), errors.Is(err, eio.ErrType), errors.Is(err, eio.ErrBase64):
 		s.violated(err)
-	default: // what gorilla makes of a broken frame
+	default: // a malformed frame
 		s.Close(TransportError)
 	}
 	t.drain()

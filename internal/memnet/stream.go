@@ -72,7 +72,7 @@ func (s *Stream) Waiting() int {
 }
 
 // Idle reports whether nothing moves: every byte has been read, and the reader waits
-// for more or has gone. A frozen stream is idle.
+// for more or has closed. A frozen stream is idle.
 func (s *Stream) Idle() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

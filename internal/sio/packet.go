@@ -1,6 +1,6 @@
 // Package sio encodes and decodes the packets of Socket.IO protocol 5, sections
 // "Exchange protocol" and "Packet encoding" of its text. It is pure: bytes in,
-// values out. Arguments are checked and told apart but stay raw JSON, and
+// values out. Arguments are checked and separated but stay raw JSON, and
 // nothing is ever allocated by a number that came from the wire.
 package sio
 

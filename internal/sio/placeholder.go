@@ -23,7 +23,7 @@ type Mark struct {
 	Num      int // of the attachment
 }
 
-// Between the parts of this library a placeholder is told from data that looks
+// Between the parts of this library a placeholder is distinguished from data that looks
 // like one by the key "_placeholder": with an escape in it, as PlainKey has it,
 // the object is data. On the wire there is no such difference. The functions
 // below read what is already within the library; see also [Limits.Literal].

@@ -6,7 +6,7 @@ import (
 )
 
 // at returns b[i], and past the end a NUL, which is valid nowhere but in the
-// middle of strings, where nobody asks for it.
+// middle of strings, where no caller needs it.
 func at(b []byte, i int) byte {
 	if i < len(b) {
 		return b[i]
