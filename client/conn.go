@@ -138,7 +138,7 @@ func (k *conn) fail(err error) {
 // handle handles a complete packet of so many bytes.
 func (k *conn) handle(turn *eioclient.Turn, p *sio.Packet, bin [][]byte, size int64) {
 	if hook := k.c.opts.Hooks.PacketIn; hook != nil {
-		k.observeIn(hook, p, bin)
+		k.c.observe(hook, p, bin)
 	}
 	switch p.Type {
 	case sio.Connect:
@@ -383,7 +383,8 @@ var packetTypes = [...]string{
 	sio.BinaryAck:    "ack",
 }
 
-func (k *conn) observeIn(hook func(Packet), p *sio.Packet, bin [][]byte) {
+// observe calls a hook.
+func (c *Client) observe(hook func(Packet), p *sio.Packet, bin [][]byte) {
 	packet := Packet{Namespace: string(p.Namespace), Type: packetTypes[p.Type], Event: string(p.Name), ID: p.ID}
 	switch p.Type {
 	case sio.Connect, sio.ConnectError:
@@ -391,7 +392,7 @@ func (k *conn) observeIn(hook func(Packet), p *sio.Packet, bin [][]byte) {
 	default:
 		packet.Args = socketio.ArgsFromWire(arguments.Clone(p.Args), bin)
 	}
-	k.c.guard(nil, "", func() { hook(packet) })
+	c.guard(nil, "", func() { hook(packet) })
 }
 
 // receiveEncoded handles a message of a codec.

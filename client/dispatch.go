@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/socketio-go/socketio"
@@ -149,6 +150,9 @@ type call struct {
 	ack   *answer
 }
 
+// calls holds calls for reuse: handlers get none.
+var calls = sync.Pool{New: func() any { return new(call) }}
+
 // args returns arguments that outlive the call.
 func (c *call) args(from int) socketio.Args {
 	if from >= len(c.raw) {
@@ -223,7 +227,7 @@ func (s *Socket) holdLocked(t task) error {
 // keepCall is a task whose call outlives the reader's buffer.
 func keepCall(l *life, p *sio.Packet, bin [][]byte, offset string) task {
 	raw := arguments.Clone(p.Args)
-	t := task{call: &call{s: l.s, life: l, event: string(p.Name), raw: raw, bin: bin, keeps: true, id: p.ID}, offset: offset}
+	t := task{call: &call{s: l.s, life: l, event: l.s.handlers.nameOf(p.Name), raw: raw, bin: bin, keeps: true, id: p.ID}, offset: offset}
 	t.size = int64(len(p.Name)) + arguments.Size(raw, bin)
 	return t
 }
@@ -239,21 +243,25 @@ func (k *conn) runOnTurn(turn *eioclient.Turn, l *life, p *sio.Packet, bin [][]b
 			s.client.spawn(s.drain)
 		}
 	}()
-	s.run(&call{s: s, life: l, event: string(p.Name), raw: p.Args, bin: bin, id: p.ID})
+	c := calls.Get().(*call)
+	*c = call{s: s, life: l, event: s.handlers.nameOf(p.Name), raw: p.Args, bin: bin, id: p.ID}
+	s.run(c)
 	returned = true
+	*c = call{}
+	calls.Put(c)
 	if !turn.End() {
 		s.drain()
 		return
 	}
-	c := s.client
-	c.mu.Lock()
+	mu := &s.client.mu
+	mu.Lock()
 	if len(s.tasks) == 0 {
 		s.busy = false
-		c.mu.Unlock()
+		mu.Unlock()
 		return
 	}
-	c.mu.Unlock()
-	c.spawn(s.drain)
+	mu.Unlock()
+	s.client.spawn(s.drain)
 }
 
 // answered gives an answer to the call that awaits it. One for a callback waits
@@ -308,26 +316,24 @@ func (c *call) answer() *answer {
 
 // send is the AckFunc.
 func (a *answer) send(args ...any) error {
-	if a.id == noAck {
+	switch {
+	case a.id == noAck:
 		return nil
+	case a.done.Load():
+		return socketio.ErrAnswered
 	}
 	if len(args) == 1 {
 		if err, ok := args[0].(error); ok {
 			args = []any{a.s.refusal(err)}
 		}
 	}
-	encoded, err := socketio.EncodeArgs(args...)
-	if err != nil {
-		return err
-	}
-	o, err := a.s.encode(sio.Ack, a.id, "", encoded)
+	o, err := a.s.encode(sio.Ack, a.id, "", args)
 	if err != nil {
 		return err
 	}
 	if a.done.Swap(true) {
 		return socketio.ErrAnswered
 	}
-	a.s.client.observeOut(a.s.namespace, sio.Ack, "", a.id, encoded)
 	o.Tag, o.Gate, o.answer = o, &a.life.over, true
 	a.s.client.emitted.Add(1)
 	err = a.life.k.session.Send(&o.Message, false)

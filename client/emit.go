@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/arguments"
 	"github.com/socketio-go/socketio/internal/eioclient"
 	"github.com/socketio-go/socketio/internal/sio"
 )
@@ -47,16 +48,11 @@ func (s *Socket) encodeEvent(event string, args []any, id int64) (*outgoing, err
 	if sio.Reserved(event) {
 		return nil, fmt.Errorf("%w %q", socketio.ErrReserved, event)
 	}
-	encoded, err := socketio.EncodeArgs(args...)
+	o, err := s.encode(sio.Event, id, event, args)
 	if err != nil {
-		return nil, fmt.Errorf("client: event %q: %w", event, err)
-	}
-	o, err := s.encode(sio.Event, id, event, encoded)
-	if err != nil {
-		return nil, fmt.Errorf("client: event %q: %w", event, err)
+		return nil, err
 	}
 	o.ack = id
-	s.client.observeOut(s.namespace, sio.Event, event, id, encoded)
 	return o, nil
 }
 
@@ -333,23 +329,52 @@ func (c *Client) yield() {
 	}
 }
 
+// encoding says how arguments are encoded.
+var encoding = &arguments.Options{
+	Args: func(v any) (list arguments.List, ok bool) {
+		args, ok := v.(socketio.Args)
+		if !ok {
+			return list, false
+		}
+		list.Bin = args.Binary()
+		for i := range args.Len() {
+			list.Raw = append(list.Raw, args.Raw(i))
+		}
+		return list, true
+	},
+	Panicked: func(value any) error { return newPanicError("", value) },
+}
+
 // encode encodes an EVENT or an ACK. event is not used for an ACK.
-func (s *Socket) encode(t sio.Type, id int64, event string, args socketio.Args) (*outgoing, error) {
-	o := &outgoing{s: s, ack: noAck}
-	size := len(s.namespace) + len(event) + 40 // of what is not an argument
-	for i := range args.Len() {
-		size += 1 + len(args.Raw(i))
-	}
-	text := eioclient.AppendType(make([]byte, 0, size))
-	var name []byte
-	if t == sio.Event {
-		var buf [64]byte
-		name = sio.AppendString(buf[:0], event)
-	}
-	text, bin := appendPacket(text, t, s.namespace, id, name, args)
+func (s *Socket) encode(t sio.Type, id int64, event string, args []any) (*outgoing, error) {
+	e := arguments.NewEncoder(encoding, arguments.Keep)
+	defer e.Release()
 	var err error
-	o.Message, err = s.client.newMessage(text, bin)
-	return o, err
+	if t == sio.Event {
+		err = e.Event(event, args)
+	} else {
+		err = e.Ack(args)
+	}
+	if err != nil {
+		return nil, err
+	}
+	packet := e.Packet(t, s.namespace, id, "")
+	text := append(eioclient.AppendType(make([]byte, 0, 1+len(packet))), packet...)
+	var bin [][]byte
+	for _, b := range e.Attachments() {
+		bin = append(bin, append(make([]byte, 0, len(b)), b...))
+	}
+	o := &outgoing{s: s, ack: noAck}
+	if o.Message, err = s.client.newMessage(text, bin); err != nil {
+		if t == sio.Event {
+			return nil, fmt.Errorf("client: event %q: %w", event, err)
+		}
+		return nil, fmt.Errorf("client: ack: %w", err)
+	}
+	if hook := s.client.opts.Hooks.PacketOut; hook != nil {
+		s.client.observeOut(hook, text[1:], bin)
+	}
+	return o, nil
 }
 
 // newMessage returns the message that a packet is sent as. text begins with the
@@ -373,11 +398,11 @@ func (c *Client) newMessage(text []byte, bin [][]byte) (m eioclient.Message, err
 	return eioclient.NewMessage(append(eioclient.AppendType(nil), encoded...), nil), nil
 }
 
-// observeOut tells the hook of a packet that is about to be sent.
-func (c *Client) observeOut(namespace string, t sio.Type, event string, id int64, args socketio.Args) {
-	if hook := c.opts.Hooks.PacketOut; hook != nil {
-		packet := Packet{Namespace: namespace, Type: packetTypes[t], Event: event, ID: id, Args: args}
-		c.guard(nil, "", func() { hook(packet) })
+// observeOut calls the hook for a packet that is about to be sent.
+func (c *Client) observeOut(hook func(Packet), text []byte, bin [][]byte) {
+	var p sio.Packet
+	if p.Decode(text, sio.Limits{Attachments: len(bin)}) == nil {
+		c.observe(hook, &p, bin)
 	}
 }
 

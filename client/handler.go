@@ -32,6 +32,15 @@ func (hs *handlers) of(event string) ([]*handler, []*func(string, socketio.Args)
 	return hs.events.Of([]byte(event)), hs.any
 }
 
+// nameOf returns the name of an event as a string, without a copy if the event has a
+// handler.
+func (hs *handlers) nameOf(event []byte) string {
+	if list := hs.events.Of(event); len(list) > 0 {
+		return list[0].Event
+	}
+	return string(event)
+}
+
 // shape says what the handlers of events are.
 var shape = &plan.Shape{
 	Types: arguments.Types{

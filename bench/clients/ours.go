@@ -9,14 +9,16 @@ import (
 	"github.com/socketio-go/socketio/client"
 )
 
+const echo socketio.Event[string] = "echo"
+
 func openOurs(ctx context.Context, addr string, window int, received func() bool) (closer, error) {
 	c, err := client.New("http://"+addr, &client.Options{Transports: []socketio.Transport{socketio.WebSocket}})
 	if err != nil {
 		return nil, err
 	}
-	c.On("echo", func(text string) error {
+	client.On(c, echo, func(_ context.Context, text string) error {
 		if received() {
-			return c.Emit("echo", text)
+			return echo.Emit(c, text)
 		}
 		return nil
 	})
@@ -24,7 +26,7 @@ func openOurs(ctx context.Context, addr string, window int, received func() bool
 		return c.Close, err
 	}
 	for range window {
-		if err := c.Emit("echo", payload); err != nil {
+		if err := echo.Emit(c, payload); err != nil {
 			return c.Close, err
 		}
 	}

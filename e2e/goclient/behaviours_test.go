@@ -511,6 +511,9 @@ var behaviours = []behaviour{
 		}
 		got := e.call(c.Of("/"), "", "late", 150)
 		same(e, got.String(), `["late"]`)
+		for e.ctx.Err() == nil && c.Stats().Dropped.LateAnswers == 0 { // a busy machine may delay the first answer
+			<-time.After(10 * time.Millisecond)
+		}
 		same(e, c.Stats().Dropped.LateAnswers, 1)
 		same(e, c.Stats().PendingAcks, 0)
 	}},
