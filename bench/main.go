@@ -27,7 +27,7 @@ const usage = `usage: go run ./bench <command> [flags]
 
   run      measure everything, print the tables, write results and plots
   gate     measure the main cases for a minute; fail if a ratio is far off
-  client   measure this library's client beside plain gorilla: two minutes
+  client   measure this library's client beside plain gorilla: three minutes
   report   print the tables of a results file again, and redraw its plots
   drive    run one scenario on a server that runs already:
            go run ./bench drive echo '{"Addr":"127.0.0.1:4000","Window":16}'
@@ -190,7 +190,7 @@ func gate(ctx context.Context) error {
 
 func measureClients(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("client", flag.ExitOnError)
-	reps := flags.Int("reps", 5, "repetitions")
+	reps := flags.Int("reps", 3, "repetitions")
 	_ = flags.Parse(args) // exits
 
 	bench, err := moduleDir(ctx)

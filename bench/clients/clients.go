@@ -1,7 +1,8 @@
 //go:build linux
 
 // Package clients measures what this library's client costs its own process, and
-// what a bare gorilla/websocket client costs that does the same.
+// what clients of plain gorilla/websocket cost that do the same. They have neither
+// JSON nor a queue.
 //
 // Every client emits texts of 20 bytes, a window of them, and emits one more for
 // each that the server sends back. Idle clients only answer pings.
@@ -26,7 +27,8 @@ import (
 // The kinds of clients.
 const (
 	Ours = "ours" // package client
-	Raw  = "raw"  // gorilla/websocket: one goroutine reads and writes
+	Raw  = "raw"  // gorilla/websocket: a reader, a writer and a channel between them
+	Bare = "bare" // gorilla/websocket: one goroutine that reads and writes
 )
 
 // Config says what to run.
@@ -90,7 +92,7 @@ type open func(ctx context.Context, addr string, window int, received func() boo
 
 type closer func() error
 
-var kinds = map[string]open{Ours: openOurs, Raw: openRaw}
+var kinds = map[string]open{Ours: openOurs, Raw: openRaw, Bare: openBare}
 
 // Run runs cfg in this process.
 func Run(cfg Config) (r Result, err error) {

@@ -21,7 +21,7 @@ func TestRun(t *testing.T) {
 	srv := httptest.NewServer(io)
 	defer srv.Close()
 	addr := strings.TrimPrefix(srv.URL, "http://")
-	for _, kind := range []string{Ours, Raw} {
+	for _, kind := range []string{Ours, Raw, Bare} {
 		for _, window := range []int{0, 1, 16} {
 			r, err := Run(Config{Kind: kind, Addr: addr, Connections: 3, Window: window, Duration: 50 * time.Millisecond})
 			if err != nil || (r.Messages > 0) != (window > 0) {
