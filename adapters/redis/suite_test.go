@@ -1,6 +1,8 @@
 package redis
 
 import (
+	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -36,6 +38,51 @@ func TestSuiteStreams(t *testing.T) {
 		t.Cleanup(a.Close)
 		return a
 	}, adaptertest.FailedAcks, adaptertest.OrderOfEmits)
+}
+
+// permissions are the ACL lines of the README, without the name and the password. The
+// classic format subscribes to a pattern, which Redis compares literally with those of the
+// user.
+var permissions = map[string]string{
+	"classic": "resetchannels allchannels -@all +@connection +@pubsub +role",
+	"sharded": "resetchannels &socket.io* -@all +@connection +@pubsub +role",
+	"streams": "resetchannels &socket.io* ~socket.io* ~sio:session:* -@all +@connection +@pubsub +role " +
+		"+xadd +xread +xrange +xrevrange +set +getdel",
+}
+
+// The contract holds over TLS, for users with the permissions that the README names.
+func TestSuiteOverTLS(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, config := redistest.StartTLS(t)
+	for name, join := range map[string]func(rueidis.Client) *Adapter{
+		"classic": func(c rueidis.Client) *Adapter { return New(c, nil) },
+		"sharded": func(c rueidis.Client) *Adapter { return NewSharded(c, nil) },
+		"streams": func(c rueidis.Client) *Adapter { return NewStreams(c, nil) },
+	} {
+		if !strings.Contains(string(readme), permissions[name]) {
+			t.Errorf("the README does not have %q", permissions[name])
+		}
+		server.Do(append([]string{"ACL", "SETUSER", name, "on", ">secret"}, strings.Fields(permissions[name])...)...)
+		connect := func(t testing.TB) adapter.Adapter {
+			a := join(newClient(t, rueidis.ClientOption{
+				InitAddress: []string{server.Addr()}, Username: name, Password: "secret", TLSConfig: config,
+			}))
+			t.Cleanup(a.Close)
+			return a
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lacks := []adaptertest.Lack{adaptertest.FailedAcks}
+			if name == "streams" {
+				lacks = append(lacks, adaptertest.OrderOfEmits)
+			}
+			adaptertest.Run(t, connect, lacks...)
+		})
+	}
 }
 
 // The contract holds in Redis Cluster with replicas, whichever node a client was given.

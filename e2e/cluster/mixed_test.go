@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"cmp"
 	"net"
 	"os"
 	"os/exec"
@@ -46,6 +47,24 @@ func TestMixed(t *testing.T) {
 	}
 }
 
+// requests are the names of tests of requests and responses. Each request is complete also
+// where messages have no order.
+const requests = "acknowledgements|answers without|questions at a time|fetchSockets|serverSideEmitWithAck|serverCount"
+
+// TestMixedInARedisCluster runs tests over a Redis Cluster with replicas. What a Node server
+// requests from Go servers is complete there: fetchSockets, acks of broadcasts and of
+// server-side events. Of other tests some need an order that Node servers do not keep there:
+// they spread what they publish over all nodes.
+func TestMixedInARedisCluster(t *testing.T) {
+	t.Parallel()
+	nodes := redistest.StartReplicated(t, 3).Nodes
+	for i, adapter := range []string{"classic", "sharded", "streams"} {
+		for _, file := range []string{"emit.test.mjs", "fleet.test.mjs", "serverside.test.mjs"} {
+			mixed(t, file, &cluster{adapter: adapter, variant: "in a Redis Cluster", addr: nodes[i].Addr(), only: requests})
+		}
+	}
+}
+
 // mixed runs a file, in a cluster of its own.
 func mixed(t *testing.T, file string, in *cluster) {
 	of := *in
@@ -59,16 +78,20 @@ func mixed(t *testing.T, file string, in *cluster) {
 			env = append(env, "RECOVERY=1")
 		}
 		srv := serve(t, "go", &of, recovery)
-		node(t, file, append(env, "GO_URL="+srv.http.URL))
+		node(t, file, append(env, "GO_URL="+srv.http.URL), "--test-name-pattern="+cmp.Or(of.only, "."))
 	})
 }
 
-// A cluster is one of several on a Redis.
-type cluster struct{ adapter, variant, prefix, addr string }
+// A cluster is one of several on a Redis. Only tests whose names match only run in it.
+type cluster struct{ adapter, variant, prefix, addr, only string }
 
 // env returns the environment for Node.
 func (c *cluster) env() []string {
-	return []string{"ADAPTER=" + c.adapter, "VARIANT=" + c.variant, "PREFIX=" + c.prefix, "REDIS_URL=redis://" + c.addr}
+	env := []string{"ADAPTER=" + c.adapter, "VARIANT=" + c.variant, "PREFIX=" + c.prefix, "REDIS_URL=redis://" + c.addr}
+	if c.only != "" {
+		env = append(env, "REDIS_CLUSTER=1")
+	}
+	return env
 }
 
 // join returns an adapter of one more server, and an emitter.
@@ -112,9 +135,10 @@ func (c *cluster) join(t *testing.T) (*redis.Adapter, emitter.Emitter) {
 }
 
 // node runs a file of tests.
-func node(t *testing.T, file string, env []string) {
+func node(t *testing.T, file string, env []string, args ...string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "node", "--test-reporter=spec", "--test-force-exit", file)
+	args = append(append([]string{"--test-reporter=spec", "--test-force-exit"}, args...), file)
+	cmd := exec.CommandContext(t.Context(), "node", args...)
 	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -3,17 +3,20 @@
 import { createServer } from "node:http";
 import { createAdapter, createShardedAdapter } from "@socket.io/redis-adapter";
 import { createAdapter as createStreamsAdapter } from "@socket.io/redis-streams-adapter";
-import { createClient } from "redis";
+import { createClient, createCluster } from "redis";
 import { Server } from "socket.io";
 import { namespaces, patterns, specimens } from "./shared.mjs";
 
-const { ADAPTER, VARIANT, REDIS_URL, PREFIX, NAME, RECOVERY } = process.env;
+const { ADAPTER, VARIANT, REDIS_URL, REDIS_CLUSTER, PREFIX, NAME, RECOVERY } = process.env;
 
 // Whoever started this server holds its standard input, and takes it along.
 process.stdin.on("end", () => process.exit(0)).resume();
 
 async function connect() {
-  const client = createClient({ url: REDIS_URL, socket: { reconnectStrategy: 20 } });
+  const socket = { reconnectStrategy: 20 };
+  const client = REDIS_CLUSTER
+    ? createCluster({ rootNodes: [{ url: REDIS_URL }], defaults: { socket } })
+    : createClient({ url: REDIS_URL, socket });
   client.on("error", () => {}); // connects again by itself
   await client.connect();
   return client;

@@ -5,6 +5,7 @@ package redistest
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -23,6 +24,7 @@ const waitLimit = 30 * time.Second
 type Server struct {
 	tb   testing.TB
 	port string
+	tls  *tls.Config // nil without TLS
 	args []string
 	conf string // of a sentinel, which rewrites it
 	dir  string
@@ -38,7 +40,12 @@ type Server struct {
 // Start starts a server that runs until the end of the test.
 func Start(tb testing.TB, args ...string) *Server {
 	tb.Helper()
-	s := &Server{tb: tb, args: args, dir: tb.TempDir()}
+	return startWith(tb, nil, args)
+}
+
+func startWith(tb testing.TB, config *tls.Config, args []string) *Server {
+	tb.Helper()
+	s := &Server{tb: tb, tls: config, args: args, dir: tb.TempDir()}
 	tb.Cleanup(s.Kill)
 	var err error
 	for range 5 { // another process may take the port first
@@ -138,8 +145,12 @@ const untilEOF = `"$@" & cat >/dev/null; kill -9 $!; wait`
 func (s *Server) start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	plain, encrypted := s.port, "0"
+	if s.tls != nil {
+		plain, encrypted = encrypted, plain
+	}
 	args := append([]string{
-		"-c", untilEOF, "sh", "redis-server", "--port", s.port, "--bind", "127.0.0.1", "--dir", s.dir,
+		"-c", untilEOF, "sh", "redis-server", "--port", plain, "--tls-port", encrypted, "--bind", "127.0.0.1", "--dir", s.dir,
 		"--save", "", "--appendonly", "no", "--loglevel", "warning", "--repl-diskless-sync-delay", "0",
 	}, s.args...)
 	if s.conf != "" {
@@ -189,6 +200,11 @@ func (s *Server) try(words ...string) string {
 	conn, err := net.Dial("tcp", s.Addr())
 	if err != nil {
 		return ""
+	}
+	if s.tls != nil {
+		config := s.tls.Clone()
+		config.ServerName = "127.0.0.1"
+		conn = tls.Client(conn, config)
 	}
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(waitLimit)); err != nil {
