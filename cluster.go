@@ -76,9 +76,7 @@ func (srv *Server) join(n *Namespace) {
 		if n.parent != nil {
 			n.recovery = newRecovery(srv.opts.Recovery)
 		}
-		n.recovery.bus = bus
-		n.recovery.resuming = make(map[*Socket]struct{})
-		n.recovery.closing = make(map[string]<-chan struct{})
+		n.recovery.history = newBusHistory(n.recovery, bus)
 	}
 	close(cn.joined)
 }
@@ -221,7 +219,7 @@ func (cn *clusterNamespace) Malformed(reason error) {
 func (cn *clusterNamespace) Deliver(m *adapter.Message) {
 	<-cn.joined
 	if m.Kind == adapter.Position {
-		cn.ns.recovery.begin(m.Position)
+		cn.ns.recovery.start(m.Position)
 		return
 	}
 	cn.ns.srv.cluster.received.Add(1)
@@ -304,7 +302,7 @@ const maxServers = 10000
 // deliver sends an event of another server to its receivers on this server.
 func (cn *clusterNamespace) deliver(e Emitter, m *adapter.Message) error {
 	wanted := m.ID != "" || cn.Wants(m.Rooms...)
-	logged := wanted && m.ID == "" && m.Position > 0 && !m.Volatile && cn.ns.recovery.hasBus()
+	logged := wanted && m.ID == "" && m.Position > 0 && !m.Volatile && cn.ns.recovery != nil
 	if !logged {
 		cn.ns.recovery.advance(m.Position)
 	}

@@ -22,7 +22,11 @@ func KeptBy(n *Namespace) Kept {
 	r := n.recovery
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return Kept{len(r.sessions), len(r.entries), r.bytes, r.sweeper != nil}
+	h, ok := r.history.(*memoryHistory)
+	if !ok {
+		return Kept{}
+	}
+	return Kept{len(h.sessions), len(h.entries), h.bytes, h.sweeper != nil}
 }
 
 // Stays returns how many stays in rooms s keeps for recovery.

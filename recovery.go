@@ -1,14 +1,11 @@
 package socketio
 
 import (
-	"crypto/rand"
-	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/socketio-go/socketio/adapter"
+	"github.com/socketio-go/socketio/internal/engine"
 )
 
 // Recovery configures connection state recovery. When a client reconnects soon after
@@ -63,28 +60,78 @@ func (r *Recovery) withDefaults() *Recovery {
 // A private id goes through these states:
 //
 //	connected   in connected: arrive adds it when the socket is connected
-//	saved       in sessions, or on the bus: save or saveToBus, when the socket disconnects
+//	saved       in sessions, or on the bus: save, when the socket disconnects
 //	resuming    taken by the socket that resumes it: resume and adopt; then connected
 //	evicted     dropped by Window, MaxSessions or stop: the client gets a new session
 type recovery struct {
-	opts  Recovery
-	epoch string // distinguishes offsets of this log from those of another
+	opts    Recovery
+	history history // set before the first socket
 
-	mu        sync.Mutex // guards the following, and the sessionRecord of sockets
-	entries   []logEntry // by position, without gaps
-	last      int64      // the last position; positions begin at 1
-	bytes     int64
-	sessions  map[string]*savedSession // by private id
-	bySavedAt []*savedSession          // the oldest first
-	connected map[string]*Socket       // connected sockets, by private id
-	present   map[*Namespace]int       // number of connected sockets by namespace
-	needed    int                      // sockets and sessions for which the log is kept; see track
-	removed   sync.Cond                // signals endPredecessor: a socket was removed
-	sweeper   *time.Timer              // runs while there are entries or sessions
+	mu        sync.Mutex         // guards the following, the history, and the sessionRecord of sockets
+	last      int64              // the last position; positions begin at 1
+	connected map[string]*Socket // connected sockets, by private id
+	present   map[*Namespace]int // number of connected sockets by namespace
+	needed    int                // sockets and sessions for which the log is kept; see track
+	removed   sync.Cond          // signals endPredecessor: a socket was removed
 	stopped   bool
+}
 
-	bus      adapter.LogBus // if not nil, it keeps the log and the sessions
-	busState                // used with bus
+// A history keeps the event log and the saved sessions of a recovery: a memoryHistory
+// does so in memory, a busHistory on a log bus for all servers of a cluster. The caller
+// holds the recovery's mu, except where a method says otherwise.
+type history interface {
+	// offset returns the offset of a position, and position is the inverse.
+	offset(at int64) string
+	position(offset string) (at int64, ok bool)
+	// first returns the first position that may be replayed: room histories before it
+	// are not needed.
+	first() int64
+	// start notes the position from which this server reads the log, and advance the one
+	// up to which it has read it.
+	start(position int64)
+	advance(position int64)
+
+	// publish appends an event to a log that all servers read, if there is one; then the
+	// event is delivered when it is read. The caller does not hold mu.
+	publish(e Emitter, n *Namespace, event string, enc *encoder) (published bool, err error)
+	// wants reports whether an event of n has a receiver, or may be replayed later.
+	wants(n *Namespace) bool
+	// next returns the position at which append puts an event of e. It is 0 if the event
+	// is not to be appended here.
+	next(e Emitter) int64
+	// append appends an event that e sends in n, or in the children of n, at the position
+	// that next returned, whose offset is offset. The caller holds mu until the messages
+	// of out are queued.
+	append(e Emitter, n *Namespace, enc *encoder, offset string, out *fanout)
+	// buffer keeps an event for the sockets that are resuming. position is 0 if the event
+	// is not in the log.
+	buffer(e Emitter, m *engine.Message, position int64)
+	// hasResuming reports whether a resuming socket has one of the rooms as its own room,
+	// or whether there is any if rooms is empty. The index knows its other rooms.
+	hasResuming(rooms []string) bool
+	// unneeded is called when no socket and no session needs the log any more.
+	unneeded()
+
+	// resume moves the session that the request asks for to s, and returns why it can't
+	// be resumed, or "". The caller does not hold mu. It may block.
+	resume(s *Socket, c *resumeRequest) (why string)
+	// begin begins the session of a socket that has not resumed one.
+	begin(s *Socket)
+	// replay sends a resumed socket the events that it missed, and fails if some of them
+	// were evicted. The notes for the hooks are added to notes.
+	replay(s *Socket, notes *[]note) bool
+	// encode encodes the values of a session for save, as far as that is needed. It calls
+	// methods of the values. The caller does not hold mu.
+	encode(s *Socket, values map[string]any) Args
+	// save saves the session of a disconnected socket.
+	save(s *Socket, values map[string]any, encoded Args)
+	// forget is called for every socket that is disconnected, before save.
+	forget(s *Socket)
+	// functionsReturned is called when the last function of a socket has returned. The
+	// caller does not hold mu.
+	functionsReturned(s *Socket)
+	// stop drops the log and the sessions that are in memory.
+	stop()
 }
 
 // A savedSession is the state of a disconnected socket whose client may resume it.
@@ -129,16 +176,13 @@ func newRecovery(opts *Recovery) *recovery {
 	if opts == nil {
 		return nil
 	}
-	var epoch [3]byte
-	_, _ = rand.Read(epoch[:]) // never fails
 	r := &recovery{
 		opts:      *opts,
-		epoch:     strconv.FormatUint(uint64(epoch[0])<<16|uint64(epoch[1])<<8|uint64(epoch[2]), 36) + "-",
-		sessions:  make(map[string]*savedSession),
 		connected: make(map[string]*Socket),
 		present:   make(map[*Namespace]int),
 	}
 	r.removed.L = &r.mu
+	r.history = newMemoryHistory(r)
 	return r
 }
 
@@ -149,7 +193,7 @@ func (r *recovery) track(n *Namespace, more int) {
 	n.needsLog += more
 	r.needed += more
 	if r.needed == 0 {
-		r.entries, r.bytes = nil, 0
+		r.history.unneeded()
 	}
 }
 
@@ -183,21 +227,6 @@ func (r *recovery) depart(s *Socket) {
 	}
 }
 
-// evictSession removes a saved session.
-func (r *recovery) evictSession(saved *savedSession) {
-	delete(r.sessions, saved.pid)
-	r.track(saved.ns, -1)
-	switch i := slices.Index(r.bySavedAt, saved); {
-	case i == 0:
-		r.bySavedAt[0] = nil
-		r.bySavedAt = r.bySavedAt[1:]
-	case i > 0:
-		r.bySavedAt = slices.Delete(r.bySavedAt, i, i+1)
-	}
-	saved.releaseRooms()
-	saved.ns.srv.release(saved.ns)
-}
-
 // releaseHeldRooms calls releaseRooms once. The caller holds the recovery's mu.
 func (rec *recoveryState) releaseHeldRooms() {
 	if rec.releaseRooms != nil {
@@ -215,53 +244,7 @@ func mayRecover(reason Reason) bool {
 	return true
 }
 
-// save saves the session of a disconnected socket. The caller holds mu.
-func (r *recovery) save(s *Socket, values map[string]any) {
-	if r.stopped {
-		return
-	}
-	for len(r.bySavedAt) > 0 && len(r.bySavedAt) >= r.opts.MaxSessions {
-		r.evictSession(r.bySavedAt[0])
-	}
-	saved := &savedSession{sessionRecord: s.rec.sessionRecord, sid: s.id, at: time.Now(), values: values, done: s.rec.done, ns: s.ns}
-	saved.releaseRooms = s.ns.holdRooms(saved.trail.rooms())
-	s.ns.srv.retain(s.ns)
-	r.sessions[saved.pid] = saved
-	r.track(s.ns, 1)
-	r.bySavedAt = append(r.bySavedAt, saved)
-	r.sweepLater()
-}
-
-// sweep evicts sessions and events older than Window.
-func (r *recovery) sweep() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now := time.Now()
-	for len(r.bySavedAt) > 0 && now.Sub(r.bySavedAt[0].at) >= r.opts.Window {
-		r.evictSession(r.bySavedAt[0])
-	}
-	r.evictEvents(now)
-	r.sweeper = nil
-	r.sweepLater()
-}
-
-// sweepLater starts the timer that calls sweep when the oldest session or event
-// expires. The caller holds mu.
-func (r *recovery) sweepLater() {
-	if r.sweeper != nil || r.stopped || len(r.bySavedAt)+len(r.entries) == 0 {
-		return
-	}
-	oldest := time.Now()
-	if len(r.bySavedAt) > 0 {
-		oldest = r.bySavedAt[0].at
-	}
-	if len(r.entries) > 0 && r.entries[0].at.Before(oldest) {
-		oldest = r.entries[0].at
-	}
-	r.sweeper = time.AfterFunc(r.opts.Window-time.Since(oldest), r.sweep)
-}
-
-// stop drops the log and the sessions, and stops the timer.
+// stop drops the log and the sessions in memory. r may be nil.
 func (r *recovery) stop() {
 	if r == nil {
 		return
@@ -269,12 +252,38 @@ func (r *recovery) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stopped = true
-	if r.sweeper != nil {
-		r.sweeper.Stop()
-		r.sweeper = nil
+	r.history.stop()
+}
+
+// start notes the position from which this server reads the log. r may be nil.
+func (r *recovery) start(position int64) {
+	if r == nil {
+		return
 	}
-	clear(r.sessions) // not nil: resume still reads it
-	r.bySavedAt, r.entries, r.bytes = nil, nil, 0
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.history.start(position)
+}
+
+// advance notes that this server has read the log up to a position, unless that is 0. r
+// may be nil.
+func (r *recovery) advance(position int64) {
+	if r == nil || position == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.history.advance(position)
+}
+
+// hasResuming is that of the history. r may be nil.
+func (r *recovery) hasResuming(rooms []string) bool {
+	if r == nil {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.history.hasResuming(rooms)
 }
 
 // notifyRoomsLeft calls the OnLeave observers for the rooms of s, unless OnJoin was

@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
 	"github.com/socketio-go/socketio/adapter"
 	"github.com/socketio-go/socketio/internal/engine"
-	"github.com/socketio-go/socketio/internal/sio"
 )
 
 // This file is recovery across the servers of a cluster: the bus keeps the log and
@@ -20,63 +20,70 @@ import (
 // restoreTimeout limits how long a connecting client waits for the bus.
 const restoreTimeout = 5 * time.Second
 
-// publishToLog appends the event that enc holds to the log. If the bus refuses it, the
-// event is sent to the receivers on this server at once.
-func (e Emitter) publishToLog(n *Namespace, event string, enc *encoder) error {
+// A busHistory keeps the event log and the saved sessions on a log bus.
+type busHistory struct {
+	r   *recovery
+	bus adapter.LogBus
+
+	positionKnown bool                       // start has been called
+	positionTimes []positionTime             // the oldest first
+	resuming      map[*Socket]struct{}       // sockets that have resumed a session and are not connected yet
+	closing       map[string]<-chan struct{} // the done channels of sockets that were disconnected here, by private id
+}
+
+func newBusHistory(r *recovery, bus adapter.LogBus) *busHistory {
+	return &busHistory{r: r, bus: bus, resuming: make(map[*Socket]struct{}), closing: make(map[string]<-chan struct{})}
+}
+
+func (h *busHistory) offset(at int64) string { return h.bus.Offset(at) }
+
+func (h *busHistory) position(offset string) (int64, bool) { return h.bus.Position(offset) }
+
+// publish appends the event that enc holds to the log. If the bus refuses it, the event
+// is sent to the receivers on this server at once.
+func (h *busHistory) publish(e Emitter, n *Namespace, event string, enc *encoder) (bool, error) {
 	if e.only != nil && !e.only.Connected() {
-		return ErrClosed
+		return true, ErrClosed
 	}
 	m := e.busMessage(adapter.Message{Kind: adapter.Broadcast, Data: enc.Payload(), Binary: enc.Attachments()})
 	if e.only != nil {
 		m.Rooms, m.Except, m.Only = []string{e.only.id}, nil, true
 	}
-	err := n.recovery.bus.Append(m)
+	err := h.bus.Append(m)
 	if err == nil {
 		n.srv.cluster.published.Add(1)
-		return nil
+		return true, nil
 	}
 	n.srv.cluster.lost.Add(1)
-	if err := e.deliverLogged(n, 0, event, enc); err != nil {
-		return err
+	if err := e.deliverLogged(n, 0, event, enc); err != nil || e.only != nil {
+		return true, err
 	}
-	if e.only != nil {
-		return nil
-	}
-	return fmt.Errorf("%w: %w", ErrUnpublished, err)
+	return true, fmt.Errorf("%w: %w", ErrUnpublished, err)
 }
 
-// hasBus reports whether a bus keeps the log. r may be nil.
-func (r *recovery) hasBus() bool { return r != nil && r.bus != nil }
+func (h *busHistory) wants(*Namespace) bool { return true }
 
-// begin sets the position from which this server reads the log.
-func (r *recovery) begin(position int64) {
-	if !r.hasBus() {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.positionKnown = true
-	r.advanceLocked(position)
+func (h *busHistory) next(Emitter) int64 { return 0 } // publish has appended it
+
+func (h *busHistory) append(Emitter, *Namespace, *encoder, string, *fanout) {}
+
+func (h *busHistory) unneeded() {}
+
+func (h *busHistory) stop() {}
+
+func (h *busHistory) start(position int64) {
+	h.positionKnown = true
+	h.advance(position)
 }
 
-// advance notes the position up to which this server has read the log.
-func (r *recovery) advance(position int64) {
-	if !r.hasBus() {
+func (h *busHistory) advance(position int64) {
+	if position <= h.r.last {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.advanceLocked(position)
-}
-
-func (r *recovery) advanceLocked(position int64) {
-	if position <= r.last {
-		return
-	}
-	r.last = position
+	h.r.last = position
 	now := time.Now()
-	if n := len(r.positionTimes); n == 0 || now.Sub(r.positionTimes[n-1].at) >= r.opts.Window/8 {
-		r.positionTimes = append(r.positionTimes, positionTime{now, position})
+	if n := len(h.positionTimes); n == 0 || now.Sub(h.positionTimes[n-1].at) >= h.r.opts.Window/8 {
+		h.positionTimes = append(h.positionTimes, positionTime{now, position})
 	}
 }
 
@@ -86,26 +93,18 @@ type positionTime struct {
 	position int64
 }
 
-// oldest returns a position that was reached a Window ago, or 0. The room history
-// before it is not needed any more.
-func (r *recovery) oldest(now time.Time) int64 {
+// first returns a position that was reached a Window ago, or 0.
+func (h *busHistory) first() int64 {
+	now := time.Now()
 	i := 0
-	for i < len(r.positionTimes) && now.Sub(r.positionTimes[i].at) >= r.opts.Window {
+	for i < len(h.positionTimes) && now.Sub(h.positionTimes[i].at) >= h.r.opts.Window {
 		i++
 	}
 	if i == 0 {
 		return 0
 	}
-	r.positionTimes = slices.Delete(r.positionTimes, 0, i-1)
-	return r.positionTimes[0].position
-}
-
-// busState is the state of a recovery with a log bus.
-type busState struct {
-	positionKnown bool                       // begin has been called
-	positionTimes []positionTime             // the oldest first
-	resuming      map[*Socket]struct{}       // sockets that have resumed a session and are not connected yet
-	closing       map[string]<-chan struct{} // the done channels of sockets that were disconnected here, by private id
+	h.positionTimes = slices.Delete(h.positionTimes, 0, i-1)
+	return h.positionTimes[0].position
 }
 
 // missedEvents are the events in the log for a resuming socket, until it is connected.
@@ -122,19 +121,11 @@ type positionedEntry struct {
 	position int64
 }
 
-// hasResuming reports whether a resuming socket has one of the rooms as its own room,
-// or whether there is any if rooms is empty. The index knows its other rooms. r may
-// be nil.
-func (r *recovery) hasResuming(rooms []string) bool {
-	if !r.hasBus() {
-		return false
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (h *busHistory) hasResuming(rooms []string) bool {
 	if len(rooms) == 0 {
-		return len(r.resuming) > 0
+		return len(h.resuming) > 0
 	}
-	for s := range r.resuming {
+	for s := range h.resuming {
 		if slices.Contains(rooms, s.id) {
 			return true
 		}
@@ -149,9 +140,9 @@ func (rec *recoveryState) hasEvent(position int64) bool {
 	return position <= max(rec.trail.since, rec.replayed)
 }
 
-// bufferForResuming adds an event to the missed events of resuming sockets. An event
+// buffer adds an event to the missed events of resuming sockets. An event
 // that is not in the log has no position, so its receivers can't be resumed.
-func (r *recovery) bufferForResuming(e Emitter, m *engine.Message, position int64) {
+func (h *busHistory) buffer(e Emitter, m *engine.Message, position int64) {
 	unlogged := position == 0
 	if unlogged && (e.volatile || e.localOnly || e.only != nil) {
 		return
@@ -159,9 +150,9 @@ func (r *recovery) bufferForResuming(e Emitter, m *engine.Message, position int6
 	l := logEntry{m: m, only: e.onlyID, rooms: e.rooms, except: e.except}
 	at := position
 	if unlogged {
-		at = r.last + 1
+		at = h.r.last + 1
 	}
-	for s := range r.resuming {
+	for s := range h.resuming {
 		b := s.rec.missed
 		switch {
 		case !l.isFor(s.id, at, &s.rec.trail):
@@ -177,13 +168,13 @@ func (r *recovery) bufferForResuming(e Emitter, m *engine.Message, position int6
 
 // replay sends a resumed socket the events that it missed. It includes events in the
 // log that this server has not delivered yet: Deliver skips an event if no socket
-// here wanted it when it checked. The caller holds mu. replay fails if the events
+// here wanted it when it checked. replay fails if the events
 // exceed half of MaxQueue, or if the position of the log is not known yet.
-func (r *recovery) replay(s *Socket, log *[]note) bool {
+func (h *busHistory) replay(s *Socket, notes *[]note) bool {
 	b := s.rec.missed
 	s.rec.missed = nil
-	delete(r.resuming, s)
-	if !r.positionKnown {
+	delete(h.resuming, s)
+	if !h.positionKnown {
 		return false
 	}
 	var missed []positionedEntry
@@ -200,7 +191,7 @@ func (r *recovery) replay(s *Socket, log *[]note) bool {
 		return false
 	}
 	for _, l := range missed {
-		s.replayOne(l.m, log)
+		s.replayOne(l.m, notes)
 		s.rec.lastSent = l.position
 	}
 	s.rec.replayed = last
@@ -208,8 +199,8 @@ func (r *recovery) replay(s *Socket, log *[]note) bool {
 }
 
 // eventsAfter returns the log entries after a position.
-func (r *recovery) eventsAfter(ctx context.Context, n *Namespace, position int64) (list []positionedEntry, err error) {
-	messages, err := r.bus.ReadAfter(ctx, position)
+func (h *busHistory) eventsAfter(ctx context.Context, n *Namespace, position int64) (list []positionedEntry, err error) {
+	messages, err := h.bus.ReadAfter(ctx, position)
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +215,7 @@ func (r *recovery) eventsAfter(ctx context.Context, n *Namespace, position int64
 			continue
 		}
 		l := positionedEntry{logEntry{only: onlyOf(m), rooms: m.Rooms, except: m.Except}, m.Position}
-		l.m, err = eventWithOffset(n, r.offset(m.Position), enc)
+		l.m, err = eventWithOffset(n, h.offset(m.Position), enc)
 		enc.Release()
 		if err != nil {
 			return nil, err
@@ -243,18 +234,18 @@ func onlyOf(m *adapter.Message) string {
 	return ""
 }
 
-// resumeFromBus is resume with a bus. It may block for restoreTimeout.
-func (r *recovery) resumeFromBus(s *Socket, c *resumeRequest) (why string) {
+// resume implements [history]. It may block for restoreTimeout.
+func (h *busHistory) resume(s *Socket, c *resumeRequest) (why string) {
 	ctx, cancel := context.WithTimeout(s.ns.cluster.ctx, restoreTimeout)
 	defer cancel()
-	session, saved, events, why := r.takeSession(ctx, s, c)
+	session, saved, events, why := h.takeSession(ctx, s, c)
 	if why == "" {
-		why = r.adoptFromBus(s, session, saved, events)
+		why = h.adoptFromBus(s, session, saved, events)
 	}
 	if why != "" {
-		r.mu.Lock()
+		h.r.mu.Lock()
 		s.rec.rememberOffset(c.Offset)
-		r.mu.Unlock()
+		h.r.mu.Unlock()
 		return why
 	}
 	if !s.Recovered() { // it is disconnected
@@ -265,9 +256,9 @@ func (r *recovery) resumeFromBus(s *Socket, c *resumeRequest) (why string) {
 	if n := len(events); n > 0 {
 		position = events[n-1].position
 	}
-	events, err := r.eventsAfter(ctx, s.ns, position) // events from before the subscription to its rooms
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	events, err := h.eventsAfter(ctx, s.ns, position) // events from before the subscription to its rooms
+	h.r.mu.Lock()
+	defer h.r.mu.Unlock()
 	if err != nil {
 		s.rec.missed.broken = true
 	}
@@ -277,7 +268,7 @@ func (r *recovery) resumeFromBus(s *Socket, c *resumeRequest) (why string) {
 
 // adoptFromBus moves a session from the bus to a socket. If the socket is disconnected
 // and its client may resume the session later, it saves the session again.
-func (r *recovery) adoptFromBus(s *Socket, session *adapter.Session, saved *savedSession, events []positionedEntry) (why string) {
+func (h *busHistory) adoptFromBus(s *Socket, session *adapter.Session, saved *savedSession, events []positionedEntry) (why string) {
 	size := int64(0)
 	for _, l := range events {
 		if l.isFor(saved.sid, l.position, &saved.trail) {
@@ -289,7 +280,7 @@ func (r *recovery) adoptFromBus(s *Socket, session *adapter.Session, saved *save
 	defer c.mu.Unlock()
 	if s.state.Load() != stateResuming {
 		if mayRecover(s.reason) {
-			_ = r.bus.SaveSession(session, r.opts.Window) // on failure the client gets a new session
+			_ = h.bus.SaveSession(session, h.r.opts.Window) // on failure the client gets a new session
 		}
 		return ""
 	}
@@ -297,27 +288,27 @@ func (r *recovery) adoptFromBus(s *Socket, session *adapter.Session, saved *save
 		return "too many missed events"
 	}
 	c.replayedBytes += size
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.adopt(s, saved)
+	h.r.mu.Lock()
+	defer h.r.mu.Unlock()
+	h.r.adopt(s, saved)
 	s.rec.missed = &missedEvents{events: events}
-	r.resuming[s] = struct{}{}
+	h.resuming[s] = struct{}{}
 	return ""
 }
 
 // takeSession takes a session from the bus, and validates the request to resume it.
-func (r *recovery) takeSession(ctx context.Context, s *Socket, c *resumeRequest) (session *adapter.Session, saved *savedSession, events []positionedEntry, why string) {
-	if err := r.bus.Ready(ctx); err != nil {
+func (h *busHistory) takeSession(ctx context.Context, s *Socket, c *resumeRequest) (session *adapter.Session, saved *savedSession, events []positionedEntry, why string) {
+	if err := h.bus.Ready(ctx); err != nil {
 		return nil, nil, nil, "the cluster can't be reached: " + err.Error()
 	}
-	session, err := r.bus.TakeSession(ctx, c.PID)
+	session, err := h.bus.TakeSession(ctx, c.PID)
 	if err != nil {
 		return nil, nil, nil, err.Error()
 	}
 	if session == nil || session.PID != c.PID || len(session.ID) == 0 {
 		return nil, nil, nil, "unknown or expired session"
 	}
-	if saved, err = r.decode(session); err != nil {
+	if saved, err = h.decode(session); err != nil {
 		return nil, nil, nil, err.Error()
 	}
 	switch {
@@ -325,7 +316,7 @@ func (r *recovery) takeSession(ctx context.Context, s *Socket, c *resumeRequest)
 	case c.Offset == nil:
 		return nil, nil, nil, "no offset"
 	default:
-		at, ok := r.bus.Position(*c.Offset)
+		at, ok := h.bus.Position(*c.Offset)
 		if !ok {
 			return nil, nil, nil, "unknown offset"
 		}
@@ -337,7 +328,7 @@ func (r *recovery) takeSession(ctx context.Context, s *Socket, c *resumeRequest)
 	if saved.trail.since < saved.trail.prunedBefore {
 		return nil, nil, nil, "the room history does not go back that far"
 	}
-	if events, err = r.eventsAfter(ctx, s.ns, saved.trail.since); err != nil {
+	if events, err = h.eventsAfter(ctx, s.ns, saved.trail.since); err != nil {
 		return nil, nil, nil, err.Error()
 	}
 	return session, saved, events, ""
@@ -354,8 +345,8 @@ type sessionState struct {
 	StaleOffset   string                `json:"staleOffset,omitempty"`
 }
 
-// saveToBus saves a session on the bus. The caller holds mu.
-func (r *recovery) saveToBus(s *Socket, values Args) {
+// save saves a session on the bus, without waiting for the bus.
+func (h *busHistory) save(s *Socket, _ map[string]any, values Args) {
 	t := &s.rec.trail
 	state := sessionState{
 		Since:         t.since,
@@ -372,15 +363,15 @@ func (r *recovery) saveToBus(s *Socket, values Args) {
 	}
 	session := &adapter.Session{PID: s.rec.pid, ID: s.id, Rooms: t.rooms(), Data: values.Raw(0), Binary: values.bin}
 	session.State, _ = json.Marshal(state) // numbers and strings can't fail
-	r.closing[s.rec.pid] = s.rec.done
-	if err := r.bus.SaveSession(session, r.opts.Window); err != nil {
+	h.closing[s.rec.pid] = s.rec.done
+	if err := h.bus.SaveSession(session, h.r.opts.Window); err != nil {
 		s.ns.srv.engine.Go(func() { s.ns.cluster.Lost(1, err) }) // reports the error: OnError must not run under mu
 	}
 }
 
-// decode is the inverse of saveToBus. Servers of other implementations save no State:
+// decode is the inverse of save. Servers of other implementations save no State:
 // only the rooms at the end are known.
-func (r *recovery) decode(session *adapter.Session) (*savedSession, error) {
+func (h *busHistory) decode(session *adapter.Session) (*savedSession, error) {
 	state := sessionState{Intervals: make(map[string][][2]int64)}
 	if session.State == nil {
 		for _, room := range session.Rooms {
@@ -412,31 +403,30 @@ func (r *recovery) decode(session *adapter.Session) (*savedSession, error) {
 	for name, raw := range values {
 		saved.values[name] = remoteValue{Raw: [][]byte{raw}, Bin: session.Binary}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if saved.done = r.closing[session.PID]; saved.done == nil {
+	h.r.mu.Lock()
+	defer h.r.mu.Unlock()
+	if saved.done = h.closing[session.PID]; saved.done == nil {
 		saved.done = closedChan // the predecessor was on another server
 	}
 	return saved, nil
 }
 
-// functionsReturned removes the done channel of a socket whose last function has
-// returned.
-func (r *recovery) functionsReturned(rec *recoveryState) {
-	if r.bus == nil {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closing[rec.pid] == rec.done {
-		delete(r.closing, rec.pid)
+func (h *busHistory) begin(s *Socket) {
+	if !h.positionKnown {
+		s.rec.trail.prunedBefore = math.MaxInt64 // its first position is not known, so it can't be resumed
 	}
 }
 
-// replayOne sends one missed event to s, before it is connected.
-func (s *Socket) replayOne(m *engine.Message, log *[]note) {
-	err := s.conn.session.Send(m, false)
-	if s.ns.srv.hooks.observesSends() {
-		*log = append(*log, note{s: s, t: sio.Event, m: m, err: err, replayed: true})
+// encode encodes the values as one argument.
+func (h *busHistory) encode(s *Socket, values map[string]any) Args { return s.encodeValues(values) }
+
+func (h *busHistory) forget(s *Socket) { delete(h.resuming, s) }
+
+// functionsReturned removes the done channel of the socket.
+func (h *busHistory) functionsReturned(s *Socket) {
+	h.r.mu.Lock()
+	defer h.r.mu.Unlock()
+	if h.closing[s.rec.pid] == s.rec.done {
+		delete(h.closing, s.rec.pid)
 	}
 }

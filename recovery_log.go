@@ -1,10 +1,7 @@
 package socketio
 
 import (
-	"bytes"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 	"unsafe"
 
@@ -74,100 +71,6 @@ func (l *logEntry) message(n *Namespace) (*engine.Message, error) {
 		m.SetCompression(l.shared.compress)
 	}
 	return m, err
-}
-
-// offset returns the offset of a position.
-func (r *recovery) offset(at int64) string {
-	if r.bus != nil {
-		return r.bus.Offset(at)
-	}
-	return r.epoch + strconv.FormatInt(at, 36)
-}
-
-// position is the inverse of offset.
-func (r *recovery) position(offset string) (int64, bool) {
-	if r.bus != nil {
-		return r.bus.Position(offset)
-	}
-	digits, ok := strings.CutPrefix(offset, r.epoch)
-	if !ok {
-		return 0, false
-	}
-	at, err := strconv.ParseInt(digits, 36, 64)
-	return at, err == nil && at >= 0 && at <= r.last && r.offset(at) == offset
-}
-
-// append appends an event that e sends in n, or in the children of n, at the next
-// position, which is that of offset. The caller holds mu until the messages are
-// queued.
-func (r *recovery) append(e Emitter, n *Namespace, enc *encoder, offset string, out *fanout) {
-	r.last++
-	if r.stopped {
-		return
-	}
-	l := logEntry{at: time.Now(), only: e.onlyID, rooms: e.rooms, except: e.except}
-	if e.only != nil {
-		l.only = e.only.id
-	}
-	if e.sender != nil {
-		l.sender = e.sender.id
-	}
-	if n.template == nil {
-		l.ns, l.m = n, out.parts[0].m
-	} else {
-		l.shared = &sharedEvent{compress: e.compress}
-		l.shared.payload = enc.PayloadWith(offset)
-		for _, b := range enc.Attachments() {
-			l.shared.bin = append(l.shared.bin, bytes.Clone(b))
-		}
-	}
-	r.entries = append(r.entries, l)
-	r.bytes += l.size()
-	r.evictEvents(l.at)
-	r.sweepLater()
-}
-
-// evictEvents drops the oldest entries until the log is within its bounds.
-func (r *recovery) evictEvents(now time.Time) {
-	n := 0
-	for n < len(r.entries) {
-		over := len(r.entries)-n > r.opts.MaxEvents || r.bytes > r.opts.MaxBytes
-		if !over && now.Sub(r.entries[n].at) < r.opts.Window {
-			break
-		}
-		r.bytes -= r.entries[n].size()
-		r.entries[n] = logEntry{}
-		n++
-	}
-	r.entries = r.entries[n:] // append copies the rest when the capacity is used up
-	if len(r.entries) == 0 {
-		r.entries = nil // frees the array, which may be large
-	}
-}
-
-// firstPosition returns the position of the oldest entry, or of the next event if the
-// log is empty.
-func (r *recovery) firstPosition() int64 {
-	if r.bus != nil {
-		return r.oldest(time.Now())
-	}
-	return r.last - int64(len(r.entries)) + 1
-}
-
-// missed returns the events that a session has not received, the position of the last
-// one and their size in bytes. ok is false if some of them may have been evicted.
-func (r *recovery) missed(n *Namespace, sid string, t *roomHistory) (list []*logEntry, last, size int64, ok bool) {
-	if t.since+1 < r.firstPosition() {
-		return nil, 0, 0, false
-	}
-	for i := t.since + 1 - r.firstPosition(); i < int64(len(r.entries)); i++ {
-		if l := &r.entries[i]; (l.ns == nil || l.ns == n) && l.isFor(sid, r.firstPosition()+i, t) {
-			list = append(list, l)
-			last = r.firstPosition() + i
-			size += l.queued()
-		}
-	}
-	return list, last, size, true
 }
 
 // isFor reports whether the event at position at was for socket sid, by its room

@@ -2,11 +2,10 @@ package socketio
 
 import (
 	"encoding/json"
-	"math"
 	"slices"
-	"time"
 
 	"github.com/socketio-go/socketio/internal/engine"
+	"github.com/socketio-go/socketio/internal/sio"
 )
 
 // A resumeRequest is the part of a client's auth that asks for its earlier session.
@@ -36,31 +35,7 @@ func (r *recovery) resume(s *Socket) (why string) {
 		return "" // a new client
 	}
 	r.endPredecessor(s, c.PID)
-	if r.bus != nil {
-		return r.resumeFromBus(s, &c)
-	}
-	s.conn.mu.Lock()
-	defer s.conn.mu.Unlock()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if s.state.Load() != stateResuming {
-		return ""
-	}
-	saved := r.sessions[c.PID]
-	if saved != nil && saved.ns != s.ns { // of another child of the template
-		saved = nil
-	}
-	if why = r.validate(saved, c.Offset); why == "" {
-		why = r.fits(s.conn, saved)
-	}
-	if why == "" {
-		r.adopt(s, saved)
-		s.rec.releaseRooms, saved.releaseRooms = saved.releaseRooms, func() {}
-		r.evictSession(saved)
-		return ""
-	}
-	s.rec.rememberOffset(c.Offset)
-	return why
+	return r.history.resume(s, &c)
 }
 
 // endPredecessor disconnects the socket that still has the session, and waits until
@@ -88,43 +63,6 @@ func (rec *recoveryState) rememberOffset(offset *string) {
 	}
 }
 
-// validate checks that a session can be resumed with that offset. It sets since, the
-// position up to which the client has received all of its events.
-func (r *recovery) validate(saved *savedSession, offset *string) (why string) {
-	now := time.Now()
-	r.evictEvents(now)
-	switch {
-	case saved == nil:
-		return "unknown or expired session"
-	case now.Sub(saved.at) >= r.opts.Window:
-		return "expired session"
-	case offset == nil || *offset == saved.staleOffset && saved.staleOffset != "":
-		// The client has received no event: it keeps the offset of an earlier
-		// session until it receives one.
-	default:
-		at, ok := r.position(*offset)
-		if !ok {
-			return "unknown offset"
-		}
-		saved.trail.since = max(saved.trail.since, at)
-	}
-	if saved.trail.since >= saved.lastSent {
-		saved.trail.since = max(saved.trail.since, saved.deliveredUpTo) // events after lastSent were not for this socket
-	}
-	return ""
-}
-
-// fits checks that the missed events are in the log and fit into the queue of the
-// connection, whose mu the caller holds.
-func (r *recovery) fits(c *conn, saved *savedSession) (why string) {
-	_, _, size, ok := r.missed(saved.ns, saved.sid, &saved.trail)
-	if !ok || c.replayedBytes+size > c.srv.opts.MaxQueue/2 {
-		return "missed events were evicted, or are too many"
-	}
-	c.replayedBytes += size
-	return ""
-}
-
 // adopt moves the state of a session to a socket. The caller holds r.mu and the mu of
 // the connection.
 func (r *recovery) adopt(s *Socket, saved *savedSession) {
@@ -142,35 +80,25 @@ func (r *recovery) adopt(s *Socket, saved *savedSession) {
 
 // admit replays the missed events of a socket, before it is sent CONNECT. The caller
 // holds mu, and adds the socket to the index before it unlocks mu. The notes for the
-// hooks are added to log. admit fails if missed events were evicted.
-func (r *recovery) admit(s *Socket, log *[]note) bool {
-	rec := s.rec
-	if rec.missed != nil {
-		if !r.replay(s, log) {
-			return false
-		}
-	} else if rec.resumed {
-		missed, last, size, ok := r.missed(s.ns, s.id, &rec.trail)
-		if !ok || size > s.ns.srv.opts.MaxQueue/2 {
-			return false
-		}
-		for _, l := range missed {
-			m, err := l.message(s.ns)
-			if err != nil { // the codec failed
-				return false
-			}
-			s.replayOne(m, log)
-		}
-		rec.lastSent = max(rec.lastSent, last)
-	} else {
-		rec.trail.since = r.last
-		rec.trail.join([]string{s.id}, r.last)
-		if r.bus != nil && !r.positionKnown {
-			rec.trail.prunedBefore = math.MaxInt64 // its first position is not known, so it can't be resumed
-		}
+// hooks are added to notes. admit fails if missed events were evicted.
+func (r *recovery) admit(s *Socket, notes *[]note) bool {
+	if !s.rec.resumed {
+		s.rec.trail.since = r.last
+		s.rec.trail.join([]string{s.id}, r.last)
+		r.history.begin(s)
+	} else if !r.history.replay(s, notes) {
+		return false
 	}
 	r.arrive(s)
 	return true
+}
+
+// replayOne sends one missed event to s, before it is connected.
+func (s *Socket) replayOne(m *engine.Message, notes *[]note) {
+	err := s.conn.session.Send(m, false)
+	if s.ns.srv.hooks.observesSends() {
+		*notes = append(*notes, note{s: s, t: sio.Event, m: m, err: err, replayed: true})
+	}
 }
 
 // waitForPredecessor waits until the functions of the predecessor have returned, so
@@ -200,5 +128,5 @@ func (s *Socket) functionsReturned() {
 		<-s.rec.predecessorDone
 	}
 	close(s.rec.done)
-	s.ns.recovery.functionsReturned(s.rec)
+	s.ns.recovery.history.functionsReturned(s)
 }

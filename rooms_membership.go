@@ -25,7 +25,7 @@ func (n *Namespace) leaveRooms(s *Socket, rooms []string) (left []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if left = n.index.Leave(&s.member, rooms); !n.index.IsRemoved(&s.member) {
-		s.rec.trail.leave(rooms, r.last, r.firstPosition())
+		s.rec.trail.leave(rooms, r.last, r.history.first())
 	}
 	return left
 }
@@ -56,18 +56,15 @@ func (n *Namespace) removeSocket(s *Socket, keep bool) (left []string) {
 	values := s.copyValues()
 	var encoded Args
 	r := n.recovery
-	if keep && r.bus != nil {
-		encoded = s.encodeValues(values)
+	if keep {
+		encoded = r.history.encode(s, values)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.resuming, s)
+	r.history.forget(s)
 	r.depart(s)
-	switch {
-	case keep && r.bus != nil:
-		r.saveToBus(s, encoded)
-	case keep:
-		r.save(s, values) // first, so that its rooms are wanted all the time
+	if keep {
+		r.history.save(s, values, encoded) // first, so that its rooms are wanted all the time
 	}
 	left = n.index.Remove(&s.member)
 	s.rec.releaseHeldRooms()
