@@ -79,15 +79,22 @@ func (s *Socket) disconnect(reason Reason, drop bool) bool {
 	c.mu.Unlock()
 	c.notifyControl(log)
 	keep := mayRecover(reason) && (was == stateConnected || s.Recovered()) && !c.v2()
-	rooms := s.release(reason, keep)
-	c.enqueue(s, task{fn: func() {
-		defer s.functionsReturned()
-		if was == stateConnected {
-			s.runOnDisconnect(rooms)
-		} else { // middleware joined these rooms
-			s.notifyRoomsLeft(rooms)
-		}
-	}})
+	release := func() {
+		rooms := s.release(reason, keep)
+		c.enqueue(s, task{fn: func() {
+			defer s.functionsReturned()
+			if was == stateConnected {
+				s.runOnDisconnect(rooms)
+			} else { // middleware joined these rooms
+				s.notifyRoomsLeft(rooms)
+			}
+		}})
+	}
+	if keep && s.ns.recovery.encodesValues(s) { // their methods may block: the caller may be Shutdown
+		c.srv.engine.Go(release)
+	} else {
+		release()
+	}
 	return true
 }
 

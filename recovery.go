@@ -107,7 +107,8 @@ type history interface {
 	// is not in the log.
 	buffer(e Emitter, m *engine.Message, position int64)
 	// hasResuming reports whether a resuming socket has one of the rooms as its own room,
-	// or whether there is any if rooms is empty. The index knows its other rooms.
+	// or whether there is any if rooms is empty. The index knows its other rooms. The
+	// caller does not hold mu; in memory there is none, and mu is not needed.
 	hasResuming(rooms []string) bool
 	// unneeded is called when no socket and no session needs the log any more.
 	unneeded()
@@ -120,9 +121,10 @@ type history interface {
 	// replay sends a resumed socket the events that it missed, and fails if some of them
 	// were evicted. The notes for the hooks are added to notes.
 	replay(s *Socket, notes *[]note) bool
-	// encode encodes the values of a session for save, as far as that is needed. It calls
-	// methods of the values. The caller does not hold mu.
+	// encode encodes the values of a session for save. encodes reports whether it does,
+	// and so calls methods of the values, which may block. The caller does not hold mu.
 	encode(s *Socket, values map[string]any) Args
+	encodes() bool
 	// save saves the session of a disconnected socket.
 	save(s *Socket, values map[string]any, encoded Args)
 	// forget is called for every socket that is disconnected, before save.
@@ -278,12 +280,18 @@ func (r *recovery) advance(position int64) {
 
 // hasResuming is that of the history. r may be nil.
 func (r *recovery) hasResuming(rooms []string) bool {
-	if r == nil {
+	return r != nil && r.history.hasResuming(rooms)
+}
+
+// encodesValues reports whether methods of the values of s are called when its session
+// is saved. r may be nil.
+func (r *recovery) encodesValues(s *Socket) bool {
+	if r == nil || !r.history.encodes() {
 		return false
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.history.hasResuming(rooms)
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	return len(s.values) > 0
 }
 
 // notifyRoomsLeft calls the OnLeave observers for the rooms of s, unless OnJoin was

@@ -122,6 +122,8 @@ type positionedEntry struct {
 }
 
 func (h *busHistory) hasResuming(rooms []string) bool {
+	h.r.mu.Lock()
+	defer h.r.mu.Unlock()
 	if len(rooms) == 0 {
 		return len(h.resuming) > 0
 	}
@@ -419,6 +421,8 @@ func (h *busHistory) begin(s *Socket) {
 
 // encode encodes the values as one argument.
 func (h *busHistory) encode(s *Socket, values map[string]any) Args { return s.encodeValues(values) }
+
+func (h *busHistory) encodes() bool { return true }
 
 func (h *busHistory) forget(s *Socket) { delete(h.resuming, s) }
 

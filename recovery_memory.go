@@ -76,6 +76,8 @@ func (h *memoryHistory) begin(*Socket) {}
 
 func (h *memoryHistory) encode(*Socket, map[string]any) Args { return Args{} }
 
+func (h *memoryHistory) encodes() bool { return false }
+
 func (h *memoryHistory) forget(*Socket) {}
 
 func (h *memoryHistory) functionsReturned(*Socket) {}

@@ -86,6 +86,57 @@ func TestRecoveryOnAnotherServer(t *testing.T) {
 	})
 }
 
+// A blockingValue blocks while it is encoded.
+type blockingValue struct{ entered, release chan struct{} }
+
+func (v blockingValue) MarshalJSON() ([]byte, error) {
+	select {
+	case v.entered <- struct{}{}:
+	default:
+	}
+	<-v.release
+	return []byte(`1`), nil
+}
+
+const blockingKey socketio.Key[blockingValue] = "blocking"
+
+// A value that blocks while its session is saved on the bus blocks no other client, and
+// Shutdown does not wait for it longer than its context lasts.
+func TestValueThatBlocksWhileItIsSaved(t *testing.T) {
+	t.Parallel()
+	for _, cut := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			_, servers := recording(t, 2)
+			srv := servers[0]
+			c := srv.JoinRecovering(t, siotest.WebSocket)
+			other := srv.JoinRecovering(t, siotest.WebSocket)
+			s, _ := srv.LocalSocket(c.ID)
+			v := blockingValue{make(chan struct{}, 1), make(chan struct{})}
+			blockingKey.Set(s, v)
+			var left []string
+			srv.OnDisconnect(func(s *socketio.Socket, _ socketio.Reason) { left = append(left, s.ID()) })
+			if cut {
+				c.MemConn().Cut()
+				<-v.entered
+				siotest.WantEqual(t, "emit", srv.Emit("hello"), nil)
+				other.WantEvents("hello")
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			defer cancel()
+			began := time.Now()
+			err := srv.Shutdown(ctx)
+			if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 5*time.Second {
+				t.Errorf("Shutdown: %v after %v", err, took)
+			}
+			synctest.Wait()
+			siotest.WantEqual(t, "sockets that left", len(left), 1)
+			close(v.release)
+			synctest.Wait()
+			siotest.WantEqual(t, "sockets that left", len(left), 2)
+		})
+	}
+}
+
 // What the log does not keep any more is not missing silently.
 func TestRecoveryFromAForgottenLog(t *testing.T) {
 	t.Parallel()
