@@ -114,7 +114,10 @@ func wrapped(wrap func(*fault, http.ResponseWriter, *http.Request) (http.Respons
 // request opens a session and sends a request for it that is wrapped.
 func (m *fault) request(method, query, body string) {
 	url := m.front + "?EIO=4&transport=polling"
-	resp, err := m.srv.HTTP.Get(url)
+	transport := new(http.Transport)
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport}
+	resp, err := client.Get(url)
 	if err != nil {
 		return
 	}
@@ -126,7 +129,7 @@ func (m *fault) request(method, query, body string) {
 		query = "&sid=" + handshake.SID
 	}
 	if method == http.MethodGet { // so that there is something to read
-		resp, err := m.srv.HTTP.Post(url+"&sid="+handshake.SID, "text/plain", strings.NewReader("40"))
+		resp, err := client.Post(url+"&sid="+handshake.SID, "text/plain", strings.NewReader("40"))
 		if err != nil {
 			return
 		}
@@ -134,7 +137,7 @@ func (m *fault) request(method, query, body string) {
 	}
 	r, _ := http.NewRequest(method, url+strings.TrimSuffix(query, "&sid="), strings.NewReader(body))
 	r.Header.Set("Wrap", "1")
-	if resp, err := m.srv.HTTP.Do(r); err == nil {
+	if resp, err := client.Do(r); err == nil {
 		resp.Body.Close()
 	}
 }

@@ -149,7 +149,7 @@ var leftOut = []string{
 // or is noticed by another client.
 func TestApplicationCannotEndTheProcess(t *testing.T) {
 	if os.Getenv("SOCKETIO_FAULTS") == "" {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestApplicationCannotEndTheProcess$", "-test.v", "-test.timeout=5m", "-test.parallel=96")
+		cmd := exec.Command(os.Args[0], "-test.run=^TestApplicationCannotEndTheProcess$", "-test.v", "-test.timeout=5m", "-test.parallel=32")
 		cmd.Env = append(os.Environ(), "SOCKETIO_FAULTS=1")
 		out, err := cmd.CombinedOutput()
 		counted := regexp.MustCompile(`cells: (\d+)`).FindSubmatch(out)
@@ -210,7 +210,7 @@ func testFault(t *testing.T, p place, via carrier, kind string) {
 	if via.options != nil {
 		via.options(m, opts)
 	}
-	srv := siotest.Serve(t, opts)
+	srv := siotest.ServeInMemory(t, opts)
 	m.srv = srv
 	bystander := srv.Join(t, siotest.WebSocket)
 	srv.Use(func(_ context.Context, s *socketio.Socket) error { m.socket.CompareAndSwap(nil, s); return nil })

@@ -45,6 +45,9 @@ func (v badText) MarshalText() ([]byte, error) { v.m.strike(); return []byte("1"
 // decoding holds the faults of values that decode themselves, by what they decode.
 var decoding sync.Map
 
+// key names a fault in what a client sends.
+func (m *fault) key() string { return fmt.Sprintf("%p", m) }
+
 func decodeFault(text string) {
 	if m, ok := decoding.Load(strings.Trim(text, `"`)); ok {
 		m.(*fault).strike()
@@ -61,7 +64,7 @@ func (*badUnText) UnmarshalText(text []byte) error { decodeFault(string(text)); 
 
 // decodes is a trigger for a value that decodes itself.
 func decodes(m *fault, c *siotest.Client) {
-	c.Write(fmt.Sprintf(`421["e",%q]`, m.srv.URL))
+	c.Write(fmt.Sprintf(`421["e",%q]`, m.key()))
 }
 
 type badCodec struct {
@@ -215,11 +218,11 @@ func valuePlaces() (list []place) {
 	}
 	add(
 		place{name: "Unmarshaler", trigger: decodes, install: func(m *fault, srv *siotest.Server) {
-			decoding.Store(srv.URL, m)
+			decoding.Store(m.key(), m)
 			srv.On("e", func(badUnJSON) {})
 		}},
 		place{name: "TextUnmarshaler", trigger: decodes, install: func(m *fault, srv *siotest.Server) {
-			decoding.Store(srv.URL, m)
+			decoding.Store(m.key(), m)
 			socketio.Event[badUnText]("e").On(srv, func(context.Context, *socketio.Socket, badUnText) error { return nil })
 		}},
 	)

@@ -508,7 +508,7 @@ func TestAttachmentsThatGoOutAreBounded(t *testing.T) {
 // minutes if every bracket, quote or escape has the rest looked at again.
 func TestWorkGrowsWithTheInput(t *testing.T) {
 	t.Parallel()
-	const n = 1 << 17
+	const n = 1 << 16
 	const zero = `{"_placeholder":true,"num":0}`
 	repeat := func(s string) string { return strings.Repeat(s, n) }
 	for name, arg := range map[string]string{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 
 	"github.com/socketio-go/socketio/internal/siotest"
 
@@ -24,10 +25,14 @@ type move struct {
 // calls and results.
 func TestPositional(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, testPositional)
+}
+
+func testPositional(t *testing.T) {
 	const moved socketio.Event[move] = "moved"
 	const swap socketio.Call[move, move] = "swap"
 	const none socketio.Call[struct{ socketio.Positional }, struct{ socketio.Positional }] = "none"
-	srv := siotest.Serve(t, nil)
+	srv := siotest.ServeInMemory(t, nil)
 	got := make(chan move, 1)
 	moved.On(srv, func(_ context.Context, _ *socketio.Socket, m move) error { got <- m; return nil })
 	swap.On(srv, func(_ context.Context, _ *socketio.Socket, m move) (move, error) {
@@ -54,6 +59,7 @@ func TestPositional(t *testing.T) {
 	}
 
 	for _, to := range []socketio.Target{s, srv, srv.Room(s.ID()), s.Volatile()} {
+		synctest.Wait() // a volatile event is dropped while the queue is being written
 		if err := moved.Emit(to, move{X: 3, Y: 4, Blob: []byte{8}}); err != nil {
 			t.Fatal(err)
 		}

@@ -75,7 +75,7 @@ func (c fdClient) exchange(tb testing.TB, request, mark string) {
 // the stack that each of them takes.
 func perConnection(t *testing.T, server *socketio.Server, namespaces ...string) (heap, stack float64) {
 	t.Helper()
-	const warm, n = 50, 1000
+	const warm, n = 50, 500
 	fillGoroutinePool(2 * n)
 	others := runtime.NumGoroutine()
 	var connected sync.WaitGroup
