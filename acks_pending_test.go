@@ -7,9 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // However a question ends, nothing of it is kept.
@@ -23,9 +23,9 @@ func TestQuestionsThatEndAreForgotten(t *testing.T) {
 		{"answered", func(_ *testing.T, c *siotest.Client, _ *socketio.Socket, _ func()) { c.Write(`430[]`, `431[]`) }, true},
 		{"cancelled", func(_ *testing.T, _ *siotest.Client, _ *socketio.Socket, cancel func()) {
 			cancel()
-			<-time.After(time.Minute)
+			bubble.Sleep(time.Minute)
 		}, true},
-		{"AckTimeout", func(*testing.T, *siotest.Client, *socketio.Socket, func()) { <-time.After(time.Minute) }, true},
+		{"AckTimeout", func(*testing.T, *siotest.Client, *socketio.Socket, func()) { bubble.Sleep(time.Minute) }, true},
 		{"the client leaves", func(_ *testing.T, c *siotest.Client, _ *socketio.Socket, _ func()) { c.Write(`41`) }, false},
 		{"Disconnect", func(_ *testing.T, _ *siotest.Client, s *socketio.Socket, _ func()) { s.Disconnect() }, false},
 		{"cut off", func(_ *testing.T, c *siotest.Client, _ *socketio.Socket, _ func()) { c.MemConn().Cut() }, false},

@@ -8,10 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/internal/sio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // The tables of docs/limits.md name every numeric option with its default, and

@@ -9,9 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 func TestRecoveryLimits(t *testing.T) {
@@ -57,7 +57,7 @@ func TestRecoveryLimits(t *testing.T) {
 		}, false, 0},
 		{"events within the window", options{Window: time.Minute}, func(srv *siotest.Server) {
 			srv.Emit("event")
-			<-time.After(59 * time.Second)
+			bubble.Sleep(59 * time.Second)
 			srv.Emit("event")
 		}, true, 2},
 		{"volatile events don't count", options{MaxEvents: 5}, func(srv *siotest.Server) {
@@ -152,13 +152,13 @@ func TestRecoveryLimits(t *testing.T) {
 		a.Disconnect()
 		srv.Emit("hello", 1)
 		b.WantEvents("hello 1")
-		<-time.After(30 * time.Second)
+		bubble.Sleep(30 * time.Second)
 		b.Disconnect()
 		siotest.WantEqual(t, "with both", socketio.KeptBy(srv.Of("/")).Sessions, 2)
-		<-time.After(31 * time.Second)
+		bubble.Sleep(31 * time.Second)
 		synctest.Wait()
 		siotest.WantEqual(t, "with one", socketio.KeptBy(srv.Of("/")), socketio.Kept{Sessions: 1, Timer: true})
-		<-time.After(30 * time.Second)
+		bubble.Sleep(30 * time.Second)
 		synctest.Wait()
 		siotest.WantEqual(t, "at last", socketio.KeptBy(srv.Of("/")), socketio.Kept{})
 		b.WantNotRecovered()
@@ -280,9 +280,9 @@ func TestRecoveryOfChildren(t *testing.T) {
 		children.Emit("to all children")
 		c.WantMissed("to all children")
 		c.MemConn().Cut()
-		<-time.After(59 * time.Second)
+		bubble.Sleep(59 * time.Second)
 		wantChildren("/child-1")
-		<-time.After(2 * time.Second)
+		bubble.Sleep(2 * time.Second)
 		wantChildren()
 		c.WantNotRecovered()
 		c.MemConn().Cut()
@@ -335,18 +335,18 @@ func TestQuietLogIsForgotten(t *testing.T) {
 		srv.Join(t, siotest.WebSocket)
 		for range 2 {
 			srv.Emit("v")
-			<-time.After(30 * time.Second)
+			bubble.Sleep(30 * time.Second)
 			srv.Emit("v")
 			synctest.Wait()
 			if kept := socketio.KeptBy(srv.Of("/")); kept.Events != 2 || !kept.Timer {
 				t.Errorf("kept before the window is over: %+v", kept)
 			}
-			<-time.After(30 * time.Second)
+			bubble.Sleep(30 * time.Second)
 			synctest.Wait()
 			if kept := socketio.KeptBy(srv.Of("/")); kept.Events != 1 || !kept.Timer {
 				t.Errorf("kept when the first event is too old: %+v", kept)
 			}
-			<-time.After(30 * time.Second)
+			bubble.Sleep(30 * time.Second)
 			synctest.Wait()
 			siotest.WantEqual(t, "kept when the second is, too", socketio.KeptBy(srv.Of("/")), socketio.Kept{})
 		}

@@ -6,9 +6,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // The children of a template share one log: what is for all of them is in it once,
@@ -55,7 +55,7 @@ func TestRecoverySharedByChildren(t *testing.T) {
 		}
 		synctest.Wait()
 		siotest.WantEqual(t, "kept when all have left", socketio.KeptBy(empty), socketio.Kept{Timer: true})
-		<-time.After(2 * time.Minute)
+		bubble.Sleep(2 * time.Minute)
 		synctest.Wait()
 		siotest.WantEqual(t, "kept later", socketio.KeptBy(empty), socketio.Kept{})
 	})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/client"
+	"github.com/socketio-go/socketio/internal/bubble"
 	"github.com/socketio-go/socketio/internal/leak"
 	"github.com/socketio-go/socketio/internal/memnet"
 )
@@ -199,7 +200,7 @@ func TestReconnects(t *testing.T) {
 			if err := c.Emit("n", i); err != nil {
 				t.Fatal(err)
 			}
-			<-time.After(time.Minute)
+			bubble.Sleep(time.Minute)
 			h.setDown(false)
 			if n := <-got; n != i {
 				t.Fatal(n, i)
@@ -208,7 +209,7 @@ func TestReconnects(t *testing.T) {
 		h.setDown(true)
 		h.cut()
 		go func() {
-			<-time.After(time.Hour)
+			bubble.Sleep(time.Hour)
 			h.setDown(false)
 		}()
 		if _, err := c.Deliver(t.Context(), "n", 11); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/client"
+	"github.com/socketio-go/socketio/internal/bubble"
 	"github.com/socketio-go/socketio/internal/histories"
 )
 
@@ -78,7 +79,7 @@ func history(t *testing.T, seed uint64) {
 	for range 60 {
 		st.step(st.parts[random.IntN(len(st.parts))])
 		if random.IntN(2) == 0 {
-			<-time.After(time.Duration(random.IntN(3000)) * time.Millisecond)
+			bubble.Sleep(time.Duration(random.IntN(3000)) * time.Millisecond)
 		}
 	}
 	st.end()

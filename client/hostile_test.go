@@ -17,6 +17,7 @@ import (
 
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/client"
+	"github.com/socketio-go/socketio/internal/bubble"
 	"github.com/socketio-go/socketio/internal/memnet"
 )
 
@@ -134,7 +135,7 @@ func TestHostileServer(t *testing.T) {
 				defer cancel()
 				_ = c.Connect(ctx)
 				_, _ = c.EmitWithAck(ctx, "question", "x")
-				<-time.After(time.Minute)
+				bubble.Sleep(time.Minute)
 				c.Close()
 				if err := c.Shutdown(t.Context()); err != nil && !errors.As(err, new(*client.UnsentError)) {
 					t.Error(err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/client"
+	"github.com/socketio-go/socketio/internal/bubble"
 )
 
 // Leaving and joining again at once must not send CONNECT twice, nor anything
@@ -22,7 +23,7 @@ func TestLeaveAndJoinAgain(t *testing.T) {
 	everyWay(t, func(t *testing.T, opts client.Options) {
 		h := serve(t, nil)
 		h.io.Of("/slow").Use(func(ctx context.Context, _ *socketio.Socket) error {
-			<-time.After(time.Second)
+			bubble.Sleep(time.Second)
 			return nil
 		})
 		h.io.Of("/slow").On("echo", func(n int) int { return n })
@@ -137,7 +138,7 @@ func TestFunctionsThatDoNotReturn(t *testing.T) {
 					for i := range 5 {
 						got, err := c.EmitWithAck(t.Context(), "echo", i)
 						if err != nil {
-							<-time.After(time.Minute)
+							bubble.Sleep(time.Minute)
 							continue
 						}
 						if got.String() != fmt.Sprintf("[%d]", i) {
@@ -148,7 +149,7 @@ func TestFunctionsThatDoNotReturn(t *testing.T) {
 						c.Emit("x")
 						select {
 						case handled = <-done:
-						case <-time.After(time.Minute):
+						case <-bubble.After(time.Minute):
 						}
 					}
 					for {
@@ -247,7 +248,7 @@ func TestConnectWhileReconnecting(t *testing.T) {
 		}
 		cancel()
 		h.setDown(false)
-		<-time.After(time.Minute)
+		bubble.Sleep(time.Minute)
 		if !c.Connected() || c.Context().Err() != nil {
 			t.Error("not connected")
 		}

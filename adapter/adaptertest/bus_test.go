@@ -13,6 +13,7 @@ import (
 
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/adapter"
+	"github.com/socketio-go/socketio/internal/bubble"
 )
 
 func TestPerfectBus(t *testing.T) {
@@ -31,7 +32,7 @@ func onBus(t *testing.T, test func(bus *Bus, s *servers)) {
 }
 
 // pass lets time pass in a bubble.
-func pass(d time.Duration) { <-time.After(d) }
+func pass(d time.Duration) { bubble.Sleep(d) }
 
 // numbers returns the numbers of the events that c has received, up to the end event.
 func (c *client) numbers() []int {

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -74,7 +75,7 @@ func TestEcho(t *testing.T) {
 				}
 				if cfg.Upgrade && i == 50 {
 					for s.Transport() != WebSocket {
-						<-time.After(time.Millisecond)
+						runtime.Gosched()
 					}
 				}
 			}
@@ -84,7 +85,7 @@ func TestEcho(t *testing.T) {
 			}
 			cfg.Tasks.Wait()
 			for srv.Len() > 0 {
-				<-time.After(time.Millisecond)
+				runtime.Gosched()
 			}
 			if n := srv.Wait(t.Context()); n != 0 {
 				t.Error(n)

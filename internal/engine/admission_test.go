@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/socketio-go/socketio/internal/bubble"
 	"github.com/socketio-go/socketio/internal/engine"
 )
 
@@ -519,7 +520,7 @@ func TestAbandonedHandshake(t *testing.T) {
 		}
 	})
 	specify(t, "a client that goes before it is answered", setup{opened: func(a *app) {
-		<-time.After(time.Second)
+		bubble.Sleep(time.Second)
 	}}, func(h *harness) {
 		c := h.raw()
 		c.write("GET /?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/socketio-go/socketio/internal/bubble"
 	"github.com/socketio-go/socketio/internal/engine"
 	"github.com/socketio-go/socketio/internal/memnet"
 )
@@ -367,7 +368,7 @@ func (a *app) wantOpen() {
 	}
 }
 
-func pass(d time.Duration) { <-time.After(d) }
+func pass(d time.Duration) { bubble.Sleep(d) }
 
 // canceled is for a look at how many are waited for.
 func canceled() context.Context {

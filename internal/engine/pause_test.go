@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/socketio-go/socketio/internal/bubble"
 	"github.com/socketio-go/socketio/internal/engine"
 )
 
@@ -18,7 +19,7 @@ func slowly(d time.Duration) setup {
 		receive: func(a *app, turn *engine.Turn, _ string, _ bool) {
 			a.Pause(turn)
 			select {
-			case <-time.After(d):
+			case <-bubble.After(d):
 			case <-a.ended:
 			}
 			a.Resume()

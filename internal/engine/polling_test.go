@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/socketio-go/socketio/internal/bubble"
 	"github.com/socketio-go/socketio/internal/engine"
 )
 
@@ -84,7 +85,7 @@ func TestPoll(t *testing.T) {
 		inner := s.Handler
 		s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/other" {
-				<-time.After(time.Hour)
+				bubble.Sleep(time.Hour)
 				io.WriteString(w, "other")
 				return
 			}

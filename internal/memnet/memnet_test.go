@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/socketio-go/socketio/internal/bubble"
 	"github.com/socketio-go/socketio/internal/leak"
 	"github.com/socketio-go/socketio/internal/memnet"
 )
@@ -224,7 +225,7 @@ func TestServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := memnet.Serve(&http.Server{
 			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				<-time.After(time.Hour)
+				bubble.Sleep(time.Hour)
 				io.WriteString(w, r.Host+r.URL.Path)
 			}),
 		})

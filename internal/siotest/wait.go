@@ -23,6 +23,16 @@ func Receive[T any](t testing.TB, ch <-chan T) T {
 	}
 }
 
+// WaitFor waits until done returns true. It is for a state that no event announces.
+func WaitFor(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	for limit := time.Now().Add(WaitLimit); !done(); <-time.After(time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
 // WantEqual compares what a test is about.
 func WantEqual[T comparable](t testing.TB, what string, got, want T) {
 	t.Helper()

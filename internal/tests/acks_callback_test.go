@@ -6,9 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // A function as the last argument is a callback of the shape that is called

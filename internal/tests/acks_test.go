@@ -11,9 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 func TestAckFunc(t *testing.T) {
@@ -274,7 +274,7 @@ func TestAckCallbackRunsLikeAHandler(t *testing.T) {
 		var log []string
 		srv.On("work", func(s *socketio.Socket) {
 			s.Emit("q", func(args socketio.Args, _ error) { log = append(log, "answer"+args.String()) })
-			<-time.After(time.Second)
+			bubble.Sleep(time.Second)
 			log = append(log, "work done")
 		})
 		srv.On("next", func() { log = append(log, "next") })
@@ -282,7 +282,7 @@ func TestAckCallbackRunsLikeAHandler(t *testing.T) {
 		c.Write(`42["work"]`)
 		c.Want(`420["q"]`)
 		c.Write(`42["next"]`, `430[1]`, `42["next"]`)
-		<-time.After(2 * time.Second)
+		bubble.Sleep(2 * time.Second)
 		synctest.Wait()
 		siotest.WantEqual(t, "order", strings.Join(log, ", "), "work done, next, answer[1], next")
 	})
@@ -304,7 +304,7 @@ func TestAckCallbackWhileDisconnecting(t *testing.T) {
 		}
 		c.Want(`420["q"]`, `421["q"]`)
 		c.Write(`42["block"]`, `42["event"]`, `430["in time"]`, `42["event"]`)
-		<-time.After(time.Second)
+		bubble.Sleep(time.Second)
 		s.Disconnect()
 		close(release)
 		srv.WantDisconnect(t, s.ID(), socketio.ReasonServer)
@@ -324,7 +324,7 @@ func TestAckCallbackWithoutRoom(t *testing.T) {
 		s.Emit("q", func(args socketio.Args, err error) { answers <- fmt.Sprint(args, err) })
 		c.Want(`420["q"]`)
 		c.Write(`42["block"]`, `42["block"]`, `430["too late"]`)
-		<-time.After(time.Second)
+		bubble.Sleep(time.Second)
 		c.MemConn().Cut()
 		siotest.WantEqual(t, "an answer", <-answers, `[] socketio: closed`)
 		<-s.Context().Done()

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/adapter/adaptertest"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // clusterPlaces are those that other servers of a cluster have called.

@@ -12,11 +12,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/gorilla/websocket"
 
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // httpPlaces are the requests, responses and connections that code around the server

@@ -7,9 +7,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 func handles(name string, handler func(m *fault) any) place {

@@ -13,9 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // A fault is what code of the application does once, at the place where the server
@@ -246,11 +245,7 @@ func testFault(t *testing.T, p place, via carrier, kind string) {
 			trigger(m, victim)
 		}
 	}()
-	select {
-	case <-m.done:
-	case <-time.After(siotest.WaitLimit):
-		t.Fatal("the place was not reached")
-	}
+	siotest.Receive(t, m.done) // the place was reached
 	if !p.closes {
 		newcomer := srv.Open(t, siotest.WebSocket)
 		newcomer.Write("40")
@@ -299,9 +294,5 @@ func wantPanicError(t *testing.T, srv *siotest.Server) {
 // wantCounted waits until a panic is counted.
 func wantCounted(t *testing.T, srv *siotest.Server) {
 	t.Helper()
-	for end := time.Now().Add(siotest.WaitLimit); srv.Stats().Panics == 0; <-time.After(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("the panic was not counted")
-		}
-	}
+	siotest.WaitFor(t, "a panic to be counted", func() bool { return srv.Stats().Panics > 0 })
 }

@@ -13,9 +13,8 @@ import (
 	"testing/fstest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // A badError misbehaves when it is looked at.
@@ -275,7 +274,9 @@ func valuePlaces() (list []place) {
 			}()
 			<-ended
 		}, install: func(m *fault, srv *siotest.Server) {
-			srv.OnDisconnect(func(*socketio.Socket, socketio.Reason) { <-time.After(30 * time.Millisecond) })
+			srv.OnDisconnect(func(*socketio.Socket, socketio.Reason) {
+				<-time.After(30 * time.Millisecond) //nolint:forbidigo // the context of Shutdown ends meanwhile
+			})
 		}, options: func(_ *fault, o *socketio.Options) { o.ShutdownSpread = 20 * time.Millisecond }})
 	}
 	add(

@@ -8,9 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // argsOf returns what a handler receives as Args.

@@ -13,9 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // startLoopback serves io on a TCP port of this machine until the test ends,

@@ -6,9 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // fleet returns a crowd whose sockets know their names.

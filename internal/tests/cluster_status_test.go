@@ -9,9 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // That a namespace is cut off from its cluster is reported when it begins, when the
@@ -42,21 +42,21 @@ func TestClusterStatus(t *testing.T) {
 		host := b.seat("/").host
 
 		siotest.WantEqual(t, "connected at first", connected(), false)
-		<-time.After(time.Minute)
+		bubble.Sleep(time.Minute)
 		siotest.WantEqual(t, "reported", reports(), ", since 10s: the adapter is still connecting; , since 40s: the adapter is still connecting")
 		host.Status(nil)
 		siotest.WantEqual(t, "connected", connected(), true)
-		<-time.After(time.Hour)
+		bubble.Sleep(time.Hour)
 		siotest.WantEqual(t, "reported", reports(), "")
 		siotest.WantEqual(t, "it is logged that it is over", strings.Count(logged.String(), "connected again"), 1)
 
 		host.Status(errors.New("gone"))
 		siotest.WantEqual(t, "connected", connected(), false)
 		siotest.WantEqual(t, "reported", reports(), ": gone")
-		<-time.After(10 * time.Second)
+		bubble.Sleep(10 * time.Second)
 		host.Status(errors.New("refused"))
 		siotest.WantEqual(t, "reported", reports(), ": refused")
-		<-time.After(65 * time.Second)
+		bubble.Sleep(65 * time.Second)
 		siotest.WantEqual(t, "reported", reports(), ", since 40s: refused; , since 1m10s: refused")
 		host.Status(nil)
 		siotest.WantEqual(t, "it is logged how long it took", strings.Contains(logged.String(), "after=1m15s"), true)
@@ -67,7 +67,7 @@ func TestClusterStatus(t *testing.T) {
 			t.Error(err)
 		}
 		host.Status(errors.New("late"))
-		<-time.After(time.Hour)
+		bubble.Sleep(time.Hour)
 		siotest.WantEqual(t, "reported after the end", reports(), "")
 		siotest.WantEqual(t, "connected at the end", connected(), false)
 		siotest.WantEqual(t, "Ready at the end", srv.Ready(t.Context()), socketio.ErrClosed)

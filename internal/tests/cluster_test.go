@@ -14,10 +14,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/adapter"
+	"github.com/socketio-go/socketio/internal/bubble"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // A stage is a bus on which the test plays the other servers.
@@ -640,41 +640,43 @@ func TestSlowServerSideHandler(t *testing.T) {
 
 // Namespaces take their place in the cluster when they come to be and give it
 // up when they go, with the server at the latest.
-func TestSeatsOfNamespaces(t *testing.T) {
+func TestClusterMembersOfNamespaces(t *testing.T) {
 	t.Parallel()
-	b := newStage()
-	srv := siotest.Serve(t, &socketio.Options{Adapter: b})
-	srv.Of("/static")
-	org := srv.OrgTemplate()
-	c := srv.Open(t, siotest.WebSocket)
-	c.Join("/org-1", "")
-	if b.seat("/static") == nil || b.seat("/org-1") == nil || b.seat("") != nil {
-		t.Error(b.seats)
-	}
-	siotest.WantEqual(t, "to all children", org.ServerSideEmit("e"), nil)
-	siotest.Receive(t, b.seat("/org-1").published)
-	c.Write("41/org-1,")
-	ctx, cancel := context.WithTimeout(t.Context(), siotest.WaitLimit)
-	defer cancel()
-	siotest.WantEqual(t, "shutdown", srv.Shutdown(ctx), nil)
-	b.mu.Lock()
-	slices.Sort(b.left)
-	siotest.WantEqual(t, "left", strings.Join(slices.Compact(b.left), " "), "/ /org-1 /static")
-	b.mu.Unlock()
-	srv.Of("/too-late")
-	siotest.WantEqual(t, "no seat", b.seat("/too-late") == nil, true)
+	synctest.Test(t, func(t *testing.T) {
+		b := newStage()
+		srv := siotest.ServeInMemory(t, &socketio.Options{Adapter: b})
+		srv.Of("/static")
+		org := srv.OrgTemplate()
+		c := srv.Open(t, siotest.WebSocket)
+		c.Join("/org-1", "")
+		if b.seat("/static") == nil || b.seat("/org-1") == nil || b.seat("") != nil {
+			t.Error(b.seats)
+		}
+		siotest.WantEqual(t, "to all children", org.ServerSideEmit("e"), nil)
+		siotest.Receive(t, b.seat("/org-1").published)
+		c.Write("41/org-1,")
+		ctx, cancel := context.WithTimeout(t.Context(), siotest.WaitLimit)
+		defer cancel()
+		siotest.WantEqual(t, "shutdown", srv.Shutdown(ctx), nil)
+		b.mu.Lock()
+		slices.Sort(b.left)
+		siotest.WantEqual(t, "left", strings.Join(slices.Compact(b.left), " "), "/ /org-1 /static")
+		b.mu.Unlock()
+		srv.Of("/too-late")
+		siotest.WantEqual(t, "no seat", b.seat("/too-late") == nil, true)
 
-	// What can't be put on the bus is not waited for longer than ctx.
-	stuck := newStage()
-	slow := socketio.NewServer(&socketio.Options{Adapter: stuck})
-	stuck.seat("/").gone = make(chan struct{})
-	ended, stop := context.WithCancel(t.Context())
-	stop()
-	if slow.Shutdown(ended) == nil {
-		t.Error("it did not say that something was left")
-	}
-	close(stuck.seat("/").gone)
-	siotest.WantEqual(t, "close", slow.Close(), nil)
+		// What can't be put on the bus is not waited for longer than ctx.
+		stuck := newStage()
+		slow := socketio.NewServer(&socketio.Options{Adapter: stuck})
+		stuck.seat("/").gone = make(chan struct{})
+		ended, stop := context.WithCancel(t.Context())
+		stop()
+		if slow.Shutdown(ended) == nil {
+			t.Error("it did not say that something was left")
+		}
+		close(stuck.seat("/").gone)
+		siotest.WantEqual(t, "close", slow.Close(), nil)
+	})
 }
 
 // Who listens for rooms is told of those that may have come or gone.
@@ -735,7 +737,7 @@ func TestRecoveryOfEventsFromTheBus(t *testing.T) {
 		synctest.Wait()
 		siotest.WantEqual(t, "left", siotest.Receive(t, seat.changed), "r true")
 		siotest.WantEqual(t, "left", siotest.Receive(t, seat.changed), c.ID+" true")
-		<-time.After(3 * time.Minute)
+		bubble.Sleep(3 * time.Minute)
 		rooms := []string{siotest.Receive(t, seat.changed), siotest.Receive(t, seat.changed)}
 		siotest.WantEqual(t, "given up", strings.Join(siotest.Sorted(rooms), ", "), strings.Join(siotest.Sorted([]string{"r false", c.ID + " false"}), ", "))
 		siotest.WantEqual(t, "all are wanted", seat.host.Wants(), false)

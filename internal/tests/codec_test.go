@@ -6,9 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // An envelopeCodec puts a packet and its attachments into one message of JSON.

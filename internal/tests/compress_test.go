@@ -12,12 +12,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/gorilla/websocket"
 
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/internal/memnet"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 func TestCompression(t *testing.T) {

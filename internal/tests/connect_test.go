@@ -12,9 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 func TestConnect(t *testing.T) {
@@ -350,7 +350,7 @@ func TestMiddlewareThatBlocks(t *testing.T) {
 			siotest.WantEqual(t, "time", time.Since(start), 5*time.Second)
 			close(release)
 			c.WantNothing()
-			<-time.After(time.Hour)
+			bubble.Sleep(time.Hour)
 			siotest.WantEqual(t, "sockets", srv.Stats().Sockets, 0)
 		})
 	})
@@ -434,10 +434,10 @@ func TestEventsBehindConnect(t *testing.T) {
 	siotest.OnEachTransport(t, func(t *testing.T, transport string) {
 		synctest.Test(t, func(t *testing.T) {
 			srv := siotest.ServeInMemory(t, nil)
-			srv.Use(func(context.Context, *socketio.Socket) error { <-time.After(time.Second); return nil })
+			srv.Use(func(context.Context, *socketio.Socket) error { bubble.Sleep(time.Second); return nil })
 			srv.OnConnect(func(s *socketio.Socket) {
 				s.Emit("connected")
-				<-time.After(time.Second)
+				bubble.Sleep(time.Second)
 				s.Emit("still first")
 			})
 			c := srv.Open(t, transport)
@@ -462,7 +462,7 @@ func TestEventsBehindRefusedConnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := siotest.ServeInMemory(t, nil)
 		srv.Of("/x").Use(func(context.Context, *socketio.Socket) error {
-			<-time.After(time.Second)
+			bubble.Sleep(time.Second)
 			return socketio.Errorf("no")
 		})
 		srv.Of("/x").On("event", func() { t.Error("handled") })
@@ -540,7 +540,7 @@ func TestConnectTimeout(t *testing.T) {
 			c.Want(`44/unknown,{"message":"Invalid namespace"}`)
 		})
 		run("a client that joins in time", nil, 0, func(c *siotest.Client) {
-			<-time.After(20 * time.Second) // before the first heartbeat
+			bubble.Sleep(20 * time.Second) // before the first heartbeat
 			c.Join("/", "")
 		})
 	})

@@ -15,12 +15,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/gorilla/websocket"
 
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
 	"github.com/socketio-go/socketio/internal/memnet"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // A socket's life is lived once for each byte that goes either way, with the
@@ -233,7 +233,7 @@ func (l *life) talk(ws *websocket.Conn) error {
 // end fails the test unless the server has got over the client's end, which
 // saw clientErr.
 func (l *life) end(clientErr error) {
-	<-time.After(3 * time.Minute) // more than all timeouts together
+	bubble.Sleep(3 * time.Minute) // more than all timeouts together
 	if got, want := l.disconnects.Load(), l.connects.Load(); got != want {
 		l.t.Errorf("%d calls of OnDisconnect, %d of OnConnect; the client saw: %v", got, want, clientErr)
 	}

@@ -11,11 +11,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/gorilla/websocket"
 
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // A way is how a client that is in "/" and "/x" comes to an end.
@@ -75,7 +75,7 @@ var webSocketWays = []way{
 		socketio.ReasonTransport, socketio.ReasonTransport},
 	{"the cable is pulled", func(_ *testing.T, _ *siotest.Server, c *siotest.Client, _ *socketio.Socket) {
 		c.MemConn().Freeze()
-		<-time.After(25*time.Second + 20*time.Second)
+		bubble.Sleep(25*time.Second + 20*time.Second)
 	}, socketio.ReasonPingTimeout, socketio.ReasonPingTimeout},
 	{"a message too big", func(_ *testing.T, _ *siotest.Server, c *siotest.Client, _ *socketio.Socket) {
 		c.Write(`42["` + strings.Repeat("x", 1e6) + `"]`)
@@ -123,7 +123,7 @@ var pollingWays = []way{
 		}
 	}, socketio.ReasonError, socketio.ReasonError},
 	{"a client that polls no more", func(*testing.T, *siotest.Server, *siotest.Client, *socketio.Socket) {
-		<-time.After(25*time.Second + 20*time.Second)
+		bubble.Sleep(25*time.Second + 20*time.Second)
 	}, socketio.ReasonPingTimeout, socketio.ReasonPingTimeout},
 	{"a client that sends garbage", func(_ *testing.T, _ *siotest.Server, c *siotest.Client, _ *socketio.Socket) { c.Write(`7`) },
 		socketio.ReasonParse, socketio.ReasonParse},
@@ -238,7 +238,7 @@ func testEnd(t *testing.T, transport string, w way) {
 	}
 	siotest.WantEqual(t, "sockets and rooms left", fmt.Sprint(st.Sockets, st.Rooms), "0 0")
 	// The client is given time to hear of it, then nothing is left at all.
-	<-time.After(10 * time.Second)
+	bubble.Sleep(10 * time.Second)
 	synctest.Wait()
 	siotest.WantEqual(t, "connections left", srv.Stats().Connections, 0)
 	siotest.WantEqual(t, "bytes left", srv.Stats().QueuedBytes, 0)
@@ -251,13 +251,13 @@ func TestOnDisconnectComesAfterTheLastHandler(t *testing.T) {
 			srv := siotest.ServeInMemory(t, nil)
 			var log []string
 			srv.On("work", func(s *socketio.Socket, n int) {
-				<-time.After(time.Second)
+				bubble.Sleep(time.Second)
 				log = append(log, fmt.Sprint(n, s.Connected()))
 			})
 			srv.OnDisconnect(func(*socketio.Socket, socketio.Reason) { log = append(log, "end") })
 			c := srv.Join(t, transport)
 			c.Write(`42["work",1]`, `42["work",2]`, `42["work",3]`, `41`)
-			<-time.After(time.Minute)
+			bubble.Sleep(time.Minute)
 			synctest.Wait()
 			siotest.WantEqual(t, "order", strings.Join(log, " "), "1 false 2 false 3 false end")
 		})
@@ -271,7 +271,7 @@ func TestDisconnectDropsWhatWaits(t *testing.T) {
 		srv := siotest.ServeInMemory(t, nil)
 		var log []string
 		srv.On("kick", func(s *socketio.Socket) {
-			<-time.After(time.Second)
+			bubble.Sleep(time.Second)
 			s.Emit("kicked")
 			s.Disconnect()
 			log = append(log, "kick")

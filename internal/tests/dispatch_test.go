@@ -11,9 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // The events of a socket are handled one at a time and in order, whether its
@@ -21,47 +21,49 @@ import (
 func TestEventsOfASocketAreHandledInOrder(t *testing.T) {
 	t.Parallel()
 	siotest.OnEachTransport(t, func(t *testing.T, transport string) {
-		srv := siotest.Serve(t, &socketio.Options{MaxInbox: 16})
-		var running atomic.Int32
-		next := make(map[string]int) // by socket; used by one handler at a time
-		check := func(s *socketio.Socket, n int) {
-			if running.Add(1) != 1 {
-				t.Error("two handlers run at once")
-			}
-			switch {
-			case n%97 == 0: // longer than the reader has patience for
-				<-time.After(3 * time.Millisecond)
-			case n%13 == 0:
-				runtime.Gosched()
-			}
-			if next[s.ID()] != n {
-				t.Errorf("event %d comes when %d is due", n, next[s.ID()])
-			}
-			next[s.ID()] = n + 1
-			running.Add(-1)
-		}
-		srv.On("number", check)
-		srv.On("binary", func(s *socketio.Socket, b []byte, n int) {
-			siotest.WantEqual(t, "attachment", len(b), n%50)
-			check(s, n)
-		})
-		c := srv.Join(t, transport)
-		const n = 1000
-		for i := 0; i < n; i += 10 {
-			var batch []any
-			for j := i; j < i+10; j++ {
-				if j%3 == 0 {
-					batch = append(batch, fmt.Sprintf(`451-["binary",{"_placeholder":true,"num":0},%d]`, j), make([]byte, j%50))
-				} else {
-					batch = append(batch, fmt.Sprintf(`42["number",%d]`, j))
+		synctest.Test(t, func(t *testing.T) {
+			srv := siotest.ServeInMemory(t, &socketio.Options{MaxInbox: 16})
+			var running atomic.Int32
+			next := make(map[string]int) // by socket; used by one handler at a time
+			check := func(s *socketio.Socket, n int) {
+				if running.Add(1) != 1 {
+					t.Error("two handlers run at once")
 				}
+				switch {
+				case n%97 == 0: // longer than the reader waits before another takes over
+					bubble.Sleep(3 * time.Millisecond)
+				case n%13 == 0:
+					runtime.Gosched()
+				}
+				if next[s.ID()] != n {
+					t.Errorf("event %d comes when %d is due", n, next[s.ID()])
+				}
+				next[s.ID()] = n + 1
+				running.Add(-1)
 			}
-			c.Write(batch...)
-		}
-		c.WantNothing()
-		for _, handled := range next {
-			siotest.WantEqual(t, "events handled", handled, n)
-		}
+			srv.On("number", check)
+			srv.On("binary", func(s *socketio.Socket, b []byte, n int) {
+				siotest.WantEqual(t, "attachment", len(b), n%50)
+				check(s, n)
+			})
+			c := srv.Join(t, transport)
+			const n = 1000
+			for i := 0; i < n; i += 10 {
+				var batch []any
+				for j := i; j < i+10; j++ {
+					if j%3 == 0 {
+						batch = append(batch, fmt.Sprintf(`451-["binary",{"_placeholder":true,"num":0},%d]`, j), make([]byte, j%50))
+					} else {
+						batch = append(batch, fmt.Sprintf(`42["number",%d]`, j))
+					}
+				}
+				c.Write(batch...)
+			}
+			c.WantNothing()
+			for _, handled := range next {
+				siotest.WantEqual(t, "events handled", handled, n)
+			}
+		})
 	})
 }
 
@@ -166,7 +168,7 @@ func TestInboxIsBounded(t *testing.T) {
 					}
 					c.Write(`42/x,7["sync"]`) // other namespaces wait as well
 				}()
-				<-time.After(time.Second)
+				bubble.Sleep(time.Second)
 				// Some more are in the buffers of the reader and the network.
 				if n := int(sent.Load()); n < tt.room || n > tt.room+(1024+256)/tt.size {
 					t.Errorf("%d events were taken, want %d", n, tt.room)
@@ -232,44 +234,46 @@ func TestHandlerThatNeverReturns(t *testing.T) {
 
 func TestNamespacesOfAConnectionAreIndependent(t *testing.T) {
 	t.Parallel()
-	srv := siotest.Serve(t, nil)
-	names := []string{"/a", "/b", "/c"}
-	seen := make(map[string]*int)
-	for _, name := range names {
-		next := new(int)
-		seen[name] = next
-		srv.Of(name).On("number", func(n int) {
-			if *next != n {
-				t.Errorf("%s: event %d comes when %d is due", name, n, *next)
-			}
-			*next++
-			if n%50 == 0 {
-				<-time.After(2 * time.Millisecond)
-			}
-		})
-		srv.Of(name).On("sync", func() {})
-	}
-	c := srv.Open(t, siotest.WebSocket)
-	for _, name := range names {
-		c.Join(name, "")
-	}
-	const n = 300
-	for i := range n {
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.ServeInMemory(t, nil)
+		names := []string{"/a", "/b", "/c"}
+		seen := make(map[string]*int)
 		for _, name := range names {
-			c.Write(fmt.Sprintf(`42%s,["number",%d]`, name, i))
+			next := new(int)
+			seen[name] = next
+			srv.Of(name).On("number", func(n int) {
+				if *next != n {
+					t.Errorf("%s: event %d comes when %d is due", name, n, *next)
+				}
+				*next++
+				if n%50 == 0 {
+					bubble.Sleep(2 * time.Millisecond)
+				}
+			})
+			srv.Of(name).On("sync", func() {})
 		}
-	}
-	answers := make(map[string]bool)
-	for _, name := range names {
-		c.Write(fmt.Sprintf(`42%s,1["sync"]`, name))
-	}
-	for range names {
-		answers[c.Read().(string)] = true
-	}
-	for _, name := range names {
-		siotest.WantEqual(t, "answered", answers[`43`+name+`,1[]`], true)
-		siotest.WantEqual(t, "events handled", *seen[name], n)
-	}
+		c := srv.Open(t, siotest.WebSocket)
+		for _, name := range names {
+			c.Join(name, "")
+		}
+		const n = 300
+		for i := range n {
+			for _, name := range names {
+				c.Write(fmt.Sprintf(`42%s,["number",%d]`, name, i))
+			}
+		}
+		answers := make(map[string]bool)
+		for _, name := range names {
+			c.Write(fmt.Sprintf(`42%s,1["sync"]`, name))
+		}
+		for range names {
+			answers[c.Read().(string)] = true
+		}
+		for _, name := range names {
+			siotest.WantEqual(t, "answered", answers[`43`+name+`,1[]`], true)
+			siotest.WantEqual(t, "events handled", *seen[name], n)
+		}
+	})
 }
 
 // Everything may be called from a handler.

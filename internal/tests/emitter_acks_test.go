@@ -12,9 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // replies is what an EmitWithAck returns.
@@ -435,20 +434,22 @@ func TestQuestionsWhileClientsLeave(t *testing.T) {
 // Shutdown ends questions.
 func TestShutdownEndsQuestions(t *testing.T) {
 	t.Parallel()
-	srv := siotest.Serve(t, nil)
-	c, s := srv.JoinSocket(t, siotest.WebSocket)
-	done := ask(t.Context(), srv.Of("/"), "q")
-	called := make(chan replies, 1)
-	c.WantAckRequest(`"q"`)
-	if err := srv.Emit("q", func(list []socketio.Reply, err error) { called <- replies{list, err} }); err != nil {
-		t.Fatal(err)
-	}
-	if err := srv.Shutdown(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	for _, ch := range []<-chan replies{done, called} {
-		r := siotest.Receive(t, ch)
-		siotest.WantEqual(t, "error", r.err, nil)
-		siotest.WantEqual(t, "reply", r.of(t, s).Err, socketio.ErrClosed)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.ServeInMemory(t, nil)
+		c, s := srv.JoinSocket(t, siotest.WebSocket)
+		done := ask(t.Context(), srv.Of("/"), "q")
+		called := make(chan replies, 1)
+		c.WantAckRequest(`"q"`)
+		if err := srv.Emit("q", func(list []socketio.Reply, err error) { called <- replies{list, err} }); err != nil {
+			t.Fatal(err)
+		}
+		if err := srv.Shutdown(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, ch := range []<-chan replies{done, called} {
+			r := siotest.Receive(t, ch)
+			siotest.WantEqual(t, "error", r.err, nil)
+			siotest.WantEqual(t, "reply", r.of(t, s).Err, socketio.ErrClosed)
+		}
+	})
 }

@@ -12,13 +12,12 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/adapter"
 	"github.com/socketio-go/socketio/adapter/adaptertest"
 	"github.com/socketio-go/socketio/internal/msgpack"
 	"github.com/socketio-go/socketio/internal/sio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // Values that a client sends in a text event, as data. Those that are marked

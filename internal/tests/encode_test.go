@@ -14,9 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 type (

@@ -12,9 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // Every request that is refused is reported with who asked for what, and counted
@@ -123,7 +123,7 @@ func TestRefusedRequestsDoNotFloodTheLog(t *testing.T) {
 		for range 20 {
 			<-log
 		}
-		<-time.After(time.Second)
+		bubble.Sleep(time.Second)
 		asking{query: "transport=x"}.ask(t, io)
 		if line := siotest.Receive(t, log); !strings.HasSuffix(line, " withheld=480\n") {
 			t.Errorf("logged %s", line)
@@ -204,7 +204,7 @@ func TestStuckHandlersAreNamed(t *testing.T) {
 					var got report
 					select {
 					case got = <-told:
-					case <-time.After(10 * time.Minute):
+					case <-bubble.After(10 * time.Minute):
 						t.Fatal("nothing was told")
 					}
 					siotest.WantEqual(t, "namespace", got.s.Namespace().Name(), "/x")

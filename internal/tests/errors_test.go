@@ -6,9 +6,8 @@ import (
 	"io/fs"
 	"testing"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // The message of an Error is all that its text has. What it wraps is found, and stays

@@ -7,10 +7,9 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/adapter/adaptertest"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 type move struct {

@@ -7,9 +7,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 type said struct {

@@ -20,9 +20,8 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 type point struct {

@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/internal/histories"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // A player is a client whose life is logged.

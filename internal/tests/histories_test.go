@@ -13,11 +13,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
 	"github.com/socketio-go/socketio/internal/histories"
 	"github.com/socketio-go/socketio/internal/memnet"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 var (
@@ -148,7 +148,7 @@ func (st *story) prepare(srv *siotest.Server) {
 	if st.random.IntN(2) == 0 {
 		var asked atomic.Int64
 		srv.Use(func(context.Context, *socketio.Socket) error {
-			<-time.After(time.Duration(asked.Add(1)%3) * time.Second)
+			bubble.Sleep(time.Duration(asked.Add(1)%3) * time.Second)
 			return nil
 		})
 	}
@@ -190,7 +190,7 @@ func (st *story) step() {
 	case 0, 1:
 		synctest.Wait()
 	case 2:
-		<-time.After(time.Duration(st.random.IntN(70)) * time.Second)
+		bubble.Sleep(time.Duration(st.random.IntN(70)) * time.Second)
 	case 3, 4:
 		if lose := st.lose(p); lose != nil {
 			lose()
@@ -417,7 +417,7 @@ func (st *story) catchUp() {
 				st.start(p)
 			}
 		}
-		<-time.After(10 * time.Second)
+		bubble.Sleep(10 * time.Second)
 	}
 	synctest.Wait()
 	for _, p := range st.players {

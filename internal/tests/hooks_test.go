@@ -12,9 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // An observer writes down what the hooks are told, in a form to compare.
@@ -108,7 +108,7 @@ func TestHooksConnect(t *testing.T) {
 	specifyHooks(t, "how it ends, and after how long", socketio.Options{ConnectTimeout: time.Minute}, func(t *testing.T, srv *siotest.Server, o *observer) {
 		enough := make(chan struct{})
 		for name, mw := range map[string]socketio.Middleware{
-			"/slow":    func(context.Context, *socketio.Socket) error { <-time.After(time.Second); return nil },
+			"/slow":    func(context.Context, *socketio.Socket) error { bubble.Sleep(time.Second); return nil },
 			"/refused": func(context.Context, *socketio.Socket) error { return errors.New("no") },
 			"/late":    func(context.Context, *socketio.Socket) error { <-enough; return nil },
 			"/exits":   func(context.Context, *socketio.Socket) error { runtime.Goexit(); return nil },
@@ -160,7 +160,7 @@ func TestHooksUpgrade(t *testing.T) {
 			if err := w.Write(step); err != nil {
 				t.Fatal(err)
 			}
-			<-time.After(time.Second)
+			bubble.Sleep(time.Second)
 		}
 		wantTold(t, o, "upgrade", "2 websocket 1s")
 	})
@@ -312,12 +312,12 @@ func TestHooksAck(t *testing.T) {
 		}, "/ q 1s context deadline exceeded"},
 		{"for a function", func(_ *testing.T, _ *siotest.Server, c *siotest.Client, s *socketio.Socket) {
 			_ = s.Emit("q", func(socketio.Args, error) {})
-			<-time.After(time.Second)
+			bubble.Sleep(time.Second)
 			c.Write("430[]")
 		}, "/ q 1s <nil>"},
 		{"for a function, too late", func(_ *testing.T, _ *siotest.Server, _ *siotest.Client, s *socketio.Socket) {
 			_ = s.Emit("q", func(socketio.Args, error) {})
-			<-time.After(3 * time.Second)
+			bubble.Sleep(3 * time.Second)
 		}, "/ q 2s context deadline exceeded"},
 		{"of who leaves", func(_ *testing.T, _ *siotest.Server, _ *siotest.Client, s *socketio.Socket) {
 			_ = s.Emit("q", func(socketio.Args, error) {})

@@ -11,9 +11,8 @@ import (
 	"testing/synctest"
 	"weak"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // However many CONNECTs come while the middleware of the first one runs, there

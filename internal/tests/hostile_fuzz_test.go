@@ -11,10 +11,10 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
 	"github.com/socketio-go/socketio/internal/sio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // FuzzPackets has a client send packets, as messages of a WebSocket or as one
@@ -95,7 +95,7 @@ func sendPackets(t *testing.T, srv *siotest.Server, transport, script string) {
 	}()
 	if w, ok := c.Wire.(*siotest.PollingWire); ok {
 		w.Do(http.MethodPost, []byte(script))
-		<-time.After(time.Second)
+		bubble.Sleep(time.Second)
 		w.Write("1")
 	} else {
 		for part := range strings.SplitSeq(script, siotest.Separator) {
@@ -105,7 +105,7 @@ func sendPackets(t *testing.T, srv *siotest.Server, transport, script string) {
 			}
 			c.Wire.Write(packet)
 		}
-		<-time.After(time.Second)
+		bubble.Sleep(time.Second)
 		c.Wire.Close()
 	}
 	<-read

@@ -6,9 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // What one EmitWithAck to many holds is bounded: the answers that do not fit are

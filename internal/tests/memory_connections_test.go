@@ -13,10 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/internal/engine"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // An fdClient is a connection that takes no memory of this process's heap, so

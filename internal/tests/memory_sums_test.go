@@ -8,9 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
+	"github.com/socketio-go/socketio/internal/siotest"
 	"github.com/socketio-go/socketio/msgpack"
 )
 
@@ -148,7 +148,7 @@ func heapShapes() []heapShape {
 					}
 				}()
 			}
-			<-time.After(time.Second) // another goroutine takes over the reading
+			bubble.Sleep(time.Second) // another goroutine takes over the reading
 		}
 	}
 	manyArgs := `42["x"` + strings.Repeat(",1", 4095) + "]"

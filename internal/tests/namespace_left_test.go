@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // A packet that was on its way when the server ended a namespace is dropped, with

@@ -14,9 +14,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // A pairStage is a server with a client to which two conditions happen, and another
@@ -73,7 +73,7 @@ func pairConditions() []pairCondition {
 	waiting := func(n int) func(p *pairStage) {
 		return func(p *pairStage) {
 			p.write(`2["block"]`)
-			<-time.After(100 * time.Millisecond)
+			bubble.Sleep(100 * time.Millisecond)
 			for range n {
 				p.write(`2["x",1]`)
 			}
@@ -148,7 +148,7 @@ func pairConditions() []pairCondition {
 		end("Socket.Disconnect", socketio.ReasonServer, func(p *pairStage) { _ = p.s.Disconnect() }),
 		end("Socket.CloseConnection", socketio.ReasonServer, func(p *pairStage) { _ = p.s.CloseConnection() }),
 		end("Socket.Reconnect", socketio.ReasonReconnect, func(p *pairStage) { _ = p.s.Reconnect() }),
-		end("ping timeout", socketio.ReasonPingTimeout, func(*pairStage) { <-time.After(time.Minute) }), // its reader does not answer
+		end("ping timeout", socketio.ReasonPingTimeout, func(*pairStage) { bubble.Sleep(time.Minute) }), // its reader does not answer
 	}
 }
 
@@ -266,7 +266,7 @@ func playPair(t *testing.T, first, second pairCondition) {
 		t.Errorf("it has ended with %q, want %q", reason, second.reason)
 	}
 	_ = p.s.CloseConnection() // what is left
-	<-time.After(2 * time.Minute)
+	bubble.Sleep(2 * time.Minute)
 	synctest.Wait()
 	served("in the end")
 	if p.bus != nil {
@@ -281,7 +281,7 @@ func playPair(t *testing.T, first, second pairCondition) {
 	for _, done := range p.done {
 		siotest.WantEqual(t, "Shutdown", <-done, nil)
 	}
-	<-time.After(2 * time.Minute)
+	bubble.Sleep(2 * time.Minute)
 	synctest.Wait()
 	st := siotest.Counts(p.srv)
 	siotest.WantEqual(t, "what is left", fmt.Sprint(st.Connections, st.Sockets, st.Rooms, st.QueuedBytes), "0 0 0 0")

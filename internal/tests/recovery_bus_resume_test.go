@@ -6,9 +6,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // A slowReturn is a client that claims its session from a bus which does not answer
@@ -90,7 +90,7 @@ func TestWhileASessionIsLookedFor(t *testing.T) {
 			for range 8 {
 				c.Write(`42/other,1["echo",2]`)
 				c.Want("43/other,1[2]")
-				<-time.After(time.Second / 2)
+				bubble.Sleep(time.Second / 2)
 			}
 			c.answer()
 			c.wantTwo()

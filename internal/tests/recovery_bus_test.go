@@ -8,9 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // recording returns servers that share a bus which records.
@@ -212,7 +212,7 @@ func TestRecoveryWhileEventsCome(t *testing.T) {
 			_ = s.Join("late")
 			a.Emit("three")
 			a.To("late").Emit("four")
-			<-time.After(time.Second)
+			bubble.Sleep(time.Second)
 			a.Emit("five")
 			return nil
 		})
@@ -236,7 +236,7 @@ func TestRecoveryOfEventsForOneSocket(t *testing.T) {
 		synctest.Wait()
 		b.Use(func(_ context.Context, s *socketio.Socket) error {
 			_ = a.To(s.ID()).Emit("two")
-			<-time.After(time.Second)
+			bubble.Sleep(time.Second)
 			return nil
 		})
 		c.Srv = b
@@ -285,7 +285,7 @@ func TestRecoveryOnAServerThatCatchesUp(t *testing.T) {
 		b.Use(func(context.Context, *socketio.Socket) error {
 			bus.hold(1, false)
 			a.Emit("three")
-			<-time.After(time.Second)
+			bubble.Sleep(time.Second)
 			return nil
 		})
 		c.Srv = b
@@ -340,7 +340,7 @@ func TestRecoveryWhileOthersAreBusy(t *testing.T) {
 			for range 30 {
 				_ = a.Except(s.ID()).Emit("much", make([]byte, 1e5))
 				_ = b.Local().Except(s.ID()).Emit("local", make([]byte, 1e5))
-				<-time.After(time.Second)
+				bubble.Sleep(time.Second)
 			}
 			return nil
 		})
@@ -406,7 +406,7 @@ func TestRecoveryFromALogThatFails(t *testing.T) {
 		synctest.Wait()
 		b.Use(func(context.Context, *socketio.Socket) error {
 			a.Emit("two")
-			<-time.After(time.Second)
+			bubble.Sleep(time.Second)
 			return nil
 		})
 		bus.mu.Lock()

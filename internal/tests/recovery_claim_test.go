@@ -12,9 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // Who can't prove that it has missed nothing else begins anew.
@@ -99,7 +99,7 @@ func TestRecoveryRefused(t *testing.T) {
 		}},
 		{name: "it comes too late", end: func(t *testing.T, _ *siotest.Server, c *siotest.RecoveringClient) {
 			c.Disconnect()
-			<-time.After(2 * time.Minute)
+			bubble.Sleep(2 * time.Minute)
 		}},
 	} {
 		siotest.SpecifyRecovery(t, test.name, socketio.Options{}, func(t *testing.T, srv *siotest.Server) {
@@ -136,7 +136,7 @@ func TestRecoveryRefused(t *testing.T) {
 	siotest.SpecifyRecovery(t, "just in time", socketio.Options{}, func(t *testing.T, srv *siotest.Server) {
 		c := srv.JoinRecovering(t, siotest.WebSocket)
 		c.Disconnect()
-		<-time.After(2*time.Minute - 1)
+		bubble.Sleep(2*time.Minute - 1)
 		c.WantMissed()
 	})
 
@@ -330,7 +330,7 @@ func TestRecoveryOfHalfOpen(t *testing.T) {
 		})
 		srv.OnDisconnect(func(*socketio.Socket, socketio.Reason) { note("OnDisconnect") })
 		srv.On("slow", func() {
-			<-time.After(10 * time.Second)
+			bubble.Sleep(10 * time.Second)
 			note("handler")
 		})
 		c := srv.JoinRecovering(t, siotest.WebSocket)
@@ -386,7 +386,7 @@ func TestRecoveryAndMiddleware(t *testing.T) {
 			}
 			siotest.WantEqual(t, "how often middleware ran", ran, want)
 			c.Disconnect()
-			<-time.After(time.Hour)
+			bubble.Sleep(time.Hour)
 			c.WantNotRecovered()
 			siotest.WantEqual(t, "how often middleware ran", ran, want+1)
 		})
@@ -426,7 +426,7 @@ func TestRecoveryAndMiddleware(t *testing.T) {
 			srv.To("late").Emit("during", 2)
 			srv.To(s.ID()).Emit("during", 3)
 			s.Broadcast().Emit("not for it")
-			<-time.After(time.Second)
+			bubble.Sleep(time.Second)
 			return nil
 		})
 		c := srv.JoinRecovering(t, siotest.WebSocket)
@@ -444,7 +444,7 @@ func TestRecoveryAndMiddleware(t *testing.T) {
 		c.Write("40" + c.Claim())
 		synctest.Wait()
 		c.MemConn().Cut()
-		<-time.After(time.Minute)
+		bubble.Sleep(time.Minute)
 		if rooms := srv.Room("late").LocalLen(); rooms != 0 {
 			t.Errorf("%d sockets in the room", rooms)
 		}

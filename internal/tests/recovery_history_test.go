@@ -11,11 +11,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/internal/histories"
 	"github.com/socketio-go/socketio/internal/memnet"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // A client whose connection breaks at any byte lacks nothing in the end.

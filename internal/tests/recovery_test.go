@@ -11,10 +11,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
 	"github.com/socketio-go/socketio/internal/sio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 func TestRecovery(t *testing.T) {
@@ -97,7 +97,7 @@ func TestRecovery(t *testing.T) {
 		c.WantMissed("hello")
 		c.Disconnect()
 
-		pass := time.After(2 * time.Minute)
+		pass := bubble.After(2 * time.Minute)
 		srv.Emit("others")
 		<-pass
 		srv.Emit("others")

@@ -16,11 +16,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/gorilla/websocket"
 
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // A witness keeps all that a server tells its application and its log.
@@ -186,7 +186,7 @@ func TestSecretsStaySecret(t *testing.T) {
 			begin("a claim to its session")
 			srv.Open(t, transport).Write(`40{"pid":"` + pid + `","offset":"text"}`)
 			begin("silence")
-			<-time.After(5 * time.Minute)
+			bubble.Sleep(5 * time.Minute)
 			synctest.Wait()
 			siotest.WantEqual(t, "connections left", srv.Stats().Connections, 0)
 			said := w.said()

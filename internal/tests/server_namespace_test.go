@@ -5,9 +5,8 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // A Server has each method of its default namespace but Name, with the same signature, and

@@ -10,11 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/gorilla/websocket"
 
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // The steps of an ending. Each runs on a goroutine of its own until it is done.
@@ -191,7 +191,7 @@ func endIn(t *testing.T, order []int, settled bool) {
 	e.srv.On("work", func(s *socketio.Socket) {
 		defer e.enter("a handler")()
 		<-s.Context().Done()
-		<-time.After(100 * time.Millisecond)
+		bubble.Sleep(100 * time.Millisecond)
 	})
 	e.caller = e.srv.Join(t, siotest.WebSocket)
 	moving := e.srv.Join(t, siotest.Polling)

@@ -11,9 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // Reconnect closes the transport, so that the client comes back by itself, to the
@@ -100,7 +100,7 @@ func TestShutdownSpread(t *testing.T) {
 					t.Error("something was sent")
 				}
 				// As the official client does: reconnectionDelay, randomizationFactor.
-				<-time.After(time.Second/2 + rand.N(time.Second))
+				bubble.Sleep(time.Second/2 + rand.N(time.Second))
 				arrivals[time.Since(began)/time.Second].Add(1)
 				b.Join(t, siotest.WebSocket)
 			})
@@ -142,7 +142,7 @@ func TestShutdownSpreadIsBounded(t *testing.T) {
 		began := time.Now()
 		done := make(chan error, 1)
 		go func() { done <- srv.Shutdown(ctx) }()
-		<-time.After(time.Second)
+		bubble.Sleep(time.Second)
 		for _, c := range list {
 			siotest.WantEqual(t, "echo", c.Ask(`["echo",1]`), "[1]")
 		}
@@ -155,7 +155,7 @@ func TestShutdownSpreadIsBounded(t *testing.T) {
 		c := srv.Join(t, siotest.WebSocket)
 		began = time.Now()
 		go func() { done <- srv.Shutdown(t.Context()) }()
-		<-time.After(time.Second)
+		bubble.Sleep(time.Second)
 		c.MemConn().Cut()
 		siotest.WantEqual(t, "shutdown", <-done, nil)
 		if took := time.Since(began); took > 2*time.Second {

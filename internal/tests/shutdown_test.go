@@ -12,11 +12,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/gorilla/websocket"
 
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/bubble"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // What was emitted before Shutdown arrives, then the client is told.
@@ -81,11 +81,11 @@ func TestShutdownWaitsForHandlers(t *testing.T) {
 			var log []string
 			srv.On("work", func(s *socketio.Socket) {
 				<-s.Context().Done()
-				<-time.After(time.Minute)
+				bubble.Sleep(time.Minute)
 				log = append(log, "worked")
 			})
 			srv.OnDisconnect(func(_ *socketio.Socket, r socketio.Reason) {
-				<-time.After(time.Minute)
+				bubble.Sleep(time.Minute)
 				log = append(log, string(r))
 			})
 			c := srv.Join(t, transport)
@@ -148,7 +148,7 @@ func TestShutdownGivesUp(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			srv := siotest.ServeInMemory(t, &socketio.Options{AllowRequest: func(r *http.Request) error {
-				<-time.After(time.Minute)
+				bubble.Sleep(time.Minute)
 				return nil
 			}})
 			done := make(chan string, 1)

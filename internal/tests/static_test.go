@@ -8,10 +8,9 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/browser"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // get asks a handler for a path.

@@ -5,9 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // What becomes of messages, seen from the application. The engine's tests have

@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
-
-	"github.com/socketio-go/socketio/internal/siotest"
 
 	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // A history is what one client receives of some emitters that count.
@@ -194,7 +193,8 @@ func TestStorm(t *testing.T) {
 		select {
 		case <-done:
 			waiting = false
-		case <-time.After(10 * time.Millisecond):
+		default:
+			runtime.Gosched()
 		}
 	}
 	if err := srv.Close(); err != nil {

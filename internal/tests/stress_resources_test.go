@@ -19,10 +19,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/socketio-go/socketio/internal/siotest"
-
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/internal/memnet"
+	"github.com/socketio-go/socketio/internal/siotest"
 )
 
 // A scarceListener has no file descriptors left, for some calls.
@@ -141,7 +140,7 @@ func TestStoppedProcess(t *testing.T) {
 		}
 	}
 	signal(syscall.SIGSTOP)
-	<-time.After(stoppedTimeout + 10*stoppedInterval)
+	<-time.After(stoppedTimeout + 10*stoppedInterval) //nolint:forbidigo // time passes for a process that is stopped
 	before := make([]int32, len(clients))
 	for i, l := range clients {
 		before[i] = l.pings.Load()
