@@ -152,7 +152,7 @@ func (p *part) receive(ctx context.Context, emitter string, number int, more ...
 	case 1:
 		select {
 		case <-ctx.Done():
-		case <-time.After(time.Second):
+		case <-bubble.After(time.Second):
 		}
 	}
 	return nil
@@ -267,13 +267,13 @@ func (st *story) end() {
 	st.h.setDown(false)
 	st.h.freeze(false)
 	st.wait.Wait()
-	<-time.After(time.Minute)
+	bubble.Sleep(time.Minute)
 	for _, p := range st.parts {
 		if err := p.socket.Connect(st.t.Context()); err != nil {
 			st.t.Error(err)
 		}
 	}
-	<-time.After(time.Minute) // handlers that wait
+	bubble.Sleep(time.Minute) // handlers that wait
 	for _, p := range st.parts {
 		p.log.Settle("client")
 		for _, log := range []*histories.Log{&p.log, &p.heard} {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/client"
+	"github.com/socketio-go/socketio/internal/bubble"
 )
 
 // A belief is what the model knows of a namespace: whether the client is to be
@@ -68,7 +69,7 @@ func newModel(t *testing.T, opts client.Options) *model {
 			m.mu.Lock()
 			status := m.status
 			m.mu.Unlock()
-			<-time.After(3 * time.Millisecond) // so that things happen meanwhile
+			bubble.Sleep(3 * time.Millisecond) // so that things happen meanwhile
 			if status != 0 && r.URL.Query().Get("sid") == "" {
 				http.Error(w, "no", status)
 				return
@@ -82,7 +83,7 @@ func newModel(t *testing.T, opts client.Options) *model {
 		s := &space{name: name, socket: m.c.Of(name)}
 		m.spaces = append(m.spaces, s)
 		m.h.io.Of(name).Use(func(context.Context, *socketio.Socket) error {
-			<-time.After(3 * time.Millisecond)
+			bubble.Sleep(3 * time.Millisecond)
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			if s.refused {
@@ -270,7 +271,7 @@ func (m *model) close() {
 
 // settle waits until nothing changes any more, and checks the state.
 func (m *model) settle() {
-	<-time.After(5 * time.Minute)
+	bubble.Sleep(5 * time.Minute)
 	synctest.Wait()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -344,7 +345,7 @@ func (m *model) do(b byte) {
 		}
 		m.mu.Unlock()
 	case 11:
-		<-time.After(time.Duration(many*many*many*many) * time.Millisecond)
+		bubble.Sleep(time.Duration(many*many*many*many) * time.Millisecond)
 	case 12:
 		synctest.Wait()
 	case 13:

@@ -22,6 +22,7 @@ import (
 
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/client"
+	"github.com/socketio-go/socketio/internal/bubble"
 	"github.com/socketio-go/socketio/internal/memnet"
 	"github.com/socketio-go/socketio/msgpack"
 )
@@ -81,7 +82,7 @@ func TestFallback(t *testing.T) {
 					t.Fatal(err)
 				}
 				echo(t, c)
-				<-time.After(time.Minute)
+				bubble.Sleep(time.Minute)
 				if got := c.Transport(); got != socketio.Polling || tried != 1 {
 					t.Errorf("over %v after %d attempts with WebSocket", got, tried)
 				}
@@ -135,7 +136,7 @@ func TestUpgradeFails(t *testing.T) {
 				id := c.ID()
 				for range 30 {
 					echo(t, c)
-					<-time.After(time.Second)
+					bubble.Sleep(time.Second)
 				}
 				if got := c.Transport(); got != socketio.Polling || c.ID() != id {
 					t.Errorf("over %v, %s and then %s", got, id, c.ID())
@@ -156,7 +157,7 @@ func TestFreeze(t *testing.T) {
 		if err := c.Connect(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		<-time.After(time.Second) // the upgrade is over
+		bubble.Sleep(time.Second) // the upgrade is over
 		reasons := make(chan socketio.Reason, 10)
 		c.OnDisconnect(func(r socketio.Reason) { reasons <- r })
 		for i := range 5 {
@@ -172,7 +173,7 @@ func TestFreeze(t *testing.T) {
 			if n := <-got; n != i {
 				t.Errorf("got %d, want %d", n, i)
 			}
-			<-time.After(time.Minute)
+			bubble.Sleep(time.Minute)
 		}
 	})
 }
@@ -252,7 +253,7 @@ func TestTransportOfTheApplication(t *testing.T) {
 		if err := c.Connect(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		<-time.After(time.Minute)
+		bubble.Sleep(time.Minute)
 		echo(t, c)
 		if polls := own.requests.Load() > 0; polls != (opts.Transports[0] == socketio.Polling) {
 			t.Errorf("%d requests", own.requests.Load())
@@ -473,11 +474,11 @@ func TestSuspendedWhileIdle(t *testing.T) {
 		if err := c.Connect(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		<-time.After(time.Minute)
+		bubble.Sleep(time.Minute)
 		reasons := make(chan socketio.Reason, 1)
 		c.OnDisconnect(func(r socketio.Reason) { reasons <- r })
 		h.freeze(true) // the server is silent, as after a suspend its connection is gone
-		<-time.After(time.Second)
+		bubble.Sleep(time.Second)
 		jump.Store(int64(time.Hour))
 		began := time.Now()
 		if r := <-reasons; r != client.ReasonPingTimeout || time.Since(began) > 45*time.Second {

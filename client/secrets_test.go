@@ -14,6 +14,7 @@ import (
 
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/client"
+	"github.com/socketio-go/socketio/internal/bubble"
 )
 
 // What Auth, Header and the URL carry, and the ids with which a session can be
@@ -111,12 +112,12 @@ func TestNoSecretsInLogsAndErrors(t *testing.T) {
 			connect(c)
 		}
 		h.freeze(true)
-		<-time.After(2 * time.Minute)
+		bubble.Sleep(2 * time.Minute)
 		h.cut()
 		connect(c)
 		refuse(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusBadRequest) })
 		h.cut()
-		<-time.After(5 * time.Minute)
+		bubble.Sleep(5 * time.Minute)
 		for _, raw := range []string{"http://me:PASSWORD@server:x/?token=TOKEN", "gopher://me:PASSWORD@server/?token=TOKEN", "http://me:PASSWORD@/?token=TOKEN", "http://me:PASSWORD@ser ver/?token=TOKEN"} {
 			_, err := client.New(raw, nil)
 			if err == nil {
