@@ -75,6 +75,10 @@ func commands() []command {
 		{"gen ts", "[PACKAGES]", "write the TypeScript types of the events of Go packages", genTS},
 		{"gen asyncapi", "[PACKAGES]", "write them as an AsyncAPI 3.0 document", genAsyncAPI},
 		{"gen check", "OLD [PACKAGES]", "say what breaks clients since the AsyncAPI document OLD", genCheck},
+		{"connect", "URL", "talk to a server from a terminal, or from a pipe", connect},
+		{"emit", "URL EVENT [ARGUMENT...]", "emit an event; - reads a JSON array of arguments from each line of the standard input", emit},
+		{"ask", "URL EVENT [ARGUMENT...]", "emit an event and print the answer, a JSON array", ask},
+		{"listen", "URL [EVENT...]", "print events as they come, a JSON object a line", listen},
 	}
 }
 
@@ -123,7 +127,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 func usage(w io.Writer) {
 	fmt.Fprint(w, "usage: socketio COMMAND [FLAGS] [ARGUMENTS]\n\n")
 	for _, cmd := range commands() {
-		fmt.Fprintf(w, "  %-28s %s\n", cmd.name+" "+cmd.args, cmd.about)
+		fmt.Fprintf(w, "  %-34s %s\n", cmd.name+" "+cmd.args, cmd.about)
 	}
 	fmt.Fprint(w, "\nsocketio COMMAND -h lists the flags of a command.\n")
 }
