@@ -224,12 +224,12 @@ func (c *Client) releaseLocked() (after []func()) {
 	}
 	c.restart = true
 	c.wakeLocked()
+	c.setStateLocked(Change{To: Idle})
 	k := c.conn
 	if k == nil {
 		return nil
 	}
 	c.conn, c.attempts, c.lost = nil, 0, false
-	c.setStateLocked(Change{To: Idle})
 	return []func(){k.session.Close}
 }
 
