@@ -36,8 +36,9 @@ type model struct {
 	mu     sync.Mutex // guards the following
 	spaces []*space
 	states []client.Change
-	down   bool // no connection can be opened
-	status int  // of the response to handshakes; 0 if the server handles them
+	down   bool      // no connection can be opened
+	status int       // of the response to handshakes; 0 if the server handles them
+	final  time.Time // when the status was last [http.StatusForbidden]: a response may be under way
 	closed bool
 	calls  sync.WaitGroup // of Connect
 }
@@ -146,10 +147,11 @@ func (m *model) left(s *space, reason socketio.Reason) {
 func (m *model) connect(s *space, timeout time.Duration) {
 	m.mu.Lock()
 	before := *s
+	forbidden := m.status == http.StatusForbidden || time.Since(m.final) < time.Second
 	switch {
 	case m.closed:
 	case s.want == in:
-	case s.refused, m.status == http.StatusForbidden, timeout > 0:
+	case s.refused, forbidden, timeout > 0:
 		s.want = unknown
 	default:
 		s.want = in
@@ -157,7 +159,7 @@ func (m *model) connect(s *space, timeout time.Duration) {
 	if s.refused {
 		before.refusals--
 	}
-	if m.status == http.StatusForbidden {
+	if forbidden {
 		before.finals--
 	}
 	m.mu.Unlock()
@@ -227,6 +229,9 @@ func (m *model) refuse(s *space, refused bool) {
 func (m *model) answer(status int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.status == http.StatusForbidden {
+		m.final = time.Now()
+	}
 	m.status = status
 	for _, s := range m.spaces {
 		if status == http.StatusForbidden {
