@@ -445,6 +445,9 @@ func (c *Client) Rejoined() client.Joined {
 // server has seen that; see [Host.Settle].
 func (c *Client) Close() {
 	c.T.Helper()
+	if c.Transport() == socketio.Polling {
+		c.line.host.Settle() // a poll must be under way, or the server does not see the end
+	}
 	_ = c.line.client.Close()
 	c.line.host.Settle()
 }

@@ -60,7 +60,7 @@ type network interface {
 // handler with the option [Server].
 //
 // When the test ends, Serve closes the clients and calls Shutdown of the server.
-// The test fails if the server does not close within the [Patience], if a
+// The test fails if the server does not close within 15s or the [Patience], if a
 // goroutine is left that the server, a handler or a client has started, if
 // [socketio.MessageStats] do not add up, or if the server has reported an error
 // that the test did not [Allow].
@@ -189,6 +189,10 @@ func (h *Host) list() []*Client {
 	return append([]*Client(nil), h.clients...)
 }
 
+// closeTime is how long a server may take to close at least: it gives a client that
+// polls its WriteTimeout to fetch what is queued.
+const closeTime = 15 * time.Second
+
 // finish closes the clients and the server, and checks them.
 func (h *Host) finish() {
 	h.t.Helper()
@@ -198,20 +202,24 @@ func (h *Host) finish() {
 	clients := h.list()
 	for _, c := range clients {
 		c.line.link.thaw()
-		_ = c.line.client.Close()
+		_ = c.Disconnect()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), h.wait)
+	patience := max(h.wait, closeTime)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for _, io := range h.servers {
 		if err := io.Shutdown(ctx); err != nil {
-			h.t.Errorf("socketiotest: the server did not close within %v: %v%s", h.wait, err, handlersOf(io))
+			h.t.Errorf("socketiotest: the server did not close within %v: %v%s", patience, err, handlersOf(io))
 		}
 		m := io.Stats().Messages
 		if m.Pending != 0 || m.Emitted != m.Written+m.DroppedVolatile+m.DroppedSlow+m.DroppedClosed {
 			h.t.Errorf("socketiotest: the server does not account for its messages: %+v", m)
 		}
 	}
+	ctx, cancel = context.WithTimeout(context.Background(), h.wait)
+	defer cancel()
 	for _, c := range clients {
+		_ = c.line.client.Close()
 		if err := c.line.client.Shutdown(ctx); err != nil && !errors.As(err, new(*client.UnsentError)) {
 			h.t.Errorf("socketiotest: client %s did not close within %v: a handler of the test has not returned", c.name, h.wait)
 		}

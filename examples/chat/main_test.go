@@ -4,182 +4,98 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"image"
 	"image/png"
 	"io"
 	"io/fs"
 	"log"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"reflect"
-	"runtime"
-	"runtime/pprof"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"github.com/socketio-go/socketio"
+	"github.com/socketio-go/socketio/client"
+	"github.com/socketio-go/socketio/socketiotest"
 )
 
-// TestMain fails the run if it leaves a goroutine behind.
-func TestMain(m *testing.M) {
-	before := runtime.NumGoroutine()
-	code := m.Run()
-	if code == 0 && !settled(before) {
-		fmt.Fprintln(os.Stderr, "goroutines were left behind:")
-		pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
-		code = 1
-	}
-	os.Exit(code)
+// serve serves the chat until the test ends.
+func serve(t *testing.T, bundle fs.FS) *socketiotest.Host {
+	handler, _ := newServer(bundle, log.New(io.Discard, "", 0))
+	return socketiotest.Serve(t, handler, socketiotest.AllowType[*socketio.DecodeError]())
 }
 
-// settled reports whether the number of goroutines comes down to n: those that
-// have been told to end may still be on their way.
-func settled(n int) bool {
-	look := time.NewTicker(5 * time.Millisecond)
-	defer look.Stop()
-	deadline := time.After(5 * time.Second)
-	for runtime.NumGoroutine() > n {
-		select {
-		case <-look.C:
-		case <-deadline:
-			return false
-		}
+// join brings somebody into a room, by polling and by WebSocket in turn.
+func join(h *socketiotest.Host, name, room string) *socketiotest.Client {
+	how := []socketiotest.How{socketiotest.Name(name)}
+	if len(name)%2 == 0 {
+		how = append(how, socketiotest.Polling())
 	}
-	return true
-}
-
-// timeout ends a test that the server keeps waiting.
-const timeout = 20 * time.Second
-
-// serve runs the chat until the test ends.
-func serve(t *testing.T, bundle fs.FS) *httptest.Server {
-	t.Helper()
-	handler, io := newServer(bundle, log.New(io.Discard, "", 0))
-	server := httptest.NewServer(handler)
-	server.Client().Timeout = timeout
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), timeout)
-		defer cancel()
-		if err := io.Shutdown(ctx); err != nil {
-			t.Errorf("shutdown: %v", err)
-		}
-		server.Close()
-	})
-	return server
-}
-
-// join brings somebody into a room.
-func join(t *testing.T, server *httptest.Server, name, room string) *client {
-	t.Helper()
-	c := dial(t, server)
-	if refusal := c.call("join", Entry{Person{name, room}, ""}, new(Admission)); refusal != "" {
-		t.Fatalf("%s was refused: %s", name, refusal)
-	}
+	c := h.Connect(nil, how...)
+	socketiotest.Ask(c, Join, Entry{Person{name, room}, ""})
 	return c
 }
 
-func text(text string) map[string]any { return map[string]any{"text": text} }
-
-// hears fails the test unless the next message c gets is from and says that.
-func (c *client) hears(from, text string) Message {
-	c.t.Helper()
-	e := c.next("said")
-	var m struct {
-		Message
-		Photo json.RawMessage `json:"photo"` // a placeholder
-	}
-	e.decode(c.t, &m)
+// hears returns the next message, which must be from and say that.
+func hears(t *testing.T, c *socketiotest.Client, from, text string) Message {
+	t.Helper()
+	m := socketiotest.Await(c, Said)
 	if m.From != from || m.Text != text {
-		c.t.Fatalf("heard %q from %s, want %q from %s", m.Text, m.From, text, from)
+		t.Errorf("heard %q from %s, want %q from %s", m.Text, m.From, text, from)
 	}
-	if m.Photo != nil {
-		m.Message.Photo = e.files[0]
-	}
-	return m.Message
+	return m
 }
 
 func TestJoin(t *testing.T) {
 	t.Parallel()
-	server := serve(t, nil)
-	ada := dial(t, server)
-
-	var rooms []Room
-	ada.next("rooms").decode(t, &rooms)
-	if want := []Room{{"lobby", 0}, {"random", 0}, {"tea", 0}}; !reflect.DeepEqual(rooms, want) {
-		t.Errorf("on connect the rooms are %v, want %v", rooms, want)
-	}
-
-	var admission Admission
-	if refusal := ada.call("join", Entry{Person{"  Ada \t Lovelace ", "engines"}, ""}, &admission); refusal != "" {
-		t.Fatal(refusal)
-	}
+	h := serve(t, nil)
+	ada := h.Connect(nil)
+	ada.Expect("rooms", []Room{{"lobby", 0}, {"random", 0}, {"tea", 0}})
+	admission := socketiotest.Ask(ada, Join, Entry{Person{"  Ada \t Lovelace ", "engines"}, ""})
 	if want := (Admission{Person{"Ada Lovelace", "engines"}, maxPhoto}); admission != want {
 		t.Errorf("admitted as %v, want %v", admission, want)
 	}
-	bob := join(t, server, "bob", "engines")
-
-	var roster Roster
-	bob.next("people").decode(t, &roster)
-	if want := (Roster{"engines", []string{"Ada Lovelace", "bob"}}); !reflect.DeepEqual(roster, want) {
-		t.Errorf("bob sees %v, want %v", roster, want)
+	bob := join(h, "bob", "engines")
+	if r := socketiotest.Await(bob, People); r.Room != "engines" || !slices.Equal(r.Names, []string{"Ada Lovelace", "bob"}) {
+		t.Errorf("bob sees %v", r)
 	}
-	var name string
-	if ada.next("joined").decode(t, &name); name != "bob" {
-		t.Errorf("Ada sees %q join, want bob", name)
-	}
-	for range 2 { // after her own arrival, and after his
-		ada.next("rooms").decode(t, &rooms)
-	}
-	if want := []Room{{"lobby", 0}, {"random", 0}, {"tea", 0}, {"engines", 2}}; !reflect.DeepEqual(rooms, want) {
-		t.Errorf("the rooms are %v, want %v", rooms, want)
-	}
+	ada.Until("joined")
+	ada.Expect("rooms", []Room{{"lobby", 0}, {"random", 0}, {"tea", 0}, {"engines", 2}})
 
 	// To join again is to change room or name.
-	if refusal := bob.call("join", Entry{Person{"Robert", "tea"}, ""}, &admission); refusal != "" {
-		t.Fatal(refusal)
-	}
-	if ada.next("left").decode(t, &name); name != "bob" {
-		t.Errorf("Ada sees %q leave, want bob", name)
-	}
-	bob.leave()
-	ada.next("rooms")
-	ada.next("rooms").decode(t, &rooms)
-	if want := []Room{{"lobby", 0}, {"random", 0}, {"tea", 0}, {"engines", 1}}; !reflect.DeepEqual(rooms, want) {
-		t.Errorf("when bob has gone the rooms are %v, want %v", rooms, want)
-	}
-	join(t, server, "BOB", "lobby") // both of his names are free
-	join(t, server, "robert", "lobby")
+	socketiotest.Ask(bob, Join, Entry{Person{"Robert", "tea"}, ""})
+	ada.Expect("left", "bob")
+	bob.Close()
+	ada.Until("rooms")
+	ada.Expect("rooms", []Room{{"lobby", 0}, {"random", 0}, {"tea", 0}, {"engines", 1}})
+	join(h, "BOB", "lobby") // both of his names are free
+	join(h, "robert", "lobby")
 }
 
 func TestJoinRefused(t *testing.T) {
 	t.Parallel()
-	server := serve(t, nil)
-	join(t, server, "Ada", "lobby")
-	c := dial(t, server)
+	h := serve(t, nil)
+	join(h, "Ada", "lobby")
+	c := h.Connect(nil)
 	long := strings.Repeat("é", maxName+1)
-	for _, test := range []struct {
-		why        string
-		name, room string
-		want       string
-	}{
-		{"no name", "", "lobby", "please choose a name"},
-		{"blank name", " \t\u00a0", "lobby", "please choose a name"},
-		{"long name", long, "lobby", "a name has at most 24 characters"},
-		{"invisible name", "A\u202eda", "lobby", "this name has characters that nobody can see"},
-		{"taken name", "Ada", "lobby", "the name Ada is taken"},
-		{"taken name in other letters", " aDA", "tea", "the name Ada is taken"},
-		{"no room", "Bob", " ", "please choose a room"},
-		{"long room", "Bob", long, "a room has at most 24 characters"},
+	for _, test := range []struct{ name, room, want string }{
+		{"", "lobby", "please choose a name"},
+		{" \t\u00a0", "lobby", "please choose a name"},
+		{long, "lobby", "a name has at most 24 characters"},
+		{"A\u202eda", "lobby", "this name has characters that nobody can see"},
+		{"Ada", "lobby", "the name Ada is taken"},
+		{" aDA", "tea", "the name Ada is taken"},
+		{"Bob", " ", "please choose a room"},
+		{"Bob", long, "a room has at most 24 characters"},
 	} {
-		if got := c.call("join", Entry{Person{test.name, test.room}, ""}, nil); got != test.want {
-			t.Errorf("%s: refused with %q, want %q", test.why, got, test.want)
+		if got := socketiotest.AskError(c, Join, Entry{Person{test.name, test.room}, ""}); got.Message != test.want {
+			t.Errorf("%q in %q: refused with %q, want %q", test.name, test.room, got.Message, test.want)
 		}
 	}
-	if got := c.call("say", text("let me in"), nil); got != "join a room first" {
-		t.Errorf("a message before joining: refused with %q", got)
+	if got := socketiotest.AskError(c, Say, Message{Text: "let me in"}); got.Message != "join a room first" {
+		t.Errorf("a message before joining: refused with %q", got.Message)
 	}
 }
 
@@ -187,165 +103,114 @@ func TestJoinRefused(t *testing.T) {
 // connected again, must not be told that its own name is taken.
 func TestKeyTakesNameBack(t *testing.T) {
 	t.Parallel()
-	server := serve(t, nil)
-	bob := join(t, server, "Bob", "lobby")
-	old, back, thief := dial(t, server), dial(t, server), dial(t, server)
-	entry := Entry{Person{"Ada", "lobby"}, "secret"}
-	if refusal := old.call("join", entry, new(Admission)); refusal != "" {
-		t.Fatal(refusal)
-	}
+	h := serve(t, nil)
+	bob := join(h, "Bob", "lobby")
+	old, back, thief := h.Connect(nil), h.Connect(nil), h.Connect(nil)
+	ada := Person{"Ada", "lobby"}
+	socketiotest.Ask(old, Join, Entry{ada, "secret"})
 	for _, key := range []string{"", "guess"} {
-		if got := thief.call("join", Entry{entry.Person, key}, nil); got != "the name Ada is taken" {
-			t.Errorf("with key %q: %q", key, got)
+		if got := socketiotest.AskError(thief, Join, Entry{ada, key}); got.Message != "the name Ada is taken" {
+			t.Errorf("with key %q: %q", key, got.Message)
 		}
 	}
-	if refusal := back.call("join", entry, new(Admission)); refusal != "" {
-		t.Errorf("with the key: %s", refusal)
-	}
+	socketiotest.Ask(back, Join, Entry{ada, "secret"})
 	for _, change := range []string{"joined", "left", "joined"} {
 		var name string
-		if bob.next(change).decode(t, &name); name != "Ada" {
-			t.Errorf("Bob sees %q, want Ada", name)
+		if args := bob.Until(change); args.Decode(&name) != nil || name != "Ada" {
+			t.Errorf("Bob sees %s%v, want Ada", change, args)
 		}
 	}
-	bob.call("say", text("welcome back"), new(Receipt))
-	back.hears("Bob", "welcome back")
-
-	for old.poll() == nil { // until it has heard that it is closed
+	if reason := old.Left(); reason != client.ReasonServer {
+		t.Errorf("the old connection has ended: %s", reason)
 	}
-
-	var roster Roster
-	back.next("people").decode(t, &roster)
-	if want := []string{"Ada", "Bob"}; !reflect.DeepEqual(roster.Names, want) {
-		t.Errorf("in the room are %v, want %v", roster.Names, want)
+	if r := socketiotest.Await(back, People); !slices.Equal(r.Names, []string{"Ada", "Bob"}) {
+		t.Errorf("in the room are %v", r.Names)
 	}
+	socketiotest.Ask(bob, Say, Message{Text: "welcome back"})
+	hears(t, back, "Bob", "welcome back")
 }
 
 func TestSay(t *testing.T) {
 	t.Parallel()
-	server := serve(t, nil)
-	ada, bob := join(t, server, "Ada", "lobby"), join(t, server, "Bob", "lobby")
-	eve := join(t, server, "Eve", "tea")
-
-	var receipt Receipt
-	forged := map[string]any{"text": "  <b>hello</b>\n", "from": "Bob", "at": "1815-12-10T00:00:00Z"}
-	if refusal := ada.call("say", forged, &receipt); refusal != "" {
-		t.Fatal(refusal)
-	}
-	m := bob.hears("Ada", "<b>hello</b>")
-	if m.At.Before(time.Now().Add(-time.Hour)) || !m.At.Equal(receipt.At) {
+	h := serve(t, nil)
+	ada, bob, eve := join(h, "Ada", "lobby"), join(h, "Bobb", "lobby"), join(h, "Eve", "tea")
+	forged := Message{Text: "  <b>hello</b>\n", From: "Bob", At: time.Date(1815, 12, 10, 0, 0, 0, 0, time.UTC)}
+	receipt := socketiotest.Ask(ada, Say, forged)
+	if m := hears(t, bob, "Ada", "<b>hello</b>"); time.Since(m.At) > time.Hour || !m.At.Equal(receipt.At) {
 		t.Errorf("sent at %v, received at %v", receipt.At, m.At)
 	}
-
 	// Neither the sender nor another room has heard it: this is their first.
-	bob.call("say", text("hi"), &receipt)
-	ada.hears("Bob", "hi")
-	ada.call("join", Entry{Person{"Ada", "tea"}, ""}, new(Admission))
-	ada.call("say", text("tea?"), &receipt)
-	eve.hears("Ada", "tea?")
+	socketiotest.Ask(bob, Say, Message{Text: "hi"})
+	hears(t, ada, "Bobb", "hi")
+	socketiotest.Ask(ada, Join, Entry{Person{"Ada", "tea"}, ""})
+	socketiotest.Ask(ada, Say, Message{Text: "tea?"})
+	hears(t, eve, "Ada", "tea?")
 }
 
 func TestSayRefused(t *testing.T) {
 	t.Parallel()
-	server := serve(t, nil)
-	ada, bob := join(t, server, "Ada", "lobby"), join(t, server, "Bob", "lobby")
+	h := serve(t, nil)
+	ada, bob := join(h, "Ada", "lobby"), join(h, "Bob", "lobby")
 	for _, test := range []struct {
-		why     string
 		message any
 		want    string
 	}{
-		{"nothing", map[string]any{}, "there is nothing in this message"},
-		{"blanks", text(" \n "), "there is nothing in this message"},
-		{"a long text", text(strings.Repeat("é", maxText+1)), "a message has at most 2000 characters"},
-		{"an empty photo", map[string]any{"photo": []byte{}}, "this is not a photo"},
-		{"a page for a photo", map[string]any{"photo": []byte("<svg onload='alert(1)'/>")}, "this is not a photo"},
-		{"a huge photo", map[string]any{"photo": make([]byte, maxPhoto+1)}, "a photo has at most 2 MB"},
-		{"to nobody", map[string]any{"text": "psst", "to": "Carol"}, "this person is not here"},
-		{"a number", 1815, "bad arguments"},
+		{Message{}, "there is nothing in this message"},
+		{Message{Text: " \n "}, "there is nothing in this message"},
+		{Message{Text: strings.Repeat("é", maxText+1)}, "a message has at most 2000 characters"},
+		{map[string]any{"photo": []byte{}}, "this is not a photo"},
+		{Message{Photo: []byte("<svg onload='alert(1)'/>")}, "this is not a photo"},
+		{Message{Photo: make([]byte, maxPhoto+1)}, "a photo has at most 2 MB"},
+		{Message{Text: "psst", To: "Carol"}, "this person is not here"},
+		{1815, "bad arguments"},
 	} {
-		if got := ada.call("say", test.message, nil); got != test.want {
-			t.Errorf("%s: refused with %q, want %q", test.why, got, test.want)
+		if got := ada.AskError("say", test.message); got.Message != test.want {
+			t.Errorf("%.50v: refused with %q, want %q", test.message, got.Message, test.want)
 		}
 	}
-	ada.call("say", text("still here"), new(Receipt))
-	bob.hears("Ada", "still here")
+	socketiotest.Ask(ada, Say, Message{Text: "still here"})
+	hears(t, bob, "Ada", "still here")
 }
 
 func TestPhoto(t *testing.T) {
 	t.Parallel()
-	server := serve(t, nil)
-	ada, bob := join(t, server, "Ada", "lobby"), join(t, server, "Bob", "lobby")
+	h := serve(t, nil)
+	ada, bob := join(h, "Ada", "lobby"), join(h, "Bobb", "lobby")
 	var photo bytes.Buffer
 	if err := png.Encode(&photo, image.NewGray(image.Rect(0, 0, 64, 64))); err != nil {
 		t.Fatal(err)
 	}
-	message := map[string]any{"text": "my cat", "photo": photo.Bytes()}
-	if refusal := ada.call("say", message, new(Receipt)); refusal != "" {
-		t.Fatal(refusal)
-	}
-	if got := bob.hears("Ada", "my cat").Photo; !bytes.Equal(got, photo.Bytes()) {
+	socketiotest.Ask(ada, Say, Message{Text: "my cat", Photo: photo.Bytes()})
+	if got := hears(t, bob, "Ada", "my cat").Photo; !bytes.Equal(got, photo.Bytes()) {
 		t.Errorf("the photo has %d bytes, want the %d sent", len(got), photo.Len())
 	}
 }
 
+// A private message reaches one person, in another room too. Who knows the id of a
+// socket, which is also a room, does not get in.
 func TestPrivate(t *testing.T) {
 	t.Parallel()
-	server := serve(t, nil)
-	ada, eve := join(t, server, "Ada", "lobby"), join(t, server, "Eve", "lobby")
-	bob := join(t, server, "Bob", "tea") // another room is no obstacle
-
-	if refusal := ada.call("say", map[string]any{"text": "psst", "to": "bob"}, new(Receipt)); refusal != "" {
-		t.Fatal(refusal)
-	}
-	if to := bob.hears("Ada", "psst").To; to == "" {
+	h := serve(t, nil)
+	ada, eve, bob := join(h, "Ada", "lobby"), join(h, "Eve", "lobby"), join(h, "Bob", "tea")
+	spy := join(h, "Mallory", bob.ID())
+	socketiotest.Ask(spy, Say, Message{Text: "can you hear me?"})
+	socketiotest.Ask(ada, Say, Message{Text: "psst", To: "bob"})
+	if to := hears(t, bob, "Ada", "psst").To; to == "" {
 		t.Error("Bob cannot see that the message is private")
 	}
-	ada.call("say", text("hello all"), new(Receipt))
-	eve.hears("Ada", "hello all") // and nothing before
-}
-
-// A socket's id is also a room. Who knows it must not get in and talk.
-func TestOwnRoomIsOutOfReach(t *testing.T) {
-	t.Parallel()
-	server := serve(t, nil)
-	ada, bob := join(t, server, "Ada", "lobby"), join(t, server, "Bob", "lobby")
-	eve := join(t, server, "Eve", bob.id)
-	eve.call("say", text("can you hear me?"), new(Receipt))
-	ada.call("say", text("hello"), new(Receipt))
-	bob.hears("Ada", "hello") // and nothing before
+	socketiotest.Ask(ada, Say, Message{Text: "hello all"})
+	hears(t, eve, "Ada", "hello all") // and nothing before
 }
 
 func TestTyping(t *testing.T) {
 	t.Parallel()
-	server := serve(t, nil)
-	ada, bob := join(t, server, "Ada", "lobby"), join(t, server, "Bob", "lobby")
-	polled := make(chan error)
-	for {
-		// It is volatile: Bob only hears of it while he is polling.
-		go func() { polled <- bob.poll() }()
-		for waiting := true; waiting; {
-			ada.emit("typing", true)
-			select {
-			case err := <-polled:
-				if err != nil {
-					t.Fatal(err)
-				}
-				waiting = false
-			default:
-			}
-		}
-		for len(bob.packets) > 0 {
-			bob.read()
-		}
-		if e, ok := bob.take("typing"); ok {
-			var name string
-			var on bool
-			if e.decode(t, &name, &on); name != "Ada" || !on {
-				t.Errorf("Bob sees typing %s %v, want Ada true", name, on)
-			}
-			return
-		}
+	h := serve(t, nil)
+	ada, bob := join(h, "Ada", "lobby"), join(h, "Bobb", "lobby")
+	bob.Drain() // it is volatile: Bob hears of it while he polls
+	if err := ada.Emit("typing", true); err != nil {
+		t.Fatal(err)
 	}
+	bob.Expect("typing", "Ada", true)
 }
 
 func TestPage(t *testing.T) {
@@ -363,8 +228,7 @@ func TestPage(t *testing.T) {
 		{"/socket.io/socket.io.js", nil, "io"},
 		{"/socket.io/socket.io.js", bundle, "// the official client"},
 	} {
-		server := serve(t, test.bundle)
-		answer, err := server.Client().Get(server.URL + test.path)
+		answer, err := serve(t, test.bundle).HTTP().Get("http://chat" + test.path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -380,7 +244,7 @@ func TestPage(t *testing.T) {
 }
 
 // The program says where it is, who comes and who goes, and ends when it is
-// told to.
+// told to. Another one cannot take its port.
 func TestRun(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
@@ -393,42 +257,31 @@ func TestRun(t *testing.T) {
 		ended <- err
 	}()
 	lines := bufio.NewScanner(reader)
-	line := func() string {
-		lines.Scan()
-		return lines.Text()
-	}
-
+	line := func() string { lines.Scan(); return lines.Text() }
 	url, ok := strings.CutPrefix(line(), "chat is on ")
 	if !ok || !strings.HasPrefix(url, "http://127.0.0.1:") {
 		t.Fatalf("the first line ends in %q", url)
 	}
-	connections := &http.Transport{}
-	defer connections.CloseIdleConnections()
-	c := connect(t, &http.Client{Transport: connections, Timeout: timeout}, url)
-	if got, want := line(), "a user connected: "+c.id; got != want {
+	if err := run(ctx, strings.TrimPrefix(url, "http://"), "", log.New(io.Discard, "", 0)); err == nil {
+		t.Error("listening on a busy port is no error")
+	}
+	c, err := client.New(url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Connect(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := line(), "a user connected: "+c.ID(); got != want {
 		t.Errorf("the second line is %q, want %q", got, want)
 	}
-	gone := make(chan bool)
-	go func() {
-		defer close(gone)
-		for c.poll() == nil { // until the server ends the session
-		}
-	}()
+	id := c.ID()
 	stop()
-	if got, want := line(), "user disconnected: "+c.id+" (server shutting down)"; got != want {
+	if got, want := line(), "user disconnected: "+id+" (server shutting down)"; got != want {
 		t.Errorf("the last line is %q, want %q", got, want)
 	}
 	if err := <-ended; err != nil {
 		t.Errorf("the program ended with %v", err)
-	}
-	<-gone
-}
-
-func TestRunRefusesBusyPort(t *testing.T) {
-	t.Parallel()
-	server := serve(t, nil)
-	busy := strings.TrimPrefix(server.URL, "http://")
-	if err := run(t.Context(), busy, "", log.New(io.Discard, "", 0)); err == nil {
-		t.Error("listening on a busy port is no error")
 	}
 }
