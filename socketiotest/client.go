@@ -131,6 +131,7 @@ func (c *Client) upgraded(ctx context.Context) error {
 
 // Connect joins the namespace; see [client.Socket.Connect]. [Host.Connect] has called it.
 func (c *Client) Connect(ctx context.Context) (err error) {
+	c.change(func() { c.final = "" })
 	pprof.Do(ctx, c.line.host.leaks.labels, func(ctx context.Context) { err = c.Socket.Connect(ctx) })
 	return err
 }
@@ -349,6 +350,9 @@ func Ask[Req, Res any](c *Client, call socketio.Call[Req, Res], req Req) Res {
 		var refused *socketio.Error
 		if errors.As(err, &refused) {
 			c.fail("Ask(%q): the server refused: %s", string(call), errorText(refused))
+		}
+		if errors.As(err, new(*socketio.DecodeError)) {
+			c.fail("Ask(%q): %v", string(call), err)
 		}
 		c.failWaiting("Ask(%q): %v", string(call), err)
 	}

@@ -43,7 +43,7 @@ func (l *leaks) finish(h *Host) {
 	if l.hosts--; l.hosts > 0 {
 		return
 	}
-	const look = 10 * time.Millisecond
+	look := max(10*time.Millisecond, h.wait/100)
 	again := time.NewTicker(look)
 	defer again.Stop()
 	for left := h.wait; ; left -= look {
