@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/socketio-go/socketio"
@@ -165,6 +166,9 @@ func (c *Client) await(what string, ready func() bool) bool {
 // fail ends the test.
 func (c *Client) fail(format string, args ...any) {
 	c.T.Helper()
+	if c.line.host.bubble {
+		synctest.Wait() // a handler that is about to return is no hint
+	}
 	c.T.Fatalf("socketiotest: client %s: %s%s\n%s", c.name, fmt.Sprintf(format, args...), c.line.host.hints(), &c.line.packets)
 }
 

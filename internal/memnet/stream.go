@@ -170,7 +170,11 @@ func (s *Stream) read(p []byte) (int, error) {
 		case len(s.buf) > 0 && s.rate > 0 && !s.next.IsZero() && !passed(s.next):
 			next = s.next
 		case len(s.buf) > 0:
-			n := copy(p, s.buf)
+			some := s.buf
+			if s.rate > 0 {
+				some = some[:min(len(some), max(1, s.rate/10))] // 100ms of it
+			}
+			n := copy(p, some)
 			s.buf = s.buf[n:]
 			if s.rate > 0 {
 				s.next = time.Now().Add(time.Duration(n) * time.Second / time.Duration(s.rate))
