@@ -242,7 +242,7 @@ func TestHang(t *testing.T) {
 		hang := func(t *testing.T) {
 			io := newChat(socketio.Options{})
 			io.On("never", func(socketio.AckFunc) {})
-			h := socketiotest.Serve(t, io, socketiotest.Within(200*time.Millisecond))
+			h := socketiotest.Serve(t, io, socketiotest.Within(10*time.Second), socketiotest.Patience(time.Minute))
 			ann, bob := h.Connect("ann"), h.Connect("bob")
 			socketiotest.Ask(ann, say, "hello")
 			_ = bob.Emit("never", func(socketio.Args, error) {})
@@ -264,7 +264,7 @@ func TestHang(t *testing.T) {
 			t.Errorf("%s: the test has ended", how)
 		}
 		for _, want := range []string{
-			"panic: socketiotest: TestHang has not ended after 200ms",
+			"panic: socketiotest: TestHang has not ended after 10s",
 			`ann: connected`,
 			`bob: connected; waits for the ack of "never"(); has not expected "said"({"from":"ann","text":"hello"})`,
 			`event "said"({"from":"ann","text":"hello"})`,
