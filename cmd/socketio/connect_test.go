@@ -130,7 +130,8 @@ func (s *screen) Write(b []byte) (int, error) {
 func (s *screen) expect(pattern string) string {
 	s.t.Helper()
 	re := regexp.MustCompile(pattern)
-	late := time.After(30 * time.Second)
+	late, cancel := context.WithTimeout(s.t.Context(), 60*time.Second)
+	defer cancel()
 	for {
 		s.mu.Lock()
 		rest := s.text.String()[s.seen:]
@@ -144,7 +145,7 @@ func (s *screen) expect(pattern string) string {
 		}
 		select {
 		case <-s.more:
-		case <-late:
+		case <-late.Done():
 			s.t.Fatalf("%q did not come; the screen since then:\n%q", pattern, rest)
 		}
 	}

@@ -79,6 +79,7 @@ func commands() []command {
 		{"emit", "URL EVENT [ARGUMENT...]", "emit an event; - reads a JSON array of arguments from each line of the standard input", emit},
 		{"ask", "URL EVENT [ARGUMENT...]", "emit an event and print the answer, a JSON array", ask},
 		{"listen", "URL [EVENT...]", "print events as they come, a JSON object a line", listen},
+		{"load", "[URL]", "load a server with many clients (default http://127.0.0.1:3000)", loadTest},
 	}
 }
 

@@ -117,6 +117,8 @@ func event[T any](p *proof, e socketio.Event[T]) {
 		return nil
 	})
 	p.runs = append(p.runs, func(s *socketio.Socket) {
+		late, cancel := context.WithTimeout(p.t.Context(), time.Minute)
+		defer cancel()
 		for range valuesOfEach {
 			v := random[T](p.rand)
 			if err := e.Emit(s, v); err != nil {
@@ -128,7 +130,7 @@ func event[T any](p *proof, e socketio.Event[T]) {
 				if a, b := asJSON(p.t, v), asJSON(p.t, got); a != b {
 					p.t.Errorf("%s: sent %s, came back as %s", e, a, b)
 				}
-			case <-time.After(10 * time.Second):
+			case <-late.Done():
 				p.t.Errorf("%s: %s did not come back", e, asJSON(p.t, v))
 				return
 			}
@@ -143,7 +145,7 @@ func call[Req, Res any](p *proof, c socketio.Call[Req, Res]) {
 		for range valuesOfEach {
 			sent := random[Res](p.rand)
 			next <- sent
-			ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
 			got, err := c.Do(ctx, s, random[Req](p.rand))
 			cancel()
 			if err != nil {

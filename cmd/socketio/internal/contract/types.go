@@ -472,7 +472,7 @@ func (m *mapper) decls() (list []*Decl) {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Pos.String(), b.Pos.String()))
 	})
 	for _, d := range list {
-		if other := seen[d.Name]; other != nil || generated[d.Name] || reserved[d.Name] {
+		if other := seen[d.Name]; other != nil || generated[d.Name] || reserved[d.Name] || typeNames[d.Name] {
 			where := "the generated file"
 			if other != nil {
 				where = other.Pos.String()

@@ -240,14 +240,18 @@ func (w *tsWriter) doc(indent, text string) {
 	}
 }
 
-// reserved words of TypeScript can't name a parameter or a type.
-var reserved = func() map[string]bool {
+// Words of TypeScript that can't name a parameter, and some more that can't name a type.
+var (
+	reserved = setOf(`break case catch class const continue debugger default delete do else enum export extends false finally for
+		function if import in instanceof new null return super switch this throw true try typeof var void while with implements
+		interface let package private protected public static yield await arguments eval`)
+	typeNames = setOf(`any boolean number string symbol object unknown never undefined bigint`)
+)
+
+func setOf(words string) map[string]bool {
 	m := make(map[string]bool)
-	for word := range strings.FieldsSeq(`break case catch class const continue debugger default delete do else enum export extends
-		false finally for function if import in instanceof new null return super switch this throw true try typeof var void while
-		with implements interface let package private protected public static yield any boolean number string symbol object unknown
-		never undefined bigint await async arguments eval`) {
+	for word := range strings.FieldsSeq(words) {
 		m[word] = true
 	}
 	return m
-}()
+}

@@ -67,7 +67,7 @@ export interface NamesClientToServer {
   result: (text: string) => void;
   socket: (d: Door) => void;
   told: (text: string, answer: (...args: unknown[]) => void) => void;
-  unnamed: (string_: boolean, arg1: boolean, function_: number) => void;
+  unnamed: (string: boolean, arg1: boolean, function_: number) => void;
   variadic: (first: string, ...rest: number[]) => void;
 }
 
