@@ -59,6 +59,7 @@ type partial struct {
 func newConn(srv *Server, session *engine.Session) *conn {
 	c := &conn{srv: srv, session: session, opened: uptime()}
 	srv.observed.opened(c)
+	c.notifyOpen()
 	c.mu.Lock()
 	c.timer = time.AfterFunc(srv.opts.ConnectTimeout, c.onConnectTimeout)
 	c.mu.Unlock()
@@ -428,4 +429,5 @@ func (c *conn) Closed(reason engine.Reason) {
 	for _, s := range c.list() {
 		s.disconnect(Reason(reason), false)
 	}
+	c.notifyClose(reason)
 }

@@ -224,6 +224,9 @@ func (s *Socket) joinNoting(log *[]note) (ok, overrun bool) {
 	if s.rec != nil {
 		s.rec.releaseHeldRooms()
 	}
+	if added {
+		s.ns.counts.connected()
+	}
 	return added, false
 }
 

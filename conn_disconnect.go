@@ -65,6 +65,9 @@ func (s *Socket) disconnect(reason Reason, drop bool) bool {
 		was = now
 	}
 	s.detachLocked(reason)
+	if was == stateConnected {
+		s.ns.counts.disconnected(reason)
+	}
 	if drop || was <= stateConnecting {
 		s.dropInboxLocked()
 	}

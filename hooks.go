@@ -17,6 +17,15 @@ import (
 // The socket that a hook receives may be disconnected already. Clients choose the names
 // of the events that they send, so these names are unbounded in number.
 type Hooks struct {
+	// Open is called when a client has opened a connection, before anything is read from
+	// it. Close is called once for each of them when it has ended, maybe before the
+	// Disconnect of its sockets. lasted is the time between the two.
+	Open  func(c Connection)
+	Close func(c Connection, reason Reason, lasted time.Duration)
+	// Pong is called when a client has answered a ping. rtt is the time since the ping
+	// was written. Clients of Socket.IO 2 are not pinged.
+	Pong func(c Connection, rtt time.Duration)
+
 	// Connect is called when the middleware of a socket has returned, before
 	// OnConnect. took is the time since CONNECT arrived. err says why the client was
 	// refused; it is [ErrClosed] if the client disconnected or ConnectTimeout expired.
@@ -45,6 +54,13 @@ type Hooks struct {
 	Ack func(s *Socket, event string, took time.Duration, err error)
 }
 
+// A Connection describes the connection of a client for [Hooks].
+type Connection struct {
+	Transport  Transport // at the time of the call
+	Protocol   int       // of Engine.IO: 4, or 3 for clients of Socket.IO 2
+	RemoteAddr string    // the address of the network peer; proxy headers are not used
+}
+
 // A Packet describes a packet of Socket.IO for [Hooks].
 type Packet struct {
 	Type  string // "connect", "connect_error", "disconnect", "event" or "ack"
@@ -62,7 +78,7 @@ const (
 	DropClosed   DropReason = "closed"
 )
 
-// engineHooks sets the engine's callbacks for the hooks Drop and Upgrade.
+// engineHooks sets the engine's callbacks for the hooks Drop, Upgrade and Pong.
 func (srv *Server) engineHooks(cfg *engine.Config) {
 	if hook := srv.hooks.Drop; hook != nil {
 		cfg.Lost = func(_ engine.Receiver, messages int, reason engine.Reason) {
@@ -78,6 +94,38 @@ func (srv *Server) engineHooks(cfg *engine.Config) {
 			sockets := recv.(*conn).list()
 			srv.callHook(nil, func() { hook(sockets, took) })
 		}
+	}
+	if hook := srv.hooks.Pong; hook != nil {
+		cfg.Pong = func(recv engine.Receiver, rtt time.Duration) {
+			c := recv.(*conn).describe()
+			srv.callHook(nil, func() { hook(c, rtt) })
+		}
+	}
+}
+
+func (c *conn) describe() Connection {
+	return Connection{
+		Transport:  Transport(c.session.Transport()),
+		Protocol:   c.session.Protocol(),
+		RemoteAddr: c.session.RemoteAddr(),
+	}
+}
+
+// notifyOpen calls Hooks.Open.
+func (c *conn) notifyOpen() {
+	if hook := c.srv.hooks.Open; hook != nil {
+		described := c.describe()
+		c.srv.callHook(nil, func() { hook(described) })
+	}
+}
+
+// notifyClose calls Hooks.Close on a goroutine of its own, as Closed must not block.
+func (c *conn) notifyClose(reason engine.Reason) {
+	if hook := c.srv.hooks.Close; hook != nil {
+		described, lasted := c.describe(), uptime()-c.opened
+		c.srv.engine.Go(func() {
+			c.srv.callHook(nil, func() { hook(described, Reason(reason), lasted) })
+		})
 	}
 }
 

@@ -27,6 +27,7 @@ type Namespace struct {
 	recovery  *recovery         // nil unless Options.Recovery is set
 	cluster   *clusterNamespace // nil unless Options.Adapter is set; a template has none
 	acks      atomic.Int64      // number of broadcasts with acks, for their ack ids
+	counts    *namespaceCounts  // the children of a template share its counts
 
 	serverSide handlers // of server-side events
 
@@ -54,8 +55,9 @@ type Middleware func(ctx context.Context, s *Socket) error
 func newNamespace(srv *Server, name string, parent *Namespace) *Namespace {
 	n := &Namespace{srv: srv, name: name, parent: parent, index: rooms.New[*Socket]()}
 	if parent != nil {
-		n.recovery = parent.recovery
+		n.recovery, n.counts = parent.recovery, parent.counts
 	} else {
+		n.counts = new(namespaceCounts)
 		n.recovery = newRecovery(srv.opts.Recovery)
 	}
 	return n
@@ -63,6 +65,9 @@ func newNamespace(srv *Server, name string, parent *Namespace) *Namespace {
 
 // Name returns the name, which begins with "/". It is empty for a template.
 func (n *Namespace) Name() string { return n.name }
+
+// Template returns the template of a child namespace, or nil.
+func (n *Namespace) Template() *Namespace { return n.parent }
 
 // Use appends middleware, which runs in order for every connecting socket, and returns a
 // function that removes it. It panics if one of them is nil.

@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 )
 
@@ -47,6 +48,14 @@ func (srv *Server) OfMatch(match func(name string) bool) *Namespace {
 		}
 	}
 	return n
+}
+
+// Templates iterates over the templates that exist at the call, in the order in which
+// OfMatch made them. No lock is held, so the body may block.
+func (srv *Server) Templates() iter.Seq[*Namespace] {
+	srv.mu.RLock()
+	defer srv.mu.RUnlock()
+	return slices.Values(srv.templates) // the array is not modified
 }
 
 // templateOf returns the first template that matches a name, or nil, and the number of

@@ -287,7 +287,7 @@ func (h *busHistory) adoptFromBus(s *Socket, session *adapter.Session, saved *sa
 		return ""
 	}
 	if c.replayedBytes+size > c.srv.opts.MaxQueue/2 {
-		return "too many missed events"
+		return whyTooMany
 	}
 	c.replayedBytes += size
 	h.r.mu.Lock()
@@ -308,7 +308,7 @@ func (h *busHistory) takeSession(ctx context.Context, s *Socket, c *resumeReques
 		return nil, nil, nil, err.Error()
 	}
 	if session == nil || session.PID != c.PID || len(session.ID) == 0 {
-		return nil, nil, nil, "unknown or expired session"
+		return nil, nil, nil, whyUnknown
 	}
 	if saved, err = h.decode(session); err != nil {
 		return nil, nil, nil, err.Error()
@@ -328,7 +328,7 @@ func (h *busHistory) takeSession(ctx context.Context, s *Socket, c *resumeReques
 		saved.trail.since = max(saved.trail.since, saved.deliveredUpTo) // events after lastSent were not for this socket
 	}
 	if saved.trail.since < saved.trail.prunedBefore {
-		return nil, nil, nil, "the room history does not go back that far"
+		return nil, nil, nil, whyPruned
 	}
 	if events, err = h.eventsAfter(ctx, s.ns, saved.trail.since); err != nil {
 		return nil, nil, nil, err.Error()

@@ -262,9 +262,9 @@ func (h *memoryHistory) validate(saved *savedSession, offset *string) (why strin
 	h.evictEvents(now)
 	switch {
 	case saved == nil:
-		return "unknown or expired session"
+		return whyUnknown
 	case now.Sub(saved.at) >= h.r.opts.Window:
-		return "expired session"
+		return whyExpired
 	case offset == nil || *offset == saved.staleOffset && saved.staleOffset != "":
 		// The client has received no event: it keeps the offset of an earlier
 		// session until it receives one.
@@ -286,7 +286,7 @@ func (h *memoryHistory) validate(saved *savedSession, offset *string) (why strin
 func (h *memoryHistory) fits(c *conn, saved *savedSession) (why string) {
 	_, _, size, ok := h.missed(saved.ns, saved.sid, &saved.trail)
 	if !ok || c.replayedBytes+size > c.srv.opts.MaxQueue/2 {
-		return "missed events were evicted, or are too many"
+		return whyEvicted
 	}
 	c.replayedBytes += size
 	return ""

@@ -14,12 +14,22 @@ type resumeRequest struct {
 	Offset *string `json:"offset"`
 }
 
+// Why a session can't be resumed. Other reasons are errors of the bus or the request.
+const (
+	whyUnknown = "unknown or expired session"
+	whyExpired = "expired session"
+	whyEvicted = "missed events were evicted, or are too many"
+	whyTooMany = "too many missed events"
+	whyPruned  = "the room history does not go back that far"
+)
+
 // resume resumes the session that the client of s asks for, if it asks for one.
 func (s *Socket) resume() {
 	why := s.ns.recovery.resume(s)
 	s.conn.mu.Lock()
 	s.state.CompareAndSwap(stateResuming, stateConnecting)
 	s.conn.mu.Unlock()
+	s.ns.counts.resumed(s.Recovered(), why)
 	if why != "" {
 		s.ns.srv.reportError(nil, unrecoveredError(why))
 	}

@@ -323,3 +323,11 @@ func (s *Socket) CloseConnection() error {
 	s.conn.session.Close(engine.ForcedClose)
 	return nil
 }
+
+// Handles reports whether s, its namespace or its template has a handler for an event.
+// Interceptors can so tell names that the application chose from those of clients.
+func (s *Socket) Handles(event string) bool {
+	name := []byte(event)
+	return len(s.own.Load().Of(name)) > 0 || len(s.ns.handlers.Of(name)) > 0 ||
+		s.ns.parent != nil && len(s.ns.parent.handlers.Of(name)) > 0
+}

@@ -3,6 +3,8 @@ package socketio
 import (
 	"net/http"
 	"sync/atomic"
+
+	"github.com/socketio-go/socketio/internal/engine"
 )
 
 // Stats is a snapshot of the counters of a server.
@@ -11,6 +13,12 @@ type Stats struct {
 	Sockets     int   // in all namespaces
 	Rooms       int   // in all namespaces, without the sockets' own rooms
 	QueuedBytes int64 // waiting to be written
+
+	InboxEvents   int // events that wait for their handlers, of open connections
+	PausedReaders int // connections that are not read because their inboxes are full
+
+	Transports TransportStats
+	Closed     ReasonCounts // connections that have ended
 
 	Slow       uint64 // connections of slow clients that were closed, see [ReasonSlow]
 	BadPackets uint64 // connections closed because of a malformed packet or a violation
@@ -26,6 +34,12 @@ type Stats struct {
 	Refused  RefusedStats
 	Cluster  ClusterStats // zero unless Options.Adapter is set
 	Messages MessageStats
+}
+
+// TransportStats counts connections by transport and by protocol.
+type TransportStats struct {
+	Polling, WebSocket     int // clients of Socket.IO 3 and later
+	PollingV2, WebSocketV2 int // clients of Socket.IO 2
 }
 
 // RefusedStats counts refused requests, see [RefusedError]. All fields except Busy
@@ -75,8 +89,20 @@ type MessageStats struct {
 // Stats returns a snapshot of the server's counters. Its cost grows with the
 // number of connections.
 func (srv *Server) Stats() Stats {
-	counts := srv.engine.Counts()
+	inbox := 0
+	counts, ended := srv.engine.Counts(func(recv engine.Receiver) {
+		c := recv.(*conn) //nolint:forcetypeassert // it is no other
+		c.mu.Lock()
+		inbox += int(c.waiting)
+		c.mu.Unlock()
+	})
 	st := Stats{
+		InboxEvents:   inbox,
+		PausedReaders: counts.Paused,
+		Transports: TransportStats{
+			Polling: counts.Polling, WebSocket: counts.WebSocket,
+			PollingV2: counts.PollingV3, WebSocketV2: counts.WebSocketV3,
+		},
 		Cluster:     srv.cluster.stats(),
 		Connections: counts.Sessions,
 		QueuedBytes: counts.Queued,
@@ -100,6 +126,9 @@ func (srv *Server) Stats() Stats {
 			DroppedSlow:     counts.Slow,
 			DroppedClosed:   counts.Closed,
 		},
+	}
+	for reason, n := range ended {
+		st.Closed.add(Reason(reason), n)
 	}
 	st.Cluster.Connected = srv.opts.Adapter != nil
 	for n := range srv.Namespaces() {

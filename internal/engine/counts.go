@@ -1,5 +1,7 @@
 package engine
 
+import "maps"
+
 // Counts says what became of the messages that sessions accepted. Frames
 // that the engine sends of its own, such as heartbeats, are not counted.
 //
@@ -7,6 +9,10 @@ package engine
 type Counts struct {
 	Sessions int
 	Queued   int64 // bytes held by what waits to be written
+	Paused   int   // sessions that are not read because their receiver blocks
+
+	Polling, WebSocket     int // sessions of Engine.IO 4, by transport
+	PollingV3, WebSocketV3 int // those of Engine.IO 3
 
 	Emitted  uint64 // accepted by open sessions
 	Written  uint64 // written whole to the network or to a poll
@@ -42,12 +48,14 @@ func (c *Counts) addLost(n uint32, reason Reason) {
 }
 
 // Counts adds up all sessions, also those that have ended. Each session is locked in
-// turn, so its own counts are consistent.
-func (srv *Server) Counts() Counts {
+// turn, so its own counts are consistent. visit is called for the receiver of each open
+// session, without a lock. ended is the number of sessions that have ended, by reason.
+func (srv *Server) Counts(visit func(Receiver)) (c Counts, ended map[Reason]uint64) {
 	// A session that ends from now on is counted here only, so no message is
 	// counted twice or not at all.
 	srv.mu.Lock()
-	c := srv.ended
+	c = srv.ended
+	ended = maps.Clone(srv.endedBy)
 	list := srv.sessionsLocked()
 	srv.mu.Unlock()
 	c.Sessions = len(list)
@@ -55,9 +63,30 @@ func (srv *Server) Counts() Counts {
 		s.mu.Lock()
 		c.add(&s.sessionCounts, s.reason)
 		c.Queued += s.queued
+		c.addOpenLocked(s)
+		recv := s.recv
 		s.mu.Unlock()
+		if recv != nil {
+			visit(recv)
+		}
 	}
-	return c
+	return c, ended
+}
+
+func (c *Counts) addOpenLocked(s *Session) {
+	switch {
+	case s.ws == nil && s.v3:
+		c.PollingV3++
+	case s.ws == nil:
+		c.Polling++
+	case s.v3:
+		c.WebSocketV3++
+	default:
+		c.WebSocket++
+	}
+	if s.isPausedLocked() {
+		c.Paused++
+	}
 }
 
 // countTakenLocked counts messages that were taken from the queue.

@@ -51,7 +51,7 @@ var (
 )
 
 // Config says how a [Server] behaves. Cookie and the functions Report,
-// AllowRequest, Lost and Upgraded may be nil.
+// AllowRequest, Lost, Upgraded and Pong may be nil.
 type Config struct {
 	Transports     Transport
 	DisableUpgrade bool
@@ -87,6 +87,9 @@ type Config struct {
 	// Upgraded, if set, is called when a session has moved to a WebSocket. took counts
 	// from the end of its handshake.
 	Upgraded func(recv Receiver, took time.Duration)
+	// Pong, if set, is called with the time between the writing of a ping and the arrival
+	// of its pong, on the goroutine that reads. Clients of Engine.IO 3 send no pongs.
+	Pong func(recv Receiver, rtt time.Duration)
 }
 
 // A Receiver takes what a session reads.
@@ -116,7 +119,8 @@ type Server struct {
 
 	mu       sync.Mutex // guards the following
 	sessions map[string]*Session
-	ended    Counts // of sessions that have ended
+	ended    Counts            // of sessions that have ended
+	endedBy  map[Reason]uint64 // number of sessions that have ended
 	stopped  bool
 }
 
@@ -127,6 +131,7 @@ func New(cfg Config) *Server {
 		handshakes: semaphore.NewWeighted(cfg.MaxHandshakes),
 		flushPool:  flushPool{max: runtime.GOMAXPROCS(0)},
 		sessions:   make(map[string]*Session),
+		endedBy:    make(map[Reason]uint64),
 	}
 }
 
@@ -206,6 +211,7 @@ func (srv *Server) remove(s *Session) {
 	srv.mu.Lock()
 	delete(srv.sessions, s.id)
 	srv.ended.add(&s.sessionCounts, s.reason)
+	srv.endedBy[s.reason]++
 	srv.mu.Unlock()
 	srv.tasks.done()
 }

@@ -124,6 +124,9 @@ func (s *Session) countWrittenLocked(bytes int64, ping bool) {
 		return
 	}
 	s.pingWaits = s.control.ping || s.control.pong
+	if s.pingWritten == 0 && s.awaitPong && s.srv.cfg.Pong != nil {
+		s.pingWritten = clock()
+	}
 	s.beforePing = s.unconfirmed
 	if s.v3 || s.state != open || !s.awaitPong {
 		return
@@ -203,9 +206,31 @@ func (s *Session) stuckAfter() time.Duration {
 	return stuckFactor * (s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout)
 }
 
+// clock returns the microseconds since the process started, modulo an hour and more. It
+// is never 0.
+func clock() uint32 { return uint32(time.Since(processStart).Microseconds()) | 1 }
+
+var processStart = time.Now()
+
 func (s *Session) pong() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	report := s.srv.cfg.Pong
+	if s.state != open || !s.awaitPong || s.pingWritten == 0 {
+		report = nil // no ping is known to have been written
+	}
+	var rtt time.Duration
+	if report != nil {
+		rtt = time.Duration(clock()-s.pingWritten) * time.Microsecond
+		s.pingWritten = 0
+	}
+	s.pongLocked()
+	s.mu.Unlock()
+	if report != nil {
+		report(s.recv, rtt)
+	}
+}
+
+func (s *Session) pongLocked() {
 	if s.state == open && s.awaitPong {
 		s.awaitPong = false
 		s.unconfirmed -= s.beforePing

@@ -166,7 +166,7 @@ func TestDeadlinesOfResponseWriters(t *testing.T) {
 				}
 				p.app.send("more")
 				_ = p.app.Queued()
-				_ = h.Counts()
+				_, _ = h.Counts(func(engine.Receiver) {})
 				other.app.send("served")
 				other.want("4served")
 				go func() {

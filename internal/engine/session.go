@@ -36,6 +36,7 @@ type Session struct {
 	watchedCount   uint32        // turn.count when checkHandoff last ran
 	unconfirmed    uint32        // bytes written that no pong has confirmed; at most MaxUint32
 	beforePing     uint32        // those of them that were written before the last ping
+	pingWritten    uint32        // when the ping was written that awaits its pong, see clock; 0 if there is none, or no Config.Pong
 	reason         Reason        // why it ended
 	ws             *wsConn       // nil while the transport is polling
 	candidate      *wsConn       // the WebSocket an upgrade is being tried with

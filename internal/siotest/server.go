@@ -130,6 +130,8 @@ func Counts(srv *Server) socketio.Stats {
 	st := srv.Stats()
 	st.Messages = socketio.MessageStats{}
 	st.Refused = socketio.RefusedStats{}
+	st.Transports = socketio.TransportStats{}
+	st.Closed = socketio.ReasonCounts{}
 	return st
 }
 

@@ -53,6 +53,11 @@ func where(s *socketio.Socket) string {
 
 func (o *observer) hooks() *socketio.Hooks {
 	return &socketio.Hooks{
+		Open: func(c socketio.Connection) { o.note("open %s %d", c.Transport, c.Protocol) },
+		Close: func(c socketio.Connection, reason socketio.Reason, lasted time.Duration) {
+			o.note("close %s %d %s %v", c.Transport, c.Protocol, reason, lasted)
+		},
+		Pong: func(c socketio.Connection, rtt time.Duration) { o.note("pong %s %d %v", c.Transport, c.Protocol, rtt) },
 		Connect: func(s *socketio.Socket, took time.Duration, err error) {
 			o.note("connect %s %v %v", where(s), took, err)
 		},
@@ -144,6 +149,40 @@ func TestHooksConnect(t *testing.T) {
 		c.Read()
 		c.Write("41")
 		wantTold(t, o, "disconnect", "OnConnect", "OnDisconnect", "/ client namespace disconnect")
+	})
+}
+
+func TestHooksConnection(t *testing.T) {
+	t.Parallel()
+	for _, transport := range []string{siotest.WebSocket, siotest.Polling} {
+		specifyHooks(t, "opened, and closed by the client, "+transport, socketio.Options{}, func(t *testing.T, srv *siotest.Server, o *observer) {
+			c := srv.Join(t, transport)
+			wantTold(t, o, "open", transport+" 4")
+			srv.Advance(c, 3*time.Second)
+			if transport == siotest.Polling {
+				c.Write("1")
+			} else {
+				c.Wire.Close()
+			}
+			wantTold(t, o, "close", transport+" 4 transport close 3s")
+		})
+	}
+	specifyHooks(t, "also without a socket", socketio.Options{}, func(t *testing.T, srv *siotest.Server, o *observer) {
+		srv.Open(t, siotest.WebSocket).Write("4broken")
+		wantTold(t, o, "close", "websocket 4 parse error 0s")
+	})
+	specifyHooks(t, "the round trip of a heartbeat", socketio.Options{PingInterval: time.Minute, PingTimeout: time.Minute}, func(t *testing.T, srv *siotest.Server, o *observer) {
+		c := srv.Join(t, siotest.WebSocket)
+		for _, rtt := range []time.Duration{250 * time.Millisecond, time.Second} {
+			if ping, err := c.Wire.Read(); ping != "2" || err != nil { // Want would answer it
+				t.Fatalf("read %v, %v, want a ping", ping, err)
+			}
+			<-time.After(rtt)
+			c.Write("3")
+			wantTold(t, o, "pong", fmt.Sprintf("websocket 4 %v", rtt))
+		}
+		c.Write("3") // answers nothing
+		wantTold(t, o, "pong")
 	})
 }
 

@@ -14,7 +14,7 @@ import (
 func TestServerHasTheMethodsOfItsNamespace(t *testing.T) {
 	t.Parallel()
 	server, namespace := reflect.TypeFor[*socketio.Server](), reflect.TypeFor[*socketio.Namespace]()
-	wantMethods(t, namespace, server, map[string]bool{"Name": true})
+	wantMethods(t, namespace, server, map[string]bool{"Name": true, "Stats": true, "Template": true})
 	for i := range server.Elem().NumField() {
 		if f := server.Elem().Field(i); f.IsExported() {
 			t.Errorf("Server has the exported field %s", f.Name)
