@@ -190,7 +190,7 @@ func TestConnectTerminal(t *testing.T) {
 
 			s.expect(`joined / as \S+ over (polling|websocket)`)
 			s.enter(`ask echo {"a": [1, "two"]} "three" four`)
-			s.expect(`answer to .*echo.* after .*ms`)
+			s.expect(`answer to .*echo.* after .*(s|ms|µs)`)
 			s.expect(`"a".*: \[1, .*"two".*\].*"three".*"four"`)
 			s.enter(`again 1 {"$binary":"AAEC"}`)
 			s.expect(`again.* 1 .*<binary 3 bytes>`)
@@ -226,6 +226,8 @@ func TestConnectTerminal(t *testing.T) {
 			if err := cmd.Wait(); err != nil {
 				t.Errorf("exit: %v", err)
 			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
 			for _, text := range []string{"\x1b[31m", "\x1b[32m", "\x1b[1m", "* upgraded to websocket"} {
 				if !strings.Contains(s.text.String(), text) {
 					t.Errorf("no %q", text)

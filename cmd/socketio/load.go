@@ -37,6 +37,7 @@ type load struct {
 
 	joined    atomic.Int64 // clients that are joined now
 	everyone  atomic.Int64 // clients that have ever joined
+	gaveUp    atomic.Int64 // clients that do not try any more
 	emitted   atomic.Uint64
 	pending   atomic.Int64
 	acked     atomic.Uint64
@@ -138,7 +139,9 @@ func (l *load) run(ctx context.Context, progress io.Writer) (*report, error) {
 		defer close(stormed)
 		l.stormy(emitting, users)
 	}()
-	wait(ctx, l.ramp+l.during)
+	wait(ctx, l.ramp)
+	l.settle(ctx)
+	wait(ctx, l.during)
 	end()
 	<-stormed
 	l.drain(ctx)
@@ -160,6 +163,15 @@ func wait(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-t.C:
+	}
+}
+
+// settle waits until every client has joined or failed, or for the timeout.
+func (l *load) settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, l.d.timeout)
+	defer cancel()
+	for ctx.Err() == nil && l.everyone.Load()+l.gaveUp.Load() < int64(l.clients) {
+		wait(ctx, 10*time.Millisecond)
 	}
 }
 
@@ -248,6 +260,7 @@ func (u *user) run(ctx, emitting context.Context) {
 	s := cl.Of(l.d.namespaces[0])
 	u.watch(cl, s)
 	if err := s.Connect(emitting); err != nil {
+		l.gaveUp.Add(1)
 		if emitting.Err() == nil {
 			l.errors.add(reasonOf(err))
 		} else {

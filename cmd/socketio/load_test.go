@@ -85,7 +85,10 @@ func TestLoad(t *testing.T) {
 	if r.Emitted != r.Answered+r.Unanswered+r.NotEmitted || r.Emitted < 1000 {
 		t.Errorf("emitted %d, answered %d, not answered %d, not emitted %d", r.Emitted, r.Answered, r.Unanswered, r.NotEmitted)
 	}
-	near(t, "events sent", r.Emitted+r.PacketsIn["connect"], s.events.Load()) // and one to join a room each
+	if sent := r.Emitted + 1000; r.PacketsOut["event"] != sent { // and one to join a room each
+		t.Errorf("%d events were sent, not %d", r.PacketsOut["event"], sent)
+	}
+	near(t, "events sent", r.PacketsOut["event"], s.events.Load())
 	near(t, "packets received", r.PacketsIn["event"]+r.PacketsIn["ack"]+r.PacketsIn["connect"], s.io.Stats().Messages.Written)
 	if r.Received["said"] != r.PacketsIn["event"] {
 		t.Errorf("%d events, %d packets", r.Received["said"], r.PacketsIn["event"])
@@ -134,12 +137,12 @@ func TestLoadErrors(t *testing.T) {
 		{"http://127.0.0.1:1", "× attempt failed: dial: connect: connection refused", "no client could join", 1},
 		{"nowhere", "", "", 2},
 	} {
-		stdout, stderr, code := output(t, "", "load", "-quiet", "-clients", "2", "-ramp", "0s", "-for", "300ms", c.url)
+		stdout, stderr, code := output(t, "", "load", "-quiet", "-timeout", "300ms", "-clients", "2", "-ramp", "0s", "-for", "300ms", c.url)
 		if code != c.code || !strings.Contains(stdout, c.stdout) || !strings.Contains(stderr, c.stderr) {
 			t.Errorf("%s: exit code %d, %s%s", c.url, code, stdout, stderr)
 		}
 	}
-	stdout, _, code := output(t, "", "load", "-quiet", "-json", "-", "-clients", "1", "-ramp", "0s", "-for", "100ms")
+	stdout, _, code := output(t, "", "load", "-quiet", "-timeout", "100ms", "-json", "-", "-clients", "1", "-ramp", "0s", "-for", "100ms")
 	if code != 1 || !strings.HasPrefix(stdout, "{\n  \"url\": \"http://127.0.0.1:3000\",\n") {
 		t.Errorf("without a URL: exit code %d, %s", code, stdout)
 	}

@@ -139,3 +139,29 @@ func loadSource(t *testing.T, source string) (*Contract, error) {
 	}
 	return Load(t.Context(), Options{Patterns: []string{"./testdata/memory"}, overlay: map[string][]byte{file: []byte(source)}})
 }
+
+// The comments and constants of types of other modules are found, too.
+func TestOtherModules(t *testing.T) {
+	c, err := loadSource(t, `package memory
+
+import (
+	"golang.org/x/tools/go/packages"
+
+	"github.com/socketio-go/socketio"
+)
+
+//socketio:from server
+const Failed socketio.Event[packages.Error] = "failed"
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(c.TypeScript())
+	for _, want := range []string{
+		"export type ErrorKind = 0 | 1 | 2 | 3;", "/** An Error describes a problem with a package's metadata, syntax, or types. */",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
