@@ -14,6 +14,7 @@ const example = "../../examples/typed/page/"
 // The files of the example are those that go generate makes, and a page that does not
 // fit the contract does not compile.
 func TestTypedExample(t *testing.T) {
+	t.Parallel()
 	types, stderr, code := output(t, "", "gen", "ts", "../../examples/typed")
 	if code != 0 || stderr != "" {
 		t.Fatalf("exit code %d, %s", code, stderr)

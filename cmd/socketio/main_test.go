@@ -45,6 +45,7 @@ func output(t *testing.T, stdin string, args ...string) (stdout, stderr string, 
 }
 
 func TestUsage(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		args   []string
 		code   int
@@ -71,6 +72,7 @@ func TestUsage(t *testing.T) {
 
 // gen writes files, leaves those alone that have not changed, and compares.
 func TestGen(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for command, golden := range map[string]string{"ts": "mapped.ts", "asyncapi": "mapped.json"} {
 		file := filepath.Join(dir, golden)
@@ -113,6 +115,7 @@ func TestGen(t *testing.T) {
 
 // go generate works.
 func TestGoGenerate(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	exe, err := os.Executable()
 	if err != nil {
@@ -134,6 +137,7 @@ func TestGoGenerate(t *testing.T) {
 
 // The examples of this repository have contracts.
 func TestExamples(t *testing.T) {
+	t.Parallel()
 	for example, want := range map[string]string{
 		"chat":       "say: (message: Message, answer: (receipt: Receipt | Failure) => void) => void;",
 		"namespaces": "export type AuctionSocket = Socket<AuctionServerToClient, AuctionClientToServer>;",

@@ -23,6 +23,7 @@ import (
 
 // The official parser accepts the documents.
 func TestAsyncAPIParser(t *testing.T) {
+	t.Parallel()
 	out, err := exec.Command("node", "testdata/parse.mjs", "internal/contract/testdata/mapped.json", "internal/contract/testdata/uses.json").CombinedOutput()
 	if err != nil || strings.Count(string(out), "channels") != 2 {
 		t.Fatalf("%v\n%s\n`make setup` installs what is missing", err, out)
