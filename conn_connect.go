@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/socketio-go/socketio/internal/engine"
-	"github.com/socketio-go/socketio/internal/rooms"
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
@@ -20,7 +19,6 @@ func (c *conn) handleConnect(p *sio.Packet) {
 		return
 	}
 	s := &Socket{id: c.socketID(ns), ns: ns, conn: c, busy: true}
-	s.member = rooms.NewMember(s.id, s)
 	if p.Data != nil {
 		s.auth = cloneArgs([][]byte{p.Data}, nil)
 	}
@@ -217,7 +215,7 @@ func (s *Socket) joinNoting(log *[]note) (ok, overrun bool) {
 			return false, true
 		}
 	}
-	added := s.ns.index.Add(&s.member, func() {
+	added := s.ns.index.Add(s, func() {
 		*log = append(*log, c.sendControl(s, sio.Connect, connect)...)
 		s.state.Store(stateConnected)
 	})

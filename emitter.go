@@ -7,7 +7,6 @@ import (
 
 	"github.com/socketio-go/socketio/adapter"
 	"github.com/socketio-go/socketio/internal/engine"
-	"github.com/socketio-go/socketio/internal/rooms"
 	"github.com/socketio-go/socketio/internal/sio"
 )
 
@@ -275,9 +274,5 @@ func (e Emitter) collect(dst []*Socket, n *Namespace) []*Socket {
 	case e.hasNoReceivers():
 		return dst
 	}
-	var sender *rooms.Member[*Socket]
-	if e.sender != nil {
-		sender = &e.sender.member
-	}
-	return n.index.Collect(dst, e.rooms, e.except, sender)
+	return n.index.Collect(dst, e.rooms, e.except, e.sender)
 }

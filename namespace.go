@@ -53,7 +53,7 @@ type Namespace struct {
 type Middleware func(ctx context.Context, s *Socket) error
 
 func newNamespace(srv *Server, name string, parent *Namespace) *Namespace {
-	n := &Namespace{srv: srv, name: name, parent: parent, index: rooms.New[*Socket]()}
+	n := &Namespace{srv: srv, name: name, parent: parent, index: newIndex()}
 	if parent != nil {
 		n.recovery, n.counts = parent.recovery, parent.counts
 	} else {

@@ -77,14 +77,13 @@ func (rec *recoveryState) rememberOffset(offset *string) {
 // the connection.
 func (r *recovery) adopt(s *Socket, saved *savedSession) {
 	s.id, s.values = saved.sid, saved.values
-	s.ns.index.Rename(&s.member, s.id)
 	s.rec.sessionRecord, s.rec.resumed, s.rec.predecessorDone = saved.sessionRecord, true, saved.done
 	s.rec.needs = true
 	r.track(s.ns, 1)
 	rooms := saved.trail.rooms()
-	s.rec.rooms, _ = s.ns.index.Join(&s.member, rooms)
+	s.rec.rooms, _ = s.ns.index.Join(s, rooms)
 	if !slices.Contains(rooms, s.id) {
-		s.ns.index.Leave(&s.member, []string{s.id})
+		s.ns.index.Leave(s, []string{s.id})
 	}
 }
 

@@ -1,15 +1,21 @@
 package socketio
 
+import "github.com/socketio-go/socketio/internal/rooms"
+
+func newIndex() *rooms.Index[*Socket] {
+	return rooms.New((*Socket).ID, func(s *Socket) *rooms.Member[*Socket] { return &s.member })
+}
+
 // joinRooms enters rooms of the index, at a known position of the log if there is
 // one.
 func (n *Namespace) joinRooms(s *Socket, rooms []string) (joined []string, ok bool) {
 	defer func() { n.cluster.roomsChanged(joined...) }()
 	if n.recovery == nil {
-		return n.index.Join(&s.member, rooms)
+		return n.index.Join(s, rooms)
 	}
 	n.recovery.mu.Lock()
 	defer n.recovery.mu.Unlock()
-	if joined, ok = n.index.Join(&s.member, rooms); ok {
+	if joined, ok = n.index.Join(s, rooms); ok {
 		s.rec.trail.join(rooms, n.recovery.last)
 	}
 	return joined, ok
@@ -19,12 +25,12 @@ func (n *Namespace) joinRooms(s *Socket, rooms []string) (joined []string, ok bo
 func (n *Namespace) leaveRooms(s *Socket, rooms []string) (left []string) {
 	defer func() { n.cluster.roomsChanged(left...) }()
 	if n.recovery == nil {
-		return n.index.Leave(&s.member, rooms)
+		return n.index.Leave(s, rooms)
 	}
 	r := n.recovery
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if left = n.index.Leave(&s.member, rooms); !n.index.IsRemoved(&s.member) {
+	if left = n.index.Leave(s, rooms); !n.index.IsRemoved(s) {
 		s.rec.trail.leave(rooms, r.last, r.history.first())
 	}
 	return left
@@ -51,7 +57,7 @@ func (n *Namespace) removeSocket(s *Socket, keep bool) (left []string) {
 		n.cluster.roomsChanged(s.id)
 	}()
 	if n.recovery == nil {
-		return n.index.Remove(&s.member)
+		return n.index.Remove(s)
 	}
 	values := s.copyValues()
 	var encoded Args
@@ -66,7 +72,7 @@ func (n *Namespace) removeSocket(s *Socket, keep bool) (left []string) {
 	if keep {
 		r.history.save(s, values, encoded) // first, so that its rooms are wanted all the time
 	}
-	left = n.index.Remove(&s.member)
+	left = n.index.Remove(s)
 	s.rec.releaseHeldRooms()
 	if s.rec.needs { // after its session does
 		s.rec.needs = false

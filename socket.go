@@ -273,7 +273,7 @@ func (s *Socket) Leave(rooms ...string) {
 
 // Rooms returns the rooms that s is in, with its own room, in no order. When s is
 // disconnected, they are the rooms that it was in.
-func (s *Socket) Rooms() []string { return s.ns.index.RoomsOf(&s.member) }
+func (s *Socket) Rooms() []string { return s.ns.index.RoomsOf(s) }
 
 // Disconnect disconnects s from its namespace, and keeps the connection for the other
 // namespaces. Events that were emitted before are still sent; received events that wait

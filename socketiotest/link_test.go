@@ -1,7 +1,6 @@
 package socketiotest_test
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -13,6 +12,7 @@ import (
 	"github.com/socketio-go/socketio/adapter"
 	"github.com/socketio-go/socketio/adapter/adaptertest"
 	"github.com/socketio-go/socketio/client"
+	"github.com/socketio-go/socketio/internal/bubble"
 	"github.com/socketio-go/socketio/socketiotest"
 )
 
@@ -105,7 +105,7 @@ func TestHeartbeats(t *testing.T) {
 			h.Connect("ann"), h.Connect("bob", socketiotest.Polling()),
 			h.Connect("cat", socketiotest.EIO3()), h.Connect("dan", socketiotest.EIO3(), socketiotest.Polling()),
 		}
-		<-time.After(time.Hour)
+		bubble.Sleep(time.Hour)
 		for _, c := range clients {
 			if socketiotest.Ask(c, say, "still here") != 10 || !c.Connected() {
 				t.Error("a client is gone")
@@ -156,7 +156,7 @@ func TestCluster(t *testing.T) {
 		hear("hello", bob, cat)
 		bus.Partition(2)
 		hear("without cat", bob)
-		<-time.After(adaptertest.DeadAfter)
+		bubble.Sleep(adaptertest.DeadAfter)
 		bus.Heal(2)
 		hear("again", bob, cat)
 		bus.Delay(time.Second)
@@ -214,7 +214,7 @@ func TestSettle(t *testing.T) {
 			io := newChat(socketio.Options{})
 			hops := 0
 			io.On("hop", func(s *socketio.Socket, n int) {
-				<-time.After(time.Millisecond)
+				<-time.After(time.Millisecond) //nolint:forbidigo // a handler takes time by either clock
 				if hops++; n > 0 {
 					_ = s.Emit("hop", n-1)
 				}
@@ -226,7 +226,7 @@ func TestSettle(t *testing.T) {
 				hops = 0
 				_ = ann.Emit("hop", 4)
 				if len(opts) == 0 { // the fake clock does not move in Settle
-					<-time.After(time.Second)
+					bubble.Sleep(time.Second)
 				}
 				h.Settle()
 				if hops != 5 {
@@ -244,7 +244,7 @@ func TestConnectAgain(t *testing.T) {
 		h := socketiotest.Serve(t, newChat(socketio.Options{}), opts...)
 		ann := h.Dial("ann")
 		for range 3 {
-			if err := ann.Connect(context.Background()); err != nil {
+			if err := ann.Connect(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			ann.Rejoined()

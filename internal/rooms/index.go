@@ -11,9 +11,12 @@ import (
 // until it leaves that room; the index does not store own rooms.
 //
 // All methods may be called concurrently.
-type Index[S any] struct {
+type Index[S comparable] struct {
+	id     func(S) string
+	member func(S) *Member[S]
+
 	mu          sync.RWMutex // guards the following, and the fields of members
-	sockets     map[string]*Member[S]
+	sockets     map[string]S
 	rooms       map[string]*room[S]
 	held        map[string]int // of sockets whose sessions are saved: how many are in a room
 	heldSockets int            // how many of those there are
@@ -21,64 +24,57 @@ type Index[S any] struct {
 
 // A room is a set of sockets. With each it stores the position of the room in the
 // member's list of rooms, so that joining and leaving take constant time.
-type room[S any] struct {
+type room[S comparable] struct {
 	name    string
-	members map[*Member[S]]int
+	members map[S]int
 }
 
 // A Member is what the index keeps about one socket. It is a field of the socket.
-type Member[S any] struct {
-	id      string
-	socket  S
+type Member[S comparable] struct {
 	rooms   []*room[S]
 	removed bool // rooms is as it was before
 	leftOwn bool // the socket has left its own room
 }
 
-// NewMember returns the member for a socket with an id.
-func NewMember[S any](id string, socket S) Member[S] { return Member[S]{id: id, socket: socket} }
-
-// New returns an empty index.
-func New[S any]() *Index[S] {
-	return &Index[S]{sockets: make(map[string]*Member[S]), rooms: make(map[string]*room[S]), held: make(map[string]int)}
-}
-
-// Rename gives a socket another id. The socket must not have been added, or have joined
-// a room.
-func (x *Index[S]) Rename(s *Member[S], id string) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	s.id = id
+// New returns an empty index. id returns the id of a socket, which does not change once
+// the socket was added or has joined a room. member returns the socket's member. Both
+// are called with locks held.
+func New[S comparable](id func(S) string, member func(S) *Member[S]) *Index[S] {
+	return &Index[S]{
+		id: id, member: member,
+		sockets: make(map[string]S), rooms: make(map[string]*room[S]), held: make(map[string]int),
+	}
 }
 
 // Add adds a socket to the namespace. It returns false if the socket was removed
 // before. It calls connect, which queues the CONNECT for the client, under its lock: so
 // every lookup finds a socket whose client has received CONNECT. connect must not use
 // the index.
-func (x *Index[S]) Add(s *Member[S], connect func()) bool {
+func (x *Index[S]) Add(s S, connect func()) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	connect()
-	if s.removed {
+	if x.member(s).removed {
 		return false
 	}
-	x.sockets[s.id] = s
+	x.sockets[x.id(s)] = s
 	return true
 }
 
 // Remove removes a socket from the namespace and all rooms for good, and returns these
 // rooms. RoomsOf still returns them.
-func (x *Index[S]) Remove(s *Member[S]) (left []string) {
+func (x *Index[S]) Remove(s S) (left []string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if s.removed {
+	m := x.member(s)
+	if m.removed {
 		return nil
 	}
-	s.removed = true
-	if x.sockets[s.id] == s { // otherwise a v2 client has joined again, with the same id
-		delete(x.sockets, s.id)
+	m.removed = true
+	if id := x.id(s); x.sockets[id] == s { // otherwise a v2 client has joined again, with the same id
+		delete(x.sockets, id)
 	}
-	for _, r := range s.rooms {
+	for _, r := range m.rooms {
 		x.drop(r, s)
 		left = append(left, r.name)
 	}
@@ -86,7 +82,7 @@ func (x *Index[S]) Remove(s *Member[S]) (left []string) {
 }
 
 // drop removes a socket from a room, but not the room from the socket's list.
-func (x *Index[S]) drop(r *room[S], s *Member[S]) {
+func (x *Index[S]) drop(r *room[S], s S) {
 	delete(r.members, s)
 	if len(r.members) == 0 {
 		delete(x.rooms, r.name)
@@ -95,25 +91,26 @@ func (x *Index[S]) drop(r *room[S], s *Member[S]) {
 
 // Join puts a socket into rooms and returns those that are new to it. ok is false if the
 // socket was removed.
-func (x *Index[S]) Join(s *Member[S], names []string) (joined []string, ok bool) {
+func (x *Index[S]) Join(s S, names []string) (joined []string, ok bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if s.removed {
+	m, id := x.member(s), x.id(s)
+	if m.removed {
 		return nil, false
 	}
 	for _, name := range names {
-		if name == s.id {
-			s.leftOwn = false
+		if name == id {
+			m.leftOwn = false
 			continue
 		}
 		r := x.rooms[name]
 		if r == nil {
-			r = &room[S]{name: name, members: make(map[*Member[S]]int)}
+			r = &room[S]{name: name, members: make(map[S]int)}
 			x.rooms[name] = r
 		}
 		if _, in := r.members[s]; !in {
-			r.members[s] = len(s.rooms)
-			s.rooms = append(s.rooms, r)
+			r.members[s] = len(m.rooms)
+			m.rooms = append(m.rooms, r)
 			joined = append(joined, name)
 		}
 	}
@@ -121,15 +118,16 @@ func (x *Index[S]) Join(s *Member[S], names []string) (joined []string, ok bool)
 }
 
 // Leave removes a socket from rooms and returns those that it was in.
-func (x *Index[S]) Leave(s *Member[S], names []string) (left []string) {
+func (x *Index[S]) Leave(s S, names []string) (left []string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if s.removed {
+	m, id := x.member(s), x.id(s)
+	if m.removed {
 		return nil
 	}
 	for _, name := range names {
-		if name == s.id {
-			s.leftOwn = true
+		if name == id {
+			m.leftOwn = true
 			continue
 		}
 		r := x.rooms[name]
@@ -141,36 +139,37 @@ func (x *Index[S]) Leave(s *Member[S], names []string) (left []string) {
 			continue
 		}
 		x.drop(r, s)
-		list := s.rooms
+		list := m.rooms
 		last := len(list) - 1
 		if i != last {
 			list[i] = list[last]
 			list[i].members[s] = i
 		}
 		list[last] = nil
-		s.rooms = list[:last]
+		m.rooms = list[:last]
 		left = append(left, name)
 	}
 	return left
 }
 
 // IsRemoved reports whether a socket was removed.
-func (x *Index[S]) IsRemoved(s *Member[S]) bool {
+func (x *Index[S]) IsRemoved(s S) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return s.removed
+	return x.member(s).removed
 }
 
 // RoomsOf returns the names of the rooms that a socket is in, or was in when it was
 // removed.
-func (x *Index[S]) RoomsOf(s *Member[S]) []string {
+func (x *Index[S]) RoomsOf(s S) []string {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	names := make([]string, 0, len(s.rooms)+1)
-	if !s.leftOwn {
-		names = append(names, s.id)
+	m := x.member(s)
+	names := make([]string, 0, len(m.rooms)+1)
+	if !m.leftOwn {
+		names = append(names, x.id(s))
 	}
-	for _, r := range s.rooms {
+	for _, r := range m.rooms {
 		names = append(names, r.name)
 	}
 	return names
@@ -180,10 +179,8 @@ func (x *Index[S]) RoomsOf(s *Member[S]) []string {
 func (x *Index[S]) Socket(id string) (socket S, ok bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	if s := x.sockets[id]; s != nil {
-		return s.socket, true
-	}
-	return socket, false
+	socket, ok = x.sockets[id]
+	return socket, ok
 }
 
 // Rooms returns the names of the rooms that exist, without own rooms.
@@ -209,7 +206,7 @@ func (x *Index[S]) Len(name string) int {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	n := 0
-	if s := x.ownerOf(name); s != nil {
+	if _, ok := x.ownerOf(name); ok {
 		n++
 	}
 	if r := x.rooms[name]; r != nil {
@@ -249,34 +246,38 @@ func (x *Index[S]) HasReceivers(rooms []string) bool {
 		return len(x.sockets)+x.heldSockets > 0
 	}
 	for _, name := range rooms {
-		if x.rooms[name] != nil || x.sockets[name] != nil || x.held[name] > 0 {
+		if x.rooms[name] != nil || x.held[name] > 0 {
+			return true
+		}
+		if _, ok := x.sockets[name]; ok {
 			return true
 		}
 	}
 	return false
 }
 
-// ownerOf returns the socket whose own room has the name, or nil.
-func (x *Index[S]) ownerOf(name string) *Member[S] {
-	if s := x.sockets[name]; s != nil && !s.leftOwn {
-		return s
+// ownerOf returns the socket whose own room has the name.
+func (x *Index[S]) ownerOf(name string) (s S, ok bool) {
+	if s, ok = x.sockets[name]; ok {
+		ok = !x.member(s).leftOwn
 	}
-	return nil
+	return s, ok
 }
 
 // Collect appends receivers to dst, each once: the sockets that are in any of the rooms,
 // in none of the except rooms, and not the sender. No rooms means all sockets. sender may
-// be nil.
-func (x *Index[S]) Collect(dst []S, rooms, except []string, sender *Member[S]) []S {
+// be the zero value.
+func (x *Index[S]) Collect(dst []S, rooms, except []string, sender S) []S {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	excluded := x.exceptions(except)
-	if sender != nil && sender.removed {
-		sender = x.sockets[sender.id] // the socket that resumed its session, if any
+	var none S
+	if sender != none && x.member(sender).removed {
+		sender = x.sockets[x.id(sender)] // the socket that resumed its session, if any
 	}
-	take := func(s *Member[S]) {
+	take := func(s S) {
 		if s != sender && (excluded == nil || !excluded(s)) {
-			dst = append(dst, s.socket)
+			dst = append(dst, s)
 		}
 	}
 	switch len(rooms) {
@@ -288,9 +289,9 @@ func (x *Index[S]) Collect(dst []S, rooms, except []string, sender *Member[S]) [
 	case 1:
 		x.each(rooms[0], take)
 	default:
-		seen := make(map[*Member[S]]struct{})
+		seen := make(map[S]struct{})
 		for _, name := range rooms {
-			x.each(name, func(s *Member[S]) {
+			x.each(name, func(s S) {
 				if _, ok := seen[s]; !ok {
 					seen[s] = struct{}{}
 					take(s)
@@ -302,8 +303,8 @@ func (x *Index[S]) Collect(dst []S, rooms, except []string, sender *Member[S]) [
 }
 
 // each calls fn for the sockets of a room.
-func (x *Index[S]) each(name string, fn func(*Member[S])) {
-	if s := x.ownerOf(name); s != nil {
+func (x *Index[S]) each(name string, fn func(S)) {
+	if s, ok := x.ownerOf(name); ok {
 		fn(s)
 	}
 	if r := x.rooms[name]; r != nil {
@@ -315,11 +316,11 @@ func (x *Index[S]) each(name string, fn func(*Member[S])) {
 
 // exceptions returns a function that reports whether a socket is in one of the
 // rooms, or nil if none of them exists.
-func (x *Index[S]) exceptions(names []string) func(*Member[S]) bool {
-	var own []*Member[S]
+func (x *Index[S]) exceptions(names []string) func(S) bool {
+	var own []S
 	var rooms []*room[S]
 	for _, name := range names {
-		if s := x.ownerOf(name); s != nil {
+		if s, ok := x.ownerOf(name); ok {
 			own = append(own, s)
 		}
 		if r := x.rooms[name]; r != nil {
@@ -329,7 +330,7 @@ func (x *Index[S]) exceptions(names []string) func(*Member[S]) bool {
 	if len(own)+len(rooms) == 0 {
 		return nil
 	}
-	return func(s *Member[S]) bool {
+	return func(s S) bool {
 		if slices.Contains(own, s) {
 			return true
 		}

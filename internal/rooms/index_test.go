@@ -18,17 +18,10 @@ type socket struct {
 	member rooms.Member[*socket]
 }
 
-func newSocket(id string) *socket {
-	s := &socket{id: id}
-	s.member = rooms.NewMember(id, s)
-	return s
-}
+func newSocket(id string) *socket { return &socket{id: id} }
 
-func memberOf(s *socket) *rooms.Member[*socket] {
-	if s == nil {
-		return nil
-	}
-	return &s.member
+func newIndex() *rooms.Index[*socket] {
+	return rooms.New(func(s *socket) string { return s.id }, func(s *socket) *rooms.Member[*socket] { return &s.member })
 }
 
 func wantEqual[T comparable](t *testing.T, what string, got, want T) {
@@ -134,25 +127,25 @@ func TestIndexIsWhatTheModelSays(t *testing.T) {
 				}
 				return list
 			}
-			x, m := rooms.New[*socket](), newModel(sids)
+			x, m := newIndex(), newModel(sids)
 			for step := range 400 {
 				id, rooms := pick(), some()
 				s := sockets[id]
 				switch op := random.IntN(20); {
 				case op < 2:
-					wantEqual(t, "added", x.Add(&s.member, func() {}), !m.gone[id])
+					wantEqual(t, "added", x.Add(s, func() {}), !m.gone[id])
 					if !m.gone[id] {
 						m.sockets[id] = true
 					}
 				case op < 10:
-					_, ok := x.Join(&s.member, rooms)
+					_, ok := x.Join(s, rooms)
 					wantEqual(t, "joined", ok, !m.gone[id])
 					m.join(id, rooms)
 				case op < 18:
-					x.Leave(&s.member, rooms)
+					x.Leave(s, rooms)
 					m.leave(id, rooms)
 				case op == 18 && step > 100:
-					x.Remove(&s.member)
+					x.Remove(s)
 					m.gone[id] = true
 					delete(m.sockets, id)
 				}
@@ -162,8 +155,8 @@ func TestIndexIsWhatTheModelSays(t *testing.T) {
 				if random.IntN(2) == 0 {
 					sender = id
 				}
-				wantEqual(t, "receivers", ids(x.Collect(nil, rooms, except, memberOf(sockets[sender]))), m.collect(rooms, except, sender))
-				wantEqual(t, "rooms of a socket", text(x.RoomsOf(&sockets[id].member)), text(slices.Collect(maps.Keys(m.rooms[id]))))
+				wantEqual(t, "receivers", ids(x.Collect(nil, rooms, except, sockets[sender])), m.collect(rooms, except, sender))
+				wantEqual(t, "rooms of a socket", text(x.RoomsOf(sockets[id])), text(slices.Collect(maps.Keys(m.rooms[id]))))
 				wantEqual(t, "rooms", text(x.Rooms()), m.names())
 				n, r := x.Count()
 				wantEqual(t, "counts", fmt.Sprint(n, r), fmt.Sprint(len(m.sockets), len(strings.Fields(m.names()))))
@@ -182,21 +175,21 @@ func TestIndexIsWhatTheModelSays(t *testing.T) {
 // Rooms that come and go leave nothing behind.
 func TestIndexForgets(t *testing.T) {
 	t.Parallel()
-	x := rooms.New[*socket]()
+	x := newIndex()
 	var wg sync.WaitGroup
 	for g := range 4 {
 		wg.Go(func() {
 			for i := range 500 {
 				s := newSocket(fmt.Sprint(g, " ", i))
-				x.Add(&s.member, func() {})
-				x.Join(&s.member, []string{"all", fmt.Sprint("group ", g), s.id})
-				x.Leave(&s.member, []string{fmt.Sprint("group ", g)})
+				x.Add(s, func() {})
+				x.Join(s, []string{"all", fmt.Sprint("group ", g), s.id})
+				x.Leave(s, []string{fmt.Sprint("group ", g)})
 				if n := len(x.Collect(nil, []string{"all"}, nil, nil)); n < 1 || n > 4 {
 					t.Errorf("%d sockets in a room of at most 4", n)
 				}
-				x.Remove(&s.member)
-				x.Remove(&s.member)
-				x.Join(&s.member, []string{"too late"})
+				x.Remove(s)
+				x.Remove(s)
+				x.Join(s, []string{"too late"})
 			}
 		})
 	}
@@ -220,15 +213,15 @@ func TestIndexOfManyTakesLinearTime(t *testing.T) { // not parallel: it compares
 		busy, one *socket
 	}
 	gather := func(n int) crowd {
-		c := crowd{Index: rooms.New[*socket](), busy: newSocket("busy")}
-		c.Add(&c.busy.member, func() {})
+		c := crowd{Index: newIndex(), busy: newSocket("busy")}
+		c.Add(c.busy, func() {})
 		for i := range n {
 			c.one = newSocket(fmt.Sprint("s", i))
-			c.Add(&c.one.member, func() {})
-			c.Join(&c.one.member, []string{"all", fmt.Sprint("room ", i)})
-			c.Join(&c.busy.member, []string{fmt.Sprint("room ", i)})
+			c.Add(c.one, func() {})
+			c.Join(c.one, []string{"all", fmt.Sprint("room ", i)})
+			c.Join(c.busy, []string{fmt.Sprint("room ", i)})
 		}
-		wantEqual(t, "rooms of one socket", len(c.RoomsOf(&c.busy.member)), n+1)
+		wantEqual(t, "rooms of one socket", len(c.RoomsOf(c.busy)), n+1)
 		wantEqual(t, "sockets of one room", c.Len("all"), n)
 		return c
 	}
@@ -237,13 +230,13 @@ func TestIndexOfManyTakesLinearTime(t *testing.T) { // not parallel: it compares
 		name string
 		do   func(crowd)
 	}{
-		{"one of a large room", func(c crowd) { c.Leave(&c.one.member, []string{"all"}); c.Join(&c.one.member, []string{"all"}) }},
-		{"one of many rooms", func(c crowd) { c.Leave(&c.busy.member, []string{"room 0"}); c.Join(&c.busy.member, []string{"room 0"}) }},
+		{"one of a large room", func(c crowd) { c.Leave(c.one, []string{"all"}); c.Join(c.one, []string{"all"}) }},
+		{"one of many rooms", func(c crowd) { c.Leave(c.busy, []string{"room 0"}); c.Join(c.busy, []string{"room 0"}) }},
 		{"a socket comes to a large room and disconnects", func(c crowd) {
 			s := newSocket("another")
-			c.Add(&s.member, func() {})
-			c.Join(&s.member, []string{"all"})
-			c.Remove(&s.member)
+			c.Add(s, func() {})
+			c.Join(s, []string{"all"})
+			c.Remove(s)
 		}},
 	} {
 		least := map[int]time.Duration{}
@@ -268,12 +261,12 @@ func TestIndexOfManyTakesLinearTime(t *testing.T) { // not parallel: it compares
 		c := crowds[n]
 		for range many / n {
 			s := newSocket("another")
-			c.Add(&s.member, func() {})
+			c.Add(s, func() {})
 			for i := range n {
-				c.Join(&s.member, []string{fmt.Sprint("room ", i)})
+				c.Join(s, []string{fmt.Sprint("room ", i)})
 			}
 			began := time.Now()
-			c.Remove(&s.member)
+			c.Remove(s)
 			took += time.Since(began)
 		}
 		return took
@@ -288,12 +281,12 @@ func TestIndexOfManyTakesLinearTime(t *testing.T) { // not parallel: it compares
 // Collect does not allocate, unless it is for several rooms, of which a socket may be in
 // more than one.
 func TestCollectAllocations(t *testing.T) { // not parallel: it counts what is allocated
-	x := rooms.New[*socket]()
+	x := newIndex()
 	var sender *socket
 	for i := range 1000 {
 		sender = newSocket(fmt.Sprint(i))
-		x.Add(&sender.member, func() {})
-		x.Join(&sender.member, []string{"all", fmt.Sprint("room ", i%10), fmt.Sprint("half ", i%2)})
+		x.Add(sender, func() {})
+		x.Join(sender, []string{"all", fmt.Sprint("room ", i%10), fmt.Sprint("half ", i%2)})
 	}
 	dst := make([]*socket, 0, 1000)
 	for _, tt := range []struct {
@@ -314,27 +307,11 @@ func TestCollectAllocations(t *testing.T) { // not parallel: it counts what is a
 	} {
 		found := 0
 		allocations := testing.AllocsPerRun(10, func() {
-			found = len(x.Collect(dst, tt.rooms, tt.except, memberOf(tt.sender)))
+			found = len(x.Collect(dst, tt.rooms, tt.except, tt.sender))
 		})
 		wantEqual(t, tt.name+", found", found, tt.found)
 		if allocations > tt.most {
 			t.Errorf("%s: %v allocations, want at most %v", tt.name, allocations, tt.most)
 		}
-	}
-}
-
-// A socket that resumes a session has the own room of that session.
-func TestRename(t *testing.T) {
-	t.Parallel()
-	x := rooms.New[*socket]()
-	s := newSocket("new")
-	x.Rename(&s.member, "old")
-	x.Add(&s.member, func() {})
-	wantEqual(t, "rooms", text(x.RoomsOf(&s.member)), "old")
-	for id, want := range map[string]int{"old": 1, "new": 0} {
-		wantEqual(t, id, len(x.Collect(nil, []string{id}, nil, nil)), want)
-	}
-	if found, ok := x.Socket("old"); !ok || found != s {
-		t.Error("the socket was not found by its id")
 	}
 }
