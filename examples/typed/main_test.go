@@ -9,7 +9,10 @@ import (
 
 	"github.com/socketio-go/socketio"
 	"github.com/socketio-go/socketio/client"
+	"github.com/socketio-go/socketio/internal/leak"
 )
+
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // Go programs use the same contract as the page.
 func TestChat(t *testing.T) {

@@ -7,7 +7,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/socketio-go/socketio/internal/leak"
 )
+
+func TestMain(m *testing.M) { leak.Main(m) }
 
 var update = flag.Bool("update", false, "write the golden files")
 
