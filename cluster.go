@@ -43,6 +43,7 @@ type clusterCounters struct{ published, received, lost, malformed atomic.Uint64 
 // ClusterStats counts messages between the servers of a cluster. Each message counts
 // once, whatever the number of its receivers.
 type ClusterStats struct {
+	Enabled bool // Options.Adapter is set
 	// Connected says that every namespace receives from the other servers of the
 	// cluster and can send to them. While it is false, events and acks may not reach
 	// clients of other servers; the reason is logged.

@@ -128,9 +128,10 @@ func (srv *Server) Stats() Stats {
 		},
 	}
 	for reason, n := range ended {
-		st.Closed.add(Reason(reason), n)
+		addReason(&st.Closed, Reason(reason), n)
 	}
-	st.Cluster.Connected = srv.opts.Adapter != nil
+	st.Cluster.Enabled = srv.opts.Adapter != nil
+	st.Cluster.Connected = st.Cluster.Enabled
 	for n := range srv.Namespaces() {
 		if n.cluster != nil && !n.cluster.status.connected() {
 			st.Cluster.Connected = false

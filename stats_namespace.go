@@ -58,7 +58,7 @@ func (c *namespaceCounts) connected() {
 
 func (c *namespaceCounts) disconnected(reason Reason) {
 	c.mu.Lock()
-	c.disconnects.add(reason, 1)
+	addReason(&c.disconnects, reason, 1)
 	c.mu.Unlock()
 }
 
@@ -90,7 +90,7 @@ var reasons = [...]Reason{
 	ReasonError, ReasonParse, ReasonSlow, ReasonShutdown, ReasonReconnect,
 }
 
-func (c *ReasonCounts) add(reason Reason, n uint64) {
+func addReason(c *ReasonCounts, reason Reason, n uint64) {
 	if i := slices.Index(reasons[:], reason); i >= 0 {
 		c.n[i] += n
 	}

@@ -177,7 +177,7 @@ func TestHooksConnection(t *testing.T) {
 			if ping, err := c.Wire.Read(); ping != "2" || err != nil { // Want would answer it
 				t.Fatalf("read %v, %v, want a ping", ping, err)
 			}
-			<-time.After(rtt)
+			<-bubble.After(rtt)
 			c.Write("3")
 			wantTold(t, o, "pong", fmt.Sprintf("websocket 4 %v", rtt))
 		}

@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/socketio-go/socketio/internal/bubble"
 	"github.com/socketio-go/socketio/internal/siotest"
 
 	"github.com/socketio-go/socketio"
@@ -43,7 +44,7 @@ func TestStatsOfInboxes(t *testing.T) {
 		for range 5 { // one is handled, two are in the inbox, one waits for space in it
 			c.Write(`42["wait"]`)
 		}
-		time.Sleep(time.Second) //nolint:forbidigo // in a bubble; the turn is handed off after a while
+		bubble.Sleep(time.Second) // the turn is handed off after a while
 		synctest.Wait()
 		st := srv.Stats()
 		siotest.WantEqual(t, "events in inboxes", st.InboxEvents, 2)
