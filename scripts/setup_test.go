@@ -71,7 +71,7 @@ func fakes(t *testing.T) string {
 		}
 	}
 	for name, body := range map[string]string{
-		"go": "echo gcc", "gcc": "", "npm": "", "chromium": "", "nginx": "", "sleep": "",
+		"go": "echo gcc", "gcc": "", "npm": "", "chromium": "", "nginx": "", "promtool": "", "sleep": "",
 		"node": "echo 99", "python3": `[ "$2" != venv ] || { mkdir -p "$3/bin" && cat "$(dirname "$0")/gcc" >"$3/bin/python" && chmod +x "$3/bin/python"; }`, "id": "echo 0",
 		"apt-get": `
 for command; do
