@@ -20,8 +20,9 @@ type conn struct {
 	session *engine.Session
 	opened  time.Duration // see uptime
 
-	partial           *partial     // the event whose attachments are being read; only the reader uses it
-	partialHeartbeats atomic.Int32 // 0 without a partial event, else 1 plus the heartbeats since
+	partial           *partial      // the event whose attachments are being read; only the reader uses it
+	partialHeartbeats atomic.Int32  // 0 without a partial event, else 1 plus the heartbeats since
+	received          atomic.Uint64 // packets
 
 	mu              sync.Mutex // guards the following, and parts of the sockets
 	sockets         []*Socket  // connecting or connected
@@ -159,6 +160,7 @@ func (c *conn) Heartbeat() {
 
 // handle handles a complete packet. size is its size in bytes, with attachments.
 func (c *conn) handle(turn *engine.Turn, p *sio.Packet, bin [][]byte, size int64) {
+	c.received.Add(1)
 	if c.srv.hooks.PacketIn != nil {
 		c.notifyPacketIn(p, size)
 	}
@@ -426,6 +428,7 @@ func (c *conn) Closed(reason engine.Reason) {
 	}
 	c.signalSpaceLocked()
 	c.mu.Unlock()
+	c.srv.receivedBefore.Add(c.received.Load())
 	for _, s := range c.list() {
 		s.disconnect(Reason(reason), false)
 	}

@@ -20,6 +20,11 @@ type Stats struct {
 	Transports TransportStats
 	Closed     ReasonCounts // connections that have ended
 
+	// Received counts the complete packets of clients: events, acks, CONNECT and
+	// DISCONNECT, but no heartbeats. For a moment it lacks those of a connection that
+	// ends.
+	Received uint64
+
 	Slow       uint64 // connections of slow clients that were closed, see [ReasonSlow]
 	BadPackets uint64 // connections closed because of a malformed packet or a violation
 	LateAcks   uint64 // acks that were not pending: late, duplicate, or with an unknown id
@@ -90,13 +95,16 @@ type MessageStats struct {
 // number of connections.
 func (srv *Server) Stats() Stats {
 	inbox := 0
+	received := srv.receivedBefore.Load() // first, so that no packet is counted twice
 	counts, ended := srv.engine.Counts(func(recv engine.Receiver) {
 		c := recv.(*conn) //nolint:forcetypeassert // it is no other
+		received += c.received.Load()
 		c.mu.Lock()
 		inbox += int(c.waiting)
 		c.mu.Unlock()
 	})
 	st := Stats{
+		Received:      received,
 		InboxEvents:   inbox,
 		PausedReaders: counts.Paused,
 		Transports: TransportStats{
@@ -146,6 +154,7 @@ func (srv *Server) Stats() Stats {
 // counters are the counters of [Stats] that the server keeps itself. They count
 // rare events and failures.
 type counters struct {
+	receivedBefore atomic.Uint64 // packets of connections that have ended
 	badPackets     atomic.Uint64
 	lateAcks       atomic.Uint64
 	panics         atomic.Uint64

@@ -89,6 +89,8 @@ func TestLoad(t *testing.T) {
 		t.Errorf("%d events were sent, not %d", r.PacketsOut["event"], sent)
 	}
 	near(t, "events sent", r.PacketsOut["event"], s.events.Load())
+	left := uint64(1000) // a DISCONNECT of each, after the report was made
+	near(t, "packets sent", r.PacketsOut["event"]+r.PacketsOut["connect"]+left, s.io.Stats().Received)
 	near(t, "packets received", r.PacketsIn["event"]+r.PacketsIn["ack"]+r.PacketsIn["connect"], s.io.Stats().Messages.Written)
 	if r.Received["said"] != r.PacketsIn["event"] {
 		t.Errorf("%d events, %d packets", r.Received["said"], r.PacketsIn["event"])
