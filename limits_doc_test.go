@@ -36,7 +36,7 @@ func TestLimitsPage(t *testing.T) {
 		}
 		documented[option] = true
 		// Other defaults follow from MaxPayload.
-		for _, maxPayload := range []int64{0, 1000, 5e6} {
+		for _, maxPayload := range []int64{0, 1000, 2e6} {
 			defaults := socketio.WithDefaults(&socketio.Options{MaxPayload: maxPayload, Recovery: &socketio.Recovery{}})
 			field := optionField(reflect.ValueOf(defaults), option)
 			if !field.IsValid() {

@@ -124,11 +124,12 @@ func balanced(m socketio.MessageStats) bool {
 	return m.Emitted == m.Written+m.Pending+m.DroppedVolatile+m.DroppedSlow+m.DroppedClosed
 }
 
-// Counts is what a server counts, but for the messages that it has sent and the
-// requests that it has refused.
+// Counts is what a server counts, but for what it has sent and received, the
+// connections and the requests that it has refused.
 func Counts(srv *Server) socketio.Stats {
 	st := srv.Stats()
 	st.Messages = socketio.MessageStats{}
+	st.Received = 0
 	st.Refused = socketio.RefusedStats{}
 	st.Transports = socketio.TransportStats{}
 	st.Closed = socketio.ReasonCounts{}
