@@ -41,11 +41,14 @@ func newClusterStatus(n *Namespace) *clusterStatus {
 	return c
 }
 
-// connected reports whether the namespace is connected.
-func (c *clusterStatus) connected() bool {
+// health returns why the namespace is not connected, or nil.
+func (c *clusterStatus) health() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.err == nil && !c.left
+	if c.left {
+		return ErrClosed
+	}
+	return c.err
 }
 
 // set sets the error of the connection; nil means connected.

@@ -428,7 +428,7 @@ func (c *conn) Closed(reason engine.Reason) {
 	}
 	c.signalSpaceLocked()
 	c.mu.Unlock()
-	c.srv.receivedBefore.Add(c.received.Load())
+	c.srv.receivedBefore.Add(c.received.Swap(0)) // Stats may still visit c: its close frame is not written yet
 	for _, s := range c.list() {
 		s.disconnect(Reason(reason), false)
 	}

@@ -53,16 +53,6 @@ func (srv *Server) Health() error {
 	return nil
 }
 
-// health returns why the namespace is not connected, or nil.
-func (c *clusterStatus) health() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.left {
-		return ErrClosed
-	}
-	return c.err
-}
-
 // HealthHandler returns a handler for the probes of load balancers and
 // orchestrators. The last element of the path decides what it answers:
 //

@@ -21,8 +21,8 @@ type Stats struct {
 	Closed     ReasonCounts // connections that have ended
 
 	// Received counts the complete packets of clients: events, acks, CONNECT and
-	// DISCONNECT, but no heartbeats. For a moment it lacks those of a connection that
-	// ends.
+	// DISCONNECT, but no heartbeats. Those that are handled after their connection has
+	// ended may be missing.
 	Received uint64
 
 	Slow       uint64 // connections of slow clients that were closed, see [ReasonSlow]
@@ -141,7 +141,7 @@ func (srv *Server) Stats() Stats {
 	st.Cluster.Enabled = srv.opts.Adapter != nil
 	st.Cluster.Connected = st.Cluster.Enabled
 	for n := range srv.Namespaces() {
-		if n.cluster != nil && !n.cluster.status.connected() {
+		if n.cluster != nil && n.cluster.status.health() != nil {
 			st.Cluster.Connected = false
 		}
 		sockets, rooms := n.index.Count()

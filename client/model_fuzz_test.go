@@ -281,10 +281,10 @@ func (m *model) settle() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	state := m.c.State()
-	anybody, somebody := false, false // is, or may be, in a namespace
+	isIn, mayBeIn := false, false // a namespace
 	for _, s := range m.spaces {
 		connected := s.socket.Connected()
-		anybody, somebody = anybody || s.want == in, somebody || s.want != out
+		isIn, mayBeIn = isIn || s.want == in, mayBeIn || s.want != out
 		if connected != s.member {
 			m.t.Errorf("%s: connected: %v, reported: %v", s.name, connected, s.member)
 		}
@@ -302,11 +302,11 @@ func (m *model) settle() {
 	switch {
 	case m.closed:
 		want = []client.State{client.Closed}
-	case !somebody:
+	case !mayBeIn:
 		want = []client.State{client.Idle}
-	case anybody && m.down:
+	case isIn && m.down:
 		want = []client.State{client.Waiting, client.Connecting}
-	case anybody && m.status == 0:
+	case isIn && m.status == 0:
 		want = []client.State{client.Connected}
 	default:
 		return

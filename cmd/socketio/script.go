@@ -75,7 +75,9 @@ func (c *invocation) eachArguments(texts []string, fn func([]any) error) error {
 	return lines.Err()
 }
 
-func emit(ctx context.Context, c *invocation) error {
+// forEachEvent calls fn, connected, for each list of arguments of the event that the
+// command line names, and then waits until everything is sent.
+func (c *invocation) forEachEvent(ctx context.Context, fn func(d *dialer, s *client.Socket, args []any) error) error {
 	d := c.dialer()
 	if err := c.parse(2, -1); err != nil {
 		return err
@@ -86,7 +88,14 @@ func emit(ctx context.Context, c *invocation) error {
 	}
 	defer cl.Close()
 	s := cl.Of(d.namespaces[0])
-	err = c.eachArguments(c.args[2:], func(args []any) error {
+	if err := c.eachArguments(c.args[2:], func(args []any) error { return fn(d, s, args) }); err != nil {
+		return err
+	}
+	return d.close(ctx, cl)
+}
+
+func emit(ctx context.Context, c *invocation) error {
+	return c.forEachEvent(ctx, func(_ *dialer, s *client.Socket, args []any) error {
 		err := s.Emit(c.args[1], args...)
 		for errors.Is(err, client.ErrBufferFull) && s.Connected() {
 			select {
@@ -98,24 +107,10 @@ func emit(ctx context.Context, c *invocation) error {
 		}
 		return failure(c.args[1], err)
 	})
-	if err != nil {
-		return err
-	}
-	return d.close(ctx, cl)
 }
 
 func ask(ctx context.Context, c *invocation) error {
-	d := c.dialer()
-	if err := c.parse(2, -1); err != nil {
-		return err
-	}
-	cl, err := d.open(ctx, c.args[0], nil)
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	s := cl.Of(d.namespaces[0])
-	err = c.eachArguments(c.args[2:], func(args []any) error {
+	return c.forEachEvent(ctx, func(d *dialer, s *client.Socket, args []any) error {
 		ctx, cancel := context.WithTimeout(ctx, d.timeout)
 		defer cancel()
 		answer, err := s.EmitWithAck(ctx, c.args[1], args...)
@@ -125,10 +120,6 @@ func ask(ctx context.Context, c *invocation) error {
 		_, err = fmt.Fprintln(c.stdout, asJSONLine(decoded(answer)))
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	return d.close(ctx, cl)
 }
 
 // A line is what listen prints.

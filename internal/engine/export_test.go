@@ -18,7 +18,7 @@ func (s *Session) SessionCounts() (c Counts) {
 // NewID returns a new session id.
 func NewID() string { return newID() }
 
-// Overruns returns how often a queue has been too long while nobody flushed it.
+// Overruns returns how often a queue has been too long while no goroutine flushed it.
 func (srv *Server) Overruns() uint64 { return srv.flushPool.overruns.Load() }
 
 // Enqueued returns how often a session was queued for the flush pool.

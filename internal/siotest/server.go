@@ -84,7 +84,7 @@ func ServeOn(t *testing.T, opts *socketio.Options, l net.Listener, dial func(ctx
 		}
 		select {
 		case srv.Errors <- err:
-		default: // nobody wants that many
+		default: // no test needs that many
 		}
 	}
 	srv.Server = socketio.NewServer(&o)

@@ -73,7 +73,7 @@ func TestFunctionsThatBlock(t *testing.T) {
 
 					siotest.WantEqual(t, "another client's echo", other.Ask(`["echo",1]`), `[1]`)
 					late := srv.Join(t, transport)
-					siotest.WantEqual(t, "the echo of one who comes now", late.Ask(`["echo",1]`), `[1]`)
+					siotest.WantEqual(t, "the echo of a client that connects now", late.Ask(`["echo",1]`), `[1]`)
 					if err := s.Join("room"); err != nil {
 						t.Error(err)
 					}

@@ -403,7 +403,7 @@ func TestMaxQueue(t *testing.T) {
 	})
 }
 
-// Somebody who does not read is cut off while a broadcast goes on; the others
+// A client that does not read is cut off while a broadcast goes on; the others
 // notice nothing.
 func TestSlowReceiverOfABroadcast(t *testing.T) {
 	t.Parallel()

@@ -569,7 +569,7 @@ func TestFirstResultAnswers(t *testing.T) {
 	siotest.WantEqual(t, "an AckFunc called", c.Ask(`["ack first"]`), `["ack"]`)
 	siotest.WantEqual(t, "socket's own", c.Ask(`["own first"]`), `["socket"]`)
 	c.Write(`427["ack later"]`)
-	c.WantNothing() // who has an AckFunc answers when it likes
+	c.WantNothing() // a handler with an AckFunc answers later
 	c.Write(`42["now"]`)
 	c.Want(`437["late"]`, `42["acked","<nil>"]`)
 }

@@ -477,7 +477,7 @@ func TestObserversChangeWhileServing(t *testing.T) {
 	}
 	close(stop)
 	wg.Wait()
-	siotest.WantEqual(t, "events seen by who was there all the time", len(always.list), rounds)
+	siotest.WantEqual(t, "events seen by the observer that was always registered", len(always.list), rounds)
 }
 
 func TestOnJoinAndOnLeave(t *testing.T) {

@@ -34,6 +34,30 @@ func TestStatsOfConnections(t *testing.T) {
 	})
 }
 
+// A connection that is closing, because its client does not read the close frame, is
+// still open for the engine; its packets are counted once.
+func TestStatsOfPackets(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.ServeInMemory(t, nil)
+		srv.On("e", func() {})
+		c, s := srv.JoinSocket(t, siotest.WebSocket)
+		before := srv.Stats().Received
+		c.Write(`42["e"]`, `42["e"]`)
+		synctest.Wait()
+		want := before + 2
+		siotest.WantEqual(t, "received", srv.Stats().Received, want)
+		c.MemConn().Freeze()
+		s.CloseConnection()
+		synctest.Wait()
+		siotest.WantEqual(t, "connections", srv.Stats().Connections, 1)
+		siotest.WantEqual(t, "received while closing", srv.Stats().Received, want)
+		bubble.Sleep(time.Minute)
+		siotest.WantEqual(t, "connections in the end", srv.Stats().Connections, 0)
+		siotest.WantEqual(t, "received in the end", srv.Stats().Received, want)
+	})
+}
+
 func TestStatsOfInboxes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
